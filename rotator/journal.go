@@ -1,0 +1,200 @@
+package rotator
+
+import (
+	"context"
+	"time"
+)
+
+// Journal is what is durable about rotations. A call that returned nil survives a power cut; one that returned an error
+// changed nothing. All methods are safe for concurrent use.
+type Journal interface {
+	// Commit applies a change if the rotation is still at c.From and c.Seq, else it returns a fault of kind [Conflict]
+	// and writes nothing. In the same transaction it appends to the history and, depending on the stage reached:
+	//   - planned, for a new rotation: refuses (Conflict) a second open rotation of the credential; claims every sink's
+	//     location for the credential (a location that another credential has claimed is a fault of kind [Conflict] that
+	//     wraps [ErrLocationTaken]); takes the old key out of the keys to look at;
+	//   - planned or minting: raises the credential's highest version to the rotation's;
+	//   - minting: records the new key's name as intended by this rotation;
+	//   - minted: records that the name's secret was sealed;
+	//   - confirmed or abandoned: overwrites the sealed secret;
+	//   - abandoned: puts the old key back to be looked at, at c.Retry.
+	Commit(ctx context.Context, c Change) error
+	// Due returns up to limit rotations whose NextAt is not after now, the longest due first, from an index. Those of
+	// a provider in paused are left out if their stage calls the provider.
+	Due(ctx context.Context, now time.Time, paused []string, limit int) ([]Rotation, error)
+	// NextDue returns the earliest NextAt of all open rotations; zero if there is none.
+	NextDue(ctx context.Context) (time.Time, error)
+	// Rotation returns one rotation, or a fault of kind [Gone].
+	Rotation(ctx context.Context, id string) (Rotation, error)
+	// OpenRotation returns the credential's rotation that is not in a final stage, or a fault of kind [Gone].
+	OpenRotation(ctx context.Context, c CredentialID) (Rotation, error)
+	// HighestVersion returns the highest version that was ever planned for the credential; 0 for none. Versions are
+	// never used twice.
+	HighestVersion(ctx context.Context, c CredentialID) (int, error)
+	// Name returns what the journal knows of a key's name, or a fault of kind [Gone].
+	Name(ctx context.Context, provider, userID, name string) (NameRecord, error)
+}
+
+// ErrLocationTaken says that two credentials would be delivered to the same place.
+const ErrLocationTaken = sentinel("the location belongs to another credential")
+
+type sentinel string
+
+func (s sentinel) Error() string { return string(s) }
+
+// NameRecord is what the journal knows of a name that a rotation chose for a key.
+type NameRecord struct {
+	Rotation string
+	Version  int
+	// Sealed is true once the key's secret was sealed: the key is ours. A key that is found under an intended name that
+	// was never sealed is an orphan: nobody has its secret.
+	Sealed bool
+}
+
+// Inventory is what is durable about the keys that scans saw.
+type Inventory interface {
+	// Digests calls fn for each user and key of the provider that is stored, with the digest it was merged with, so
+	// that a scan can tell what changed without writing what did not.
+	Digests(ctx context.Context, provider string, fn func(d Digest) error) error
+	// Merge stores what a scan saw, new or changed, in one transaction. Draw is kept from the first time a key was
+	// stored; WaitingSince is kept while Waiting stays the same; MissingSince is cleared.
+	Merge(ctx context.Context, provider string, users []UserRow, keys []KeyRow) error
+	// MarkMissing notes that a complete scan did not show these keys.
+	MarkMissing(ctx context.Context, provider string, keyIDs []string, at time.Time) error
+	// KeysToLookAt returns up to limit keys whose LookAt is not after now, the longest due first, from an index, leaving
+	// out those of providers in paused.
+	KeysToLookAt(ctx context.Context, now time.Time, paused []string, limit int) ([]TrackedKey, error)
+	// CountToLookAt counts the provider's keys whose LookAt is not after now, up to limit.
+	CountToLookAt(ctx context.Context, provider string, now time.Time, limit int) (int, error)
+	// NextLook returns the earliest LookAt; zero if there is none.
+	NextLook(ctx context.Context) (time.Time, error)
+	// SetLook stores a decision not to rotate a key now: when to look again (zero for never) and why.
+	SetLook(ctx context.Context, k TrackedKey) error
+	// Series returns every key of the credential, the newest first.
+	Series(ctx context.Context, c CredentialID) ([]TrackedKey, error)
+	// User returns a service user, or a fault of kind [Gone].
+	User(ctx context.Context, provider, userID string) (ServiceUser, error)
+}
+
+// Digest tells whether a stored user or key is what a scan sees now.
+type Digest struct {
+	// ID is the user's or the key's.
+	ID string
+	// Key is true for a key.
+	Key bool
+	// Sum is a hash of everything that was stored, the policies in force included.
+	Sum uint64
+}
+
+// UserRow is a service user to store.
+type UserRow struct {
+	ServiceUser
+	Sum uint64
+}
+
+// KeyRow is a key to store.
+type KeyRow struct {
+	TrackedKey
+	Sum uint64
+}
+
+// Operations is what is durable about operators' wishes and the state of providers.
+type Operations interface {
+	// PutHold places a hold on its credential, replacing an earlier one.
+	PutHold(ctx context.Context, h Hold) error
+	// Release removes the hold; it succeeds if there is none. The credential's keys are looked at again at once.
+	Release(ctx context.Context, c CredentialID) error
+	// HoldOn returns the hold that is in force at now, or nil.
+	HoldOn(ctx context.Context, c CredentialID, now time.Time) (*Hold, error)
+	// ProviderState returns what is stored of a provider; the zero state if nothing is.
+	ProviderState(ctx context.Context, provider string) (ProviderState, error)
+	// SaveProviderState stores it.
+	SaveProviderState(ctx context.Context, s ProviderState) error
+}
+
+// ProviderState is what survives a restart about one provider.
+type ProviderState struct {
+	Provider string `json:"provider"`
+	// PausedUntil stops every step that calls the provider; zero if it is not paused.
+	PausedUntil time.Time `json:"paused_until,omitzero"`
+	// PausedWhy says why in words.
+	PausedWhy string `json:"paused_why,omitempty"`
+	// BreakerOpen is true while the pause comes from repeated failures, not from throttling.
+	BreakerOpen bool `json:"breaker_open,omitempty"`
+	// Failures counts failed calls in a row.
+	Failures int `json:"failures,omitempty"`
+	// LastScan is when the last complete scan began; Users, Keys and Managed are what it saw.
+	LastScan time.Time `json:"last_scan,omitzero"`
+	Users    int       `json:"users,omitempty"`
+	Keys     int       `json:"keys,omitempty"`
+	Managed  int       `json:"managed,omitempty"`
+	// ScanTrouble is why the latest scan failed; empty if it did not.
+	ScanTrouble string `json:"scan_trouble,omitempty"`
+	// PlannedInScan counts rotations planned since the last scan began: the blast-radius cap's meter.
+	PlannedInScan int `json:"planned_in_scan,omitempty"`
+	// AwaitingSince is when the cap first stopped rotations that nobody has approved; zero if it does not.
+	AwaitingSince time.Time `json:"awaiting_since,omitzero"`
+	// Awaiting is how many rotations wait for approval, counted up to a bound.
+	Awaiting int `json:"awaiting,omitempty"`
+	// Approved is how many rotations beyond the cap a person has let through, until ApprovedUntil.
+	Approved      int       `json:"approved,omitempty"`
+	ApprovedUntil time.Time `json:"approved_until,omitzero"`
+	ApprovedBy    string    `json:"approved_by,omitempty"`
+}
+
+// Entry is one line of a rotation's history.
+type Entry struct {
+	Rotation string    `json:"rotation"`
+	Seq      int64     `json:"seq"`
+	At       time.Time `json:"at"`
+	From     Stage     `json:"from,omitempty"`
+	To       Stage     `json:"to"`
+	Note     string    `json:"note"`
+}
+
+// Counts are the aggregates that metrics and the status page show, whatever the size of the fleet.
+type Counts struct {
+	// Keys by provider and state; state is one of managed, unmanaged, waiting, missing, inactive.
+	Keys map[string]map[string]int
+	// Stages counts open rotations by provider and stage, with the time the longest has been there.
+	Stages []StageCount
+	// Blocked counts what a person has to look at, by provider and reason: rotations and keys together.
+	Blocked map[string]map[BlockReason]int
+	// Orphans counts keys by provider that stand under a name we intended and never sealed, in no open rotation.
+	Orphans map[string]int
+	// Holds counts the holds in force.
+	Holds int
+}
+
+// StageCount is how many rotations of a provider are in a stage.
+type StageCount struct {
+	Provider string
+	Stage    Stage
+	Count    int
+	Oldest   time.Time
+}
+
+// View answers the questions of people and dashboards. It never changes anything.
+type View interface {
+	Counts(ctx context.Context, now time.Time) (Counts, error)
+	// ManagedKeys calls fn for each managed key that is active, in the order of deadlines.
+	ManagedKeys(ctx context.Context, fn func(TrackedKey) error) error
+	// Rotations returns open rotations (or, with final, the ended ones, latest first), up to limit.
+	Rotations(ctx context.Context, final bool, limit int) ([]Rotation, error)
+	// WaitingKeys returns keys that are due and not being rotated, the longest waiting first, up to limit.
+	WaitingKeys(ctx context.Context, limit int) ([]TrackedKey, error)
+	// History returns a rotation's entries, oldest first.
+	History(ctx context.Context, rotation string) ([]Entry, error)
+	// FindCredentials returns the credentials whose provider, user (id or name) and base name match the glob patterns;
+	// an empty pattern matches all; up to limit.
+	FindCredentials(ctx context.Context, provider, user, base string, limit int) ([]TrackedKey, error)
+}
+
+// Store is everything the daemon keeps.
+type Store interface {
+	Journal
+	Inventory
+	Operations
+	View
+	Close() error
+}

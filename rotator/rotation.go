@@ -1,0 +1,339 @@
+package rotator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// KeyRef names a key at the provider. The name is known before the key exists, the id after.
+type KeyRef struct {
+	ID   string `json:"id,omitempty"`
+	Name string `json:"name,omitempty"`
+}
+
+// Terms are the parts of a policy that a rotation keeps for its whole life, so that editing the policy does not move the
+// ground under a rotation in flight.
+type Terms struct {
+	Lifetime time.Duration `json:"lifetime,omitempty"`
+	Grace    time.Duration `json:"grace,omitempty"`
+	Idle     time.Duration `json:"idle,omitempty"`
+	Soak     time.Duration `json:"soak,omitempty"`
+}
+
+// SinkProgress is how far delivery to one sink has come.
+type SinkProgress struct {
+	Sink        string    `json:"sink"`
+	Location    string    `json:"location"`
+	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
+	// Receipt is what the sink said of the delivery, for people.
+	Receipt string `json:"receipt,omitempty"`
+	// Attempt counts failures in a row; NextAt is when to try again. Both are zero once confirmed.
+	Attempt int       `json:"attempt,omitempty"`
+	NextAt  time.Time `json:"next_at,omitzero"`
+	// Trouble is the last failure in words.
+	Trouble string `json:"trouble,omitempty"`
+	// Blocked is set when a person has to look; it is tried again all the same, rarely.
+	Blocked BlockReason `json:"blocked,omitempty"`
+}
+
+// Confirmed reports whether the sink was read back and holds the new key.
+func (p SinkProgress) Confirmed() bool { return !p.ConfirmedAt.IsZero() }
+
+// Rotation is one replacement of one credential's key. It is a value: it changes only by a [Change] that one of its
+// methods makes and [Journal.Commit] accepts.
+//
+// The JSON form is what the journal stores (the sealed secret apart, in a column of its own); fields are added, never
+// renamed.
+type Rotation struct {
+	ID string `json:"id"`
+	// Seq counts commits. A commit names the one it builds upon.
+	Seq int64 `json:"seq"`
+	CredentialID
+	// ServiceUser is the user's name for people and path templates, as it was when the rotation was planned.
+	ServiceUser string `json:"service_user"`
+	Policy      string `json:"policy"`
+	Reason      Reason `json:"reason"`
+	// Actor is who asked for it; empty for the daemon itself.
+	Actor string `json:"actor,omitempty"`
+	// Version is the new key's. It grows when a planned name turns out to be spent.
+	Version   int       `json:"version"`
+	Stage     Stage     `json:"stage"`
+	StageAt   time.Time `json:"stage_at"`
+	PlannedAt time.Time `json:"planned_at"`
+	OldKey    KeyRef    `json:"old_key"`
+	NewKey    KeyRef    `json:"new_key"`
+	// Deadline of the old key.
+	Deadline time.Time `json:"deadline,omitzero"`
+	Terms    Terms     `json:"terms"`
+	// NewKeyExpires is the new key's own expiry; zero for none.
+	NewKeyExpires time.Time `json:"new_key_expires,omitzero"`
+	// Sealed is the encrypted secret: present from [StageMinted] until the last sink is confirmed.
+	Sealed []byte `json:"-"`
+	// Fingerprint of the new secret.
+	Fingerprint string         `json:"fingerprint,omitempty"`
+	Sinks       []SinkProgress `json:"sinks"`
+	// TestUntil is when a refused new key is no longer explained by propagation.
+	TestUntil time.Time `json:"test_until,omitzero"`
+	// SettleUntil is when a key that is not listed under a planned name can be taken as never made.
+	SettleUntil time.Time `json:"settle_until,omitzero"`
+	GraceUntil  time.Time `json:"grace_until,omitzero"`
+	SoakUntil   time.Time `json:"soak_until,omitzero"`
+	// NextAt is when the next step is due: stored, absolute. In a final stage it is zero.
+	NextAt time.Time `json:"next_at,omitzero"`
+	// Attempt counts failures in a row of the present step.
+	Attempt int `json:"attempt,omitempty"`
+	// Trouble is the last failure of the present step in words.
+	Trouble string `json:"trouble,omitempty"`
+	// Blocked says why a person has to look; empty if the rotation goes on by itself.
+	Blocked      BlockReason `json:"blocked,omitempty"`
+	BlockedSince time.Time   `json:"blocked_since,omitzero"`
+	// Why says how the rotation ended, once it has.
+	Why string `json:"why,omitempty"`
+}
+
+// Coordinates returns what sinks need to know to find the credential's place.
+func (r *Rotation) Coordinates() Coordinates {
+	user := r.ServiceUser
+	if user == "" {
+		user = r.UserID
+	}
+	return Coordinates{Provider: r.Provider, UserID: r.UserID, ServiceUser: user, Credential: r.Base}
+}
+
+// Unconfirmed lists the indexes of the sinks that do not hold the new key yet.
+func (r *Rotation) Unconfirmed() []int {
+	var open []int
+	for i, s := range r.Sinks {
+		if !s.Confirmed() {
+			open = append(open, i)
+		}
+	}
+	return open
+}
+
+// Change is one transition of one rotation, made by the methods of [Rotation] alone. The journal applies it only if the
+// rotation still is what it was made from.
+type Change struct {
+	// From and Seq are what the journal must find; Seq is 0 for a new rotation.
+	From Stage
+	Seq  int64
+	// After is the rotation as it will be.
+	After Rotation
+	// Note says in words what happened, for the history.
+	Note string
+	// Retry is when a key that is still due is looked at again, after a rotation was abandoned.
+	Retry time.Time
+}
+
+// ErrIllegal is wrapped by the error of a transition that the stages do not allow.
+var ErrIllegal = errors.New("this transition is not allowed")
+
+// Plan makes a new rotation. id must be unique; old may be empty for a first key.
+func Plan(id string, r Rotation, now time.Time, note string) Change {
+	r.ID, r.Seq, r.Stage = id, 1, StagePlanned
+	r.StageAt, r.PlannedAt, r.NextAt = now, now, now
+	r.NewKey = KeyRef{Name: KeyName(r.Base, r.Version)}
+	return Change{After: r, Note: note}
+}
+
+// move makes the change to another stage; it panics on an illegal one, because each caller below is one legal
+// transition and a test walks them all.
+func (r *Rotation) move(to Stage, now time.Time, note string) Change {
+	if !slices.Contains(next[r.Stage], to) {
+		panic(fmt.Errorf("rotation %s: %s to %s: %w", r.ID, r.Stage, to, ErrIllegal))
+	}
+	c := r.stay(note)
+	a := &c.After
+	a.Stage, a.StageAt, a.NextAt = to, now, now
+	a.Attempt, a.Trouble, a.Blocked, a.BlockedSince = 0, "", "", time.Time{}
+	if to.Final() {
+		a.NextAt = time.Time{}
+	}
+	return c
+}
+
+// stay makes a change within the stage.
+func (r *Rotation) stay(note string) Change {
+	if r.Stage.Final() {
+		panic(fmt.Errorf("rotation %s: %s is final: %w", r.ID, r.Stage, ErrIllegal))
+	}
+	after := *r
+	after.Sinks = slices.Clone(r.Sinks)
+	after.Seq++
+	return Change{From: r.Stage, Seq: r.Seq, After: after, Note: note}
+}
+
+// BeginMint commits the intent to make the key: planned to minting.
+func (r *Rotation) BeginMint(now time.Time) Change {
+	return r.move(StageMinting, now, "asking the provider for "+r.NewKey.Name)
+}
+
+// Supersede ends a rotation before anything was made: planned to abandoned. retry is when to look at the old key again,
+// zero for never.
+func (r *Rotation) Supersede(now time.Time, why string, retry time.Time) Change {
+	c := r.move(StageAbandoned, now, why)
+	c.After.Why, c.Retry = why, retry
+	return c
+}
+
+// Seal records the key that was made and its sealed secret: minting to minted.
+func (r *Rotation) Seal(m Minted, sealed []byte, fingerprint string, now time.Time) Change {
+	c := r.move(StageMinted, now, fmt.Sprintf("key %s (id %s) made, fingerprint %s", r.NewKey.Name, m.KeyID, fingerprint))
+	c.After.NewKey.ID, c.After.NewKeyExpires = m.KeyID, m.Expires
+	c.After.Sealed, c.After.Fingerprint = sealed, fingerprint
+	c.After.SettleUntil = time.Time{}
+	return c
+}
+
+// NotMinted goes back after the provider said that no key was made: minting to planned, under the same name.
+func (r *Rotation) NotMinted(err error, now, retryAt time.Time) Change {
+	attempt := r.Attempt + 1
+	c := r.move(StagePlanned, now, "no key was made: "+err.Error())
+	c.After.NextAt, c.After.Attempt, c.After.Trouble = retryAt, attempt, err.Error()
+	return c
+}
+
+// MintUnknown stays in minting after the answer was lost: until SettleUntil the provider is asked for the name, never
+// for another key.
+func (r *Rotation) MintUnknown(err error, now time.Time, propagation time.Duration, lookAt time.Time) Change {
+	c := r.stay("the answer was lost, asking the provider what happened: " + err.Error())
+	c.After.SettleUntil, c.After.NextAt, c.After.Trouble = now.Add(propagation), lookAt, err.Error()
+	return c
+}
+
+// Burn gives up the name of a key whose secret nobody has: minting to planned under the next version.
+func (r *Rotation) Burn(now time.Time, note string) Change {
+	c := r.move(StagePlanned, now, note)
+	c.After.Version++
+	c.After.NewKey = KeyRef{Name: KeyName(r.Base, c.After.Version)}
+	c.After.SettleUntil = time.Time{}
+	return c
+}
+
+// BeginTest starts trying the new key: minted to testing, for at most propagation.
+func (r *Rotation) BeginTest(now time.Time, propagation time.Duration) Change {
+	c := r.move(StageTesting, now, "trying the new key at the provider")
+	c.After.TestUntil = now.Add(propagation)
+	return c
+}
+
+// Proven starts delivery after the new key authenticated: testing to delivering.
+func (r *Rotation) Proven(now time.Time) Change {
+	return r.move(StageDelivering, now, "the new key authenticates")
+}
+
+// Reject starts revoking a new key that the provider does not accept: testing to abandoning.
+func (r *Rotation) Reject(why string, now time.Time) Change {
+	c := r.move(StageAbandoning, now, why)
+	c.After.Why = why
+	return c
+}
+
+// Delivered records the progress of sinks: delivering stays, with NextAt at the earliest sink that is still open.
+func (r *Rotation) Delivered(sinks []SinkProgress, now time.Time, note string) Change {
+	c := r.stay(note)
+	a := &c.After
+	a.Sinks, a.NextAt = sinks, time.Time{}
+	a.Attempt, a.Trouble = 0, ""
+	blocked := BlockReason("")
+	for _, s := range sinks {
+		if s.Confirmed() {
+			continue
+		}
+		if a.NextAt.IsZero() || s.NextAt.Before(a.NextAt) {
+			a.NextAt = s.NextAt
+		}
+		a.Attempt = max(a.Attempt, s.Attempt)
+		if s.Trouble != "" {
+			a.Trouble = fmt.Sprintf("sink %s: %s", s.Sink, s.Trouble)
+		}
+		if s.Blocked != "" {
+			blocked = s.Blocked
+		}
+	}
+	a.setBlocked(blocked, now)
+	return c
+}
+
+// Confirm erases the sealed secret once every sink holds the key: delivering to confirmed.
+func (r *Rotation) Confirm(sinks []SinkProgress, now time.Time) Change {
+	c := r.move(StageConfirmed, now, "every sink was read back and holds the new key; the sealed copy is erased")
+	c.After.Sinks, c.After.Sealed = sinks, nil
+	return c
+}
+
+// BeginGrace starts the countdown: confirmed to grace.
+func (r *Rotation) BeginGrace(now time.Time) Change {
+	until := r.StageAt.Add(r.Terms.Grace)
+	c := r.move(StageGrace, now, "the old key stays until "+until.UTC().Format(time.RFC3339))
+	c.After.GraceUntil, c.After.NextAt = until, until
+	return c
+}
+
+// Finish ends the rotation: from revoking, or from confirmed where there was no old key.
+func (r *Rotation) Finish(now time.Time, why string) Change {
+	c := r.move(StageDone, now, why)
+	c.After.Why = why
+	return c
+}
+
+// BeginDeactivate commits the intent to switch the old key off: grace to deactivating.
+func (r *Rotation) BeginDeactivate(now time.Time) Change {
+	return r.move(StageDeactivating, now, "switching the old key off")
+}
+
+// BeginSoak records that the old key is off: deactivating to soaking.
+func (r *Rotation) BeginSoak(now time.Time) Change {
+	until := now.Add(r.Terms.Soak)
+	c := r.move(StageSoaking, now, "the old key is off and can be brought back until "+until.UTC().Format(time.RFC3339))
+	c.After.SoakUntil, c.After.NextAt = until, until
+	return c
+}
+
+// BeginRevoke commits the intent to revoke the old key: grace or soaking to revoking.
+func (r *Rotation) BeginRevoke(now time.Time) Change {
+	return r.move(StageRevoking, now, "revoking the old key")
+}
+
+// Abandon ends the rotation after the new key was revoked: abandoning to abandoned.
+func (r *Rotation) Abandon(now, retry time.Time) Change {
+	c := r.move(StageAbandoned, now, "the new key was revoked; the old one stays: "+r.Why)
+	c.After.Sealed, c.Retry = nil, retry
+	return c
+}
+
+// Postpone records a failed attempt of the present step.
+func (r *Rotation) Postpone(err error, nextAt time.Time) Change {
+	c := r.stay("trying again: " + err.Error())
+	c.After.Attempt++
+	c.After.NextAt, c.After.Trouble = nextAt, err.Error()
+	return c
+}
+
+// Wait puts the present step off without a failure, until there is something new to see.
+func (r *Rotation) Wait(note string, nextAt time.Time) Change {
+	c := r.stay(note)
+	c.After.NextAt, c.After.Trouble = nextAt, note
+	return c
+}
+
+// Block says that the rotation does not go on by itself, and when to look again all the same.
+func (r *Rotation) Block(reason BlockReason, why string, now, lookAt time.Time) Change {
+	c := r.stay(why)
+	c.After.NextAt, c.After.Trouble = lookAt, why
+	c.After.setBlocked(reason, now)
+	return c
+}
+
+// setBlocked keeps the time of a block that goes on for the same reason.
+func (r *Rotation) setBlocked(reason BlockReason, now time.Time) {
+	if reason == r.Blocked {
+		return
+	}
+	r.Blocked, r.BlockedSince = reason, now
+	if reason == "" {
+		r.BlockedSince = time.Time{}
+	}
+}
