@@ -12,18 +12,20 @@ type Journal interface {
 	// and writes nothing. In the same transaction it appends to the history and, depending on the stage reached:
 	//   - planned, for a new rotation: refuses (Conflict) a second open rotation of the credential; claims every sink's
 	//     location for the credential (a location that another credential has claimed is a fault of kind [Conflict] that
-	//     wraps [ErrLocationTaken]); takes the old key out of the keys to look at;
+	//     wraps [ErrLocationTaken]); takes the old key out of the keys to look at (LookAt zero) and clears its Waiting;
 	//   - planned or minting: raises the credential's highest version to the rotation's;
 	//   - minting: records the new key's name as intended by this rotation;
 	//   - minted: records that the name's secret was sealed;
 	//   - confirmed or abandoned: overwrites the sealed secret;
 	//   - abandoned: puts the old key back to be looked at, at c.Retry.
 	Commit(ctx context.Context, c Change) error
-	// Due returns up to limit rotations whose NextAt is not after now, the longest due first, from an index. Those of
-	// a provider in paused are left out if their stage calls the provider.
-	Due(ctx context.Context, now time.Time, paused []string, limit int) ([]Rotation, error)
-	// NextDue returns the earliest NextAt of all open rotations; zero if there is none.
-	NextDue(ctx context.Context) (time.Time, error)
+	// Due returns up to limit rotations of the provider whose NextAt is not after now, the longest due first, from an
+	// index. While the provider is paused, only those whose stage does not call it are returned, without stepping over
+	// the others one by one.
+	Due(ctx context.Context, provider string, now time.Time, paused bool, limit int) ([]Rotation, error)
+	// NextDue returns the earliest NextAt of the provider's open rotations (of those whose stage does not call it, while it
+	// is paused); zero if there is none.
+	NextDue(ctx context.Context, provider string, paused bool) (time.Time, error)
 	// Rotation returns one rotation, or a fault of kind [Gone].
 	Rotation(ctx context.Context, id string) (Rotation, error)
 	// OpenRotation returns the credential's rotation that is not in a final stage, or a fault of kind [Gone].
@@ -56,20 +58,22 @@ type Inventory interface {
 	// Digests calls fn for each user and key of the provider that is stored, with the digest it was merged with, so
 	// that a scan can tell what changed without writing what did not.
 	Digests(ctx context.Context, provider string, fn func(d Digest) error) error
-	// Merge stores what a scan saw, new or changed, in one transaction. Draw is kept from the first time a key was
-	// stored; WaitingSince is kept while Waiting stays the same; MissingSince is cleared.
+	// Merge stores what a scan saw, new or changed, in one transaction: everything of the rows but Waiting, WaitingWhy and
+	// WaitingSince, which only SetLook and Commit change. MissingSince is cleared.
 	Merge(ctx context.Context, provider string, users []UserRow, keys []KeyRow) error
-	// MarkMissing notes that a complete scan did not show these keys.
+	// MarkMissing notes that a complete scan did not show these keys: MissingSince becomes at, unless it is set already, and
+	// the stored digest 0, so that a key that comes back is merged.
 	MarkMissing(ctx context.Context, provider string, keyIDs []string, at time.Time) error
-	// KeysToLookAt returns up to limit keys whose LookAt is not after now, the longest due first, from an index, leaving
-	// out those of providers in paused.
-	KeysToLookAt(ctx context.Context, now time.Time, paused []string, limit int) ([]TrackedKey, error)
+	// KeysToLookAt returns up to limit of the provider's keys whose LookAt is not after now, the longest due first, from
+	// an index.
+	KeysToLookAt(ctx context.Context, provider string, now time.Time, limit int) ([]TrackedKey, error)
 	// CountToLookAt counts the provider's keys whose LookAt is not after now, up to limit.
 	CountToLookAt(ctx context.Context, provider string, now time.Time, limit int) (int, error)
-	// NextLook returns the earliest LookAt; zero if there is none.
-	NextLook(ctx context.Context) (time.Time, error)
-	// SetLook stores a decision not to rotate a key now: when to look again (zero for never) and why.
-	SetLook(ctx context.Context, k TrackedKey) error
+	// NextLook returns the provider's earliest LookAt; zero if there is none.
+	NextLook(ctx context.Context, provider string) (time.Time, error)
+	// SetLook stores a decision not to rotate a key now: its LookAt (zero for never), Waiting and WaitingWhy. WaitingSince
+	// is set by the store: to at when Waiting begins or changes, kept while it stays the same, cleared when it is empty.
+	SetLook(ctx context.Context, k TrackedKey, at time.Time) error
 	// Series returns every key of the credential, the newest first.
 	Series(ctx context.Context, c CredentialID) ([]TrackedKey, error)
 	// User returns a service user, or a fault of kind [Gone].

@@ -1,0 +1,213 @@
+package rotator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Facts are all that a decision about one due key is made from.
+type Facts struct {
+	// Key is the key that is up for a look.
+	Key TrackedKey
+	// Series holds every key of the credential, Key included, in any order.
+	Series []TrackedKey
+	// UserActive is false when the provider says that the user cannot sign in.
+	UserActive bool
+	// Policy selects the key; nil for none.
+	Policy *Policy
+	// Rotating is true while the credential has an open rotation.
+	Rotating bool
+	// Hold is in force on the credential, or nil.
+	Hold *Hold
+	// Freezes of the calendar.
+	Freezes []Freeze
+	// Budget is how many more rotations the blast-radius cap lets the provider start now.
+	Budget int
+}
+
+// Action says what to do about a key.
+type Action string
+
+// The actions.
+const (
+	// ActRotate: plan a rotation now.
+	ActRotate Action = "rotate"
+	// ActWait: look again at a time.
+	ActWait Action = "wait"
+	// ActIgnore: nothing about the key can become due by itself.
+	ActIgnore Action = "ignore"
+)
+
+// Decision is the outcome for one key.
+type Decision struct {
+	Action Action
+	// Reason of the rotation, for ActRotate.
+	Reason Reason
+	// Block says what stops a key that is due; empty when it simply is not due.
+	Block BlockReason
+	// LookAt is when to look again; zero for never.
+	LookAt time.Time
+	// Why says it in words.
+	Why string
+}
+
+// check looks at one aspect and answers true if that settles the matter.
+type check func(f *Facts, now time.Time) (Decision, bool)
+
+// checks run in this order; the first that settles the matter wins, so the order is part of the contract: what makes a
+// key not ours to rotate, then what makes it not due, then what stops a due one.
+var checks = []check{
+	unmanaged, rotating, inactive, superseded, noDeadline, notDue, held, frozen, outsideWindow, overCap,
+}
+
+// Decide says what to do about one key now. It is pure.
+func Decide(f Facts, now time.Time) Decision {
+	for _, c := range checks {
+		if d, settled := c(&f, now); settled {
+			return d
+		}
+	}
+	reason := ReasonExpiring
+	if f.Key.Expires.IsZero() || f.Key.Deadline.Before(f.Key.Expires) {
+		reason = ReasonMaxAge
+	}
+	return Decision{Action: ActRotate, Reason: reason,
+		Why: fmt.Sprintf("the deadline %s is within %s", day(f.Key.Deadline), f.Policy.RenewBefore)}
+}
+
+func ignore(why string) (Decision, bool) { return Decision{Action: ActIgnore, Why: why}, true }
+
+func wait(b BlockReason, until time.Time, why string) (Decision, bool) {
+	return Decision{Action: ActWait, Block: b, LookAt: until, Why: why}, true
+}
+
+func unmanaged(f *Facts, _ time.Time) (Decision, bool) {
+	if f.Policy == nil {
+		return ignore("no policy selects it")
+	}
+	return Decision{}, false
+}
+
+func rotating(f *Facts, _ time.Time) (Decision, bool) {
+	if f.Rotating {
+		return ignore("its rotation is under way")
+	}
+	return Decision{}, false
+}
+
+func inactive(f *Facts, _ time.Time) (Decision, bool) {
+	if f.Key.State != KeyActive {
+		return ignore("the key is " + string(f.Key.State))
+	}
+	if !f.UserActive {
+		return ignore("its service user is inactive")
+	}
+	return Decision{}, false
+}
+
+func superseded(f *Facts, _ time.Time) (Decision, bool) {
+	for _, other := range f.Series {
+		if other.ID != f.Key.ID && other.State == KeyActive && other.MissingSince.IsZero() && other.Newer(f.Key) {
+			return ignore("key " + other.Name + " supersedes it")
+		}
+	}
+	return Decision{}, false
+}
+
+func noDeadline(f *Facts, _ time.Time) (Decision, bool) {
+	if f.Key.Deadline.IsZero() {
+		return ignore("it never expires and the policy sets no max_age")
+	}
+	return Decision{}, false
+}
+
+func notDue(f *Facts, now time.Time) (Decision, bool) {
+	if f.Key.Due.After(now) {
+		return Decision{Action: ActWait, LookAt: f.Key.Due, Why: "not due before " + day(f.Key.Due)}, true
+	}
+	return Decision{}, false
+}
+
+func held(f *Facts, now time.Time) (Decision, bool) {
+	if f.Hold != nil && f.Hold.Until.After(now) {
+		return wait(BlockHeld, f.Hold.Until, fmt.Sprintf("held by %s until %s: %s", f.Hold.By, day(f.Hold.Until), f.Hold.Reason))
+	}
+	return Decision{}, false
+}
+
+func frozen(f *Facts, now time.Time) (Decision, bool) {
+	fr, ok := freezeAt(f.Freezes, now)
+	if !ok || (fr.UnlessExpiresWithin > 0 && f.Key.Deadline.Sub(now) <= fr.UnlessExpiresWithin) {
+		return Decision{}, false
+	}
+	until := fr.To
+	if fr.UnlessExpiresWithin > 0 {
+		until = earlier(until, f.Key.Deadline.Add(-fr.UnlessExpiresWithin))
+	}
+	return wait(BlockFrozen, until, fmt.Sprintf("frozen until %s: %s", day(fr.To), fr.Reason))
+}
+
+// outsideWindow lets a key go ahead whose deadline would pass before the window opens again: a window says when it is
+// convenient, not that a key may expire.
+func outsideWindow(f *Facts, now time.Time) (Decision, bool) {
+	if f.Policy.Window == nil || f.Policy.Window.Contains(now) {
+		return Decision{}, false
+	}
+	opens := f.Policy.Window.NextOpen(now)
+	if !opens.Before(f.Key.Deadline) {
+		return Decision{}, false
+	}
+	return wait(BlockOutsideWindow, opens, "the policy's window opens "+opens.Format(time.RFC3339))
+}
+
+// capRecheck is how often a key that waits for approval is looked at; an approval itself looks at once.
+const capRecheck = 5 * time.Minute
+
+func overCap(f *Facts, now time.Time) (Decision, bool) {
+	if f.Budget > 0 {
+		return Decision{}, false
+	}
+	return wait(BlockAwaitingApproval, now.Add(capRecheck),
+		"more rotations are due at once than max_share_per_scan allows; approve them with: rotatord approve "+f.Key.Provider)
+}
+
+// Budget is the blast-radius cap: how many rotations a provider may start now. due counts the keys that are up for a
+// look, started those begun since the last scan began. When more are due than the share allows, none starts until a
+// person approves: a wrong clock or a wrong policy shows itself in numbers.
+func Budget(l CapLimits, s ProviderState, due int, now time.Time) int {
+	limit := max(l.AlwaysAllowed, int(l.MaxShare*float64(s.Managed)))
+	if due+s.PlannedInScan <= limit {
+		return due
+	}
+	if now.Before(s.ApprovedUntil) {
+		return s.Approved
+	}
+	return 0
+}
+
+// CapLimits are the settings of the blast-radius cap.
+type CapLimits struct {
+	// MaxShare is the part of the managed keys, from 0 to 1, that may start rotating in the time between two scans.
+	MaxShare float64
+	// AlwaysAllowed is the number that never needs an approval, so that small fleets are not asked about every key.
+	AlwaysAllowed int
+}
+
+func freezeAt(freezes []Freeze, now time.Time) (Freeze, bool) {
+	i := slices.IndexFunc(freezes, func(f Freeze) bool { return f.Contains(now) })
+	if i < 0 {
+		return Freeze{}, false
+	}
+	return freezes[i], true
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// day prints a time for people: minutes are enough, and always UTC.
+func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
