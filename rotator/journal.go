@@ -67,8 +67,11 @@ type Inventory interface {
 	// KeysToLookAt returns up to limit of the provider's keys whose LookAt is not after now, the longest due first, from
 	// an index.
 	KeysToLookAt(ctx context.Context, provider string, now time.Time, limit int) ([]TrackedKey, error)
-	// CountToLookAt counts the provider's keys whose LookAt is not after now, up to limit.
-	CountToLookAt(ctx context.Context, provider string, now time.Time, limit int) (int, error)
+	// CountDue counts the provider's keys that are up for a look at now (LookAt not after now), and those that wait for
+	// approval whatever their LookAt, together up to limit.
+	CountDue(ctx context.Context, provider string, now time.Time, limit int) (int, error)
+	// LookAgain sets LookAt to at for the provider's keys that wait for the reason.
+	LookAgain(ctx context.Context, provider string, reason BlockReason, at time.Time) error
 	// NextLook returns the provider's earliest LookAt; zero if there is none.
 	NextLook(ctx context.Context, provider string) (time.Time, error)
 	// SetLook stores a decision not to rotate a key now: its LookAt (zero for never), Waiting and WaitingWhy. WaitingSince

@@ -203,6 +203,13 @@ func (r *Rotation) MintUnknown(err error, now time.Time, propagation time.Durati
 	return c
 }
 
+// Renumber takes another version before anything was made, because the provider has keys of this name or later ones.
+func (r *Rotation) Renumber(version int, note string) Change {
+	c := r.stay(note)
+	c.After.Version, c.After.NewKey = version, KeyRef{Name: KeyName(r.Base, version)}
+	return c
+}
+
 // Burn gives up the name of a key whose secret nobody has: minting to planned under the next version.
 func (r *Rotation) Burn(now time.Time, note string) Change {
 	c := r.move(StagePlanned, now, note)
@@ -319,10 +326,23 @@ func (r *Rotation) Wait(note string, nextAt time.Time) Change {
 	return c
 }
 
+// Resume looks again now at a rotation that waits for a point in time, because what it waits for may have changed.
+func (r *Rotation) Resume(note string, now time.Time) Change {
+	c := r.stay(note)
+	c.After.NextAt = now
+	return c
+}
+
 // Block says that the rotation does not go on by itself, and when to look again all the same.
 func (r *Rotation) Block(reason BlockReason, why string, now, lookAt time.Time) Change {
 	c := r.stay(why)
 	c.After.NextAt, c.After.Trouble = lookAt, why
+	c.After.setBlocked(reason, now)
+	return c
+}
+
+// WithBlock adds to a failed attempt that a person has to look at it.
+func (c Change) WithBlock(reason BlockReason, now time.Time) Change {
 	c.After.setBlocked(reason, now)
 	return c
 }

@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// account is one provider while the engine runs: its connection, its breaker and its loops' signals. It outlives
+// reloads, so that a new configuration does not forget an open breaker.
+type account struct {
+	name string
+	conf atomic.Pointer[Account]
+
+	mu    sync.Mutex
+	state rotator.ProviderState
+
+	scan chan struct{} // asks for a scan; holds one request
+	wake chan struct{} // asks the dispatcher to look; holds one request
+
+	scanning sync.Mutex // one scan at a time
+	seen     *memory    // what the last scan saw; guarded by scanning
+
+	flight inFlight
+}
+
+func newAccount(name string, s rotator.ProviderState) *account {
+	s.Provider = name
+	return &account{name: name, state: s, scan: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		flight: inFlight{ids: map[string]bool{}}}
+}
+
+func (a *account) set(c Account)              { a.conf.Store(&c) }
+func (a *account) provider() rotator.Provider { return a.conf.Load().Provider }
+func (a *account) requestScan()               { signal(a.scan) }
+func (a *account) requestLook()               { signal(a.wake) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// snapshot returns the state as it is now.
+func (a *account) snapshot() rotator.ProviderState {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state
+}
+
+// paused reports whether steps that call the provider must wait, and until when.
+func (a *account) paused(now time.Time) (time.Time, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state.PausedUntil, now.Before(a.state.PausedUntil)
+}
+
+// update changes the state and stores it. The state in memory changes only if it was stored.
+func (e *Engine) update(ctx context.Context, a *account, change func(s *rotator.ProviderState)) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.state
+	change(&s)
+	if s == a.state {
+		return nil
+	}
+	if err := e.store.SaveProviderState(ctx, s); err != nil {
+		e.obs.JournalFailed(err)
+		return err
+	}
+	a.state = s
+	return nil
+}
+
+// The breaker's pauses: short enough to notice a recovery, long enough not to hammer.
+const (
+	minPause      = time.Minute
+	maxPause      = 30 * time.Minute
+	throttlePause = 30 * time.Second
+)
+
+// note keeps the breaker's books after a call to the provider with the daemon's own credential. Throttling pauses without
+// counting as a failure; a refusal, a lost answer and network trouble count; an answer about one key does not.
+func (e *Engine) note(ctx context.Context, a *account, err error) {
+	if err == nil {
+		e.recovered(ctx, a)
+		return
+	}
+	if ctx.Err() != nil {
+		return // we gave up, the provider did not fail
+	}
+	switch rotator.KindOf(err) {
+	case rotator.Throttled:
+		pause := max(rotator.RetryAfterOf(err), throttlePause)
+		e.pause(ctx, a, pause, "the provider asks for patience: "+err.Error())
+	case rotator.Transient, rotator.Denied, rotator.UnknownOutcome:
+		e.failed(ctx, a, err)
+	}
+}
+
+func (e *Engine) recovered(ctx context.Context, a *account) {
+	if s := a.snapshot(); s.Failures == 0 && !s.BreakerOpen {
+		return
+	}
+	_ = e.update(ctx, a, func(s *rotator.ProviderState) {
+		if s.BreakerOpen {
+			e.log.Info("the provider answers again, its breaker is closed", zap.String("provider", a.name))
+			s.PausedUntil, s.PausedWhy = time.Time{}, ""
+		}
+		s.BreakerOpen, s.Failures = false, 0
+	})
+}
+
+func (e *Engine) pause(ctx context.Context, a *account, d time.Duration, why string) {
+	until := time.Now().Add(d)
+	_ = e.update(ctx, a, func(s *rotator.ProviderState) {
+		if until.After(s.PausedUntil) {
+			s.PausedUntil, s.PausedWhy = until, why
+		}
+	})
+	e.log.Warn("provider paused", zap.String("provider", a.name), zap.Time("until", until), zap.String("why", why))
+}
+
+func (e *Engine) failed(ctx context.Context, a *account, err error) {
+	halt := e.setup.Load().HaltAfter
+	_ = e.update(ctx, a, func(s *rotator.ProviderState) {
+		s.Failures++
+		if halt <= 0 || s.Failures < halt || time.Now().Before(s.PausedUntil) {
+			return
+		}
+		pause := min(maxPause, minPause<<min(s.Failures-halt, 10))
+		s.BreakerOpen, s.PausedUntil, s.PausedWhy = true, time.Now().Add(pause), err.Error()
+		e.log.Error("breaker open: nothing calls the provider until it is tried again",
+			zap.String("provider", a.name), zap.Int("failures", s.Failures), zap.Time("until", s.PausedUntil), zap.Error(err))
+	})
+}
+
+// after returns when the attempt'th failure (counted from 1) is tried again.
+func (b Backoff) after(attempt int, now time.Time) time.Time {
+	d := b.Max
+	if shift := attempt - 1; shift < 30 {
+		d = min(b.Max, b.Base<<shift)
+	}
+	spread := time.Duration(rand.Int64N(int64(d)/5 + 1)) //nolint:gosec // spreads load, guards nothing
+	return now.Add(d - spread)
+}
+
+// inFlight is the set of rotations and credentials that a worker has in hand.
+type inFlight struct {
+	mu  sync.Mutex
+	ids map[string]bool
+}
+
+// take reports whether the caller now has id in hand.
+func (f *inFlight) take(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ids[id] {
+		return false
+	}
+	f.ids[id] = true
+	return true
+}
+
+func (f *inFlight) release(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.ids, id)
+}
+
+func (f *inFlight) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.ids)
+}

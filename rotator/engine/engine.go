@@ -1,0 +1,198 @@
+// Package engine turns decisions into rotations: it scans providers, plans what is due, and takes each rotation from
+// stage to stage, one step per file.
+//
+// It is level-triggered. Nothing depends on having been awake at the right moment: every look asks the journal what is
+// due now, so a restart, a suspended machine, a jump of the clock and a lost tick all heal by themselves. Effects happen
+// in the step files alone; a stage whose name ends in "-ing" is committed before its effect and the next one after it.
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// Account is a provider with what the configuration says of it.
+type Account struct {
+	Name     string
+	Provider rotator.Provider
+	// MaxKeys caps the active keys of one credential; 0 is no cap.
+	MaxKeys int
+}
+
+// Setup is everything that a reload may exchange. It is never changed once handed over.
+type Setup struct {
+	Accounts []Account
+	Sinks    map[string]rotator.Sink
+	Policies []*rotator.Policy
+	Freezes  []rotator.Freeze
+	// Scan says when providers are scanned, beside at start and after a reload.
+	Scan rotator.Schedule
+	Cap  rotator.CapLimits
+	// Concurrent is how many rotations of one provider move at the same time.
+	Concurrent int
+	// HaltAfter is how many failed calls in a row open a provider's breaker.
+	HaltAfter int
+	// Retry is how failed steps are spaced.
+	Retry Backoff
+}
+
+// Backoff spaces retries: Base after the first failure, doubled after each, at most Max, and drawn at random between
+// four fifths of that and all of it. The draw is stored with the due time.
+type Backoff struct {
+	Base, Max time.Duration
+}
+
+// Sealer protects secrets on their way through the journal.
+type Sealer interface {
+	Seal(r *rotator.Rotation, s rotator.Secret) ([]byte, error)
+	Open(r *rotator.Rotation) (rotator.Secret, error)
+	Fingerprint(s rotator.Secret) string
+}
+
+// Options are what an engine needs for its whole life.
+type Options struct {
+	Store    rotator.Store
+	Sealer   Sealer
+	Log      *zap.Logger
+	Observer Observer
+	// Drain is how long a stop waits for calls in flight before it cuts them off.
+	Drain time.Duration
+}
+
+// Engine runs the loop. Make one with [New].
+type Engine struct {
+	store  rotator.Store
+	sealer Sealer
+	log    *zap.Logger
+	obs    Observer
+	drain  time.Duration
+
+	setup atomic.Pointer[Setup]
+
+	mu       sync.Mutex
+	accounts map[string]*account
+	running  map[string]context.CancelFunc // the loop of each account
+	wg       sync.WaitGroup
+	ctx      context.Context // of Run; nil before
+	hard     context.Context // outlives ctx by drain: what calls in flight run under
+}
+
+// New makes an engine. It makes no call before [Engine.Run].
+func New(o Options, s *Setup) *Engine {
+	e := &Engine{
+		store: o.Store, sealer: o.Sealer, log: o.Log, obs: o.Observer, drain: o.Drain,
+		accounts: map[string]*account{}, running: map[string]context.CancelFunc{},
+	}
+	if e.log == nil {
+		e.log = zap.NewNop()
+	}
+	if e.obs == nil {
+		e.obs = Unobserved{}
+	}
+	e.setup.Store(s)
+	return e
+}
+
+// Run works until ctx ends, then waits for what is in flight, at most for the drain time. What did not finish by then
+// resumes at the next start from its stage.
+func (e *Engine) Run(ctx context.Context) error {
+	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	e.mu.Lock()
+	e.ctx, e.hard = ctx, hard
+	e.mu.Unlock()
+	if err := e.Apply(ctx, e.setup.Load()); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	stopped := make(chan struct{})
+	go func() { e.wg.Wait(); close(stopped) }()
+	drain := time.NewTimer(e.drain)
+	defer drain.Stop()
+	select {
+	case <-stopped:
+	case <-drain.C:
+		e.log.Warn("calls are still in flight after the drain time; cutting them off, their rotations resume at the next start",
+			zap.Duration("drain", e.drain))
+		cut()
+		<-stopped
+	}
+	return nil
+}
+
+// Apply puts a setup in force: accounts that are gone stop, new ones start, and every account is scanned anew, because
+// a changed policy changes what is due.
+func (e *Engine) Apply(ctx context.Context, s *Setup) error {
+	states := make(map[string]rotator.ProviderState, len(s.Accounts))
+	for _, a := range s.Accounts {
+		state, err := e.store.ProviderState(ctx, a.Name)
+		if err != nil {
+			return err
+		}
+		states[a.Name] = state
+	}
+	e.start(s, states)
+	for _, a := range s.Accounts {
+		if err := e.resumeConfigured(ctx, a.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start puts the setup in force and starts and stops loops accordingly.
+func (e *Engine) start(s *Setup, states map[string]rotator.ProviderState) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.setup.Store(s)
+	wanted := make(map[string]bool, len(s.Accounts))
+	for _, a := range s.Accounts {
+		wanted[a.Name] = true
+		acc, known := e.accounts[a.Name]
+		if !known {
+			acc = newAccount(a.Name, states[a.Name])
+			e.accounts[a.Name] = acc
+		}
+		acc.set(a)
+		acc.requestScan()
+		if _, runs := e.running[a.Name]; !runs && e.ctx != nil {
+			loop, stop := context.WithCancel(e.ctx)
+			e.running[a.Name] = stop
+			e.wg.Go(func() { e.runScans(loop, acc) })
+			e.wg.Go(func() { e.dispatch(loop, acc) })
+		}
+	}
+	for name, stop := range e.running {
+		if !wanted[name] {
+			stop()
+			delete(e.running, name)
+		}
+	}
+}
+
+// account returns a configured account, or false.
+func (e *Engine) account(name string) (*account, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a, ok := e.accounts[name]
+	if _, runs := e.running[name]; !runs && e.ctx != nil {
+		return nil, false
+	}
+	return a, ok
+}
+
+// policy returns a policy of the setup in force, or nil.
+func (e *Engine) policy(name string) *rotator.Policy {
+	for _, p := range e.setup.Load().Policies {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// Rotate plans a rotation of the credential now because actor asks for it: reason is manual or compromised. It does not
+// wait for the deadline, the window or the blast-radius cap; a hold it respects.
+func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rotator.Reason, actor string) (rotator.Rotation, error) {
+	const op = "rotate"
+	now := time.Now()
+	a, ok := e.account(c.Provider)
+	if !ok {
+		return rotator.Rotation{}, rotator.NewFault(op, rotator.Gone, "no provider %q is configured", c.Provider)
+	}
+	series, err := e.store.Series(ctx, c)
+	if err != nil {
+		return rotator.Rotation{}, err
+	}
+	current, ok := newestActive(series)
+	if !ok {
+		return rotator.Rotation{}, rotator.NewFault(op, rotator.Gone, "no active key of %s is known; see what the last scan saw with: rotatord status", c)
+	}
+	f, err := e.facts(ctx, current, now)
+	if err != nil {
+		return rotator.Rotation{}, err
+	}
+	switch {
+	case f.Policy == nil:
+		return rotator.Rotation{}, rotator.NewFault(op, rotator.Invalid, "no policy selects %s, so nobody has said where its keys are to be delivered; add it to a policy", c)
+	case f.Rotating:
+		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "a rotation of %s is under way already", c)
+	case f.Hold != nil:
+		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "%s is held by %s until %s: %s; release it first", c, f.Hold.By, f.Hold.Until.UTC().Format(time.RFC3339), f.Hold.Reason)
+	}
+	r, err := e.plan(ctx, a, f, reason, actor, "asked for by "+actor)
+	if err == nil {
+		a.requestLook()
+	}
+	return r, err
+}
+
+func newestActive(series []rotator.TrackedKey) (rotator.TrackedKey, bool) {
+	var newest rotator.TrackedKey
+	found := false
+	for _, k := range series {
+		if k.State == rotator.KeyActive && (!found || k.Newer(newest)) {
+			newest, found = k, true
+		}
+	}
+	return newest, found
+}
+
+// Hold stops everything about the credential that cannot be undone, until the hold ends or is released.
+func (e *Engine) Hold(ctx context.Context, h rotator.Hold) error {
+	if err := e.store.PutHold(ctx, h); err != nil {
+		return err
+	}
+	e.log.Info("hold placed", zap.String("credential", h.CredentialID.String()), zap.String("by", h.By), zap.Time("until", h.Until), zap.String("why", h.Reason))
+	return nil
+}
+
+// Release ends a hold.
+func (e *Engine) Release(ctx context.Context, c rotator.CredentialID, actor string) error {
+	if err := e.store.Release(ctx, c); err != nil {
+		return err
+	}
+	e.log.Info("hold released", zap.String("credential", c.String()), zap.String("by", actor))
+	return e.resume(ctx, c.Provider, "hold released by "+actor, func(r *rotator.Rotation) bool {
+		return r.CredentialID == c && r.Blocked == rotator.BlockHeld
+	})
+}
+
+// resume looks again at the provider's open rotations that are chosen, whatever they were waiting for.
+func (e *Engine) resume(ctx context.Context, provider, note string, chosen func(*rotator.Rotation) bool) error {
+	open, err := e.store.Rotations(ctx, false, maxOpen)
+	if err != nil {
+		return err
+	}
+	for _, r := range open {
+		if r.Provider != provider || !chosen(&r) {
+			continue
+		}
+		err := e.commit(ctx, r.Resume(note, time.Now()))
+		if err != nil && rotator.KindOf(err) != rotator.Conflict { // a conflict: it is moving already
+			return err
+		}
+	}
+	if a, ok := e.account(provider); ok {
+		a.requestLook()
+	}
+	return nil
+}
+
+// maxOpen bounds a list of open rotations that is gone through one by one.
+const maxOpen = 1 << 20
+
+// configured are the blocks that an edit of the configuration may end.
+var configured = []rotator.BlockReason{rotator.BlockFrozen, rotator.BlockOutsideWindow, rotator.BlockSinkUnknown,
+	rotator.BlockPolicyUnknown, rotator.BlockLocationTaken, rotator.BlockAtKeyCap, rotator.BlockNameInvalid,
+	rotator.BlockInvalid, rotator.BlockDenied}
+
+// resumeConfigured looks again, after a reload, at whatever the old configuration stopped.
+func (e *Engine) resumeConfigured(ctx context.Context, provider string) error {
+	for _, b := range configured {
+		if err := e.store.LookAgain(ctx, provider, b, time.Now()); err != nil {
+			return err
+		}
+	}
+	return e.resume(ctx, provider, "the configuration was read anew", func(r *rotator.Rotation) bool {
+		return slices.Contains(configured, r.Blocked)
+	})
+}
+
+// Approve lets as many rotations through as wait for approval now, within the time given.
+func (e *Engine) Approve(ctx context.Context, provider, actor string, within time.Duration) (int, error) {
+	a, ok := e.account(provider)
+	if !ok {
+		return 0, rotator.NewFault("approve", rotator.Gone, "no provider %q is configured", provider)
+	}
+	now := time.Now()
+	const everything = 1 << 30
+	due, err := e.store.CountDue(ctx, provider, now, everything)
+	if err != nil {
+		return 0, err
+	}
+	err = e.update(ctx, a, func(s *rotator.ProviderState) {
+		s.Approved, s.ApprovedUntil, s.ApprovedBy = due, now.Add(within), actor
+		s.AwaitingSince, s.Awaiting = time.Time{}, 0
+	})
+	if err != nil {
+		return 0, err
+	}
+	e.log.Info("rotations approved", zap.String("provider", provider), zap.Int("count", due), zap.String("by", actor))
+	if err := e.store.LookAgain(ctx, provider, rotator.BlockAwaitingApproval, now); err != nil {
+		return 0, err
+	}
+	a.requestLook()
+	return due, nil
+}
+
+// ScanNow asks for a scan of every provider.
+func (e *Engine) ScanNow() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range e.accounts {
+		a.requestScan()
+	}
+}

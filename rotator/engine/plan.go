@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// budget is how many rotations may be started from the batch in hand.
+func (e *Engine) budget(ctx context.Context, a *account, now time.Time) (*atomic.Int64, error) {
+	limits := e.setup.Load().Cap
+	s := a.snapshot()
+	bound := max(limits.AlwaysAllowed, int(limits.MaxShare*float64(s.Managed))) + 1
+	due, err := e.store.CountDue(ctx, a.name, now, bound)
+	if err != nil {
+		return nil, err
+	}
+	n := rotator.Budget(limits, s, due, now)
+	var budget atomic.Int64
+	budget.Store(int64(n))
+	return &budget, e.noteApproval(ctx, a, n == 0, due, now)
+}
+
+// noteApproval remembers since when, and how much, the cap stops.
+func (e *Engine) noteApproval(ctx context.Context, a *account, stopped bool, due int, now time.Time) error {
+	return e.update(ctx, a, func(s *rotator.ProviderState) {
+		if !stopped {
+			s.AwaitingSince, s.Awaiting = time.Time{}, 0
+			return
+		}
+		if s.AwaitingSince.IsZero() {
+			s.AwaitingSince = now
+			e.log.Error("more rotations are due at once than max_share_per_scan allows; none starts until somebody approves",
+				zap.String("provider", a.name), zap.Int("due_at_least", due), zap.Int("managed", s.Managed),
+				zap.String("approve_with", "rotatord approve "+a.name))
+		}
+		s.Awaiting = due
+	})
+}
+
+// consider decides about one key that is up for a look and carries the decision out.
+func (e *Engine) consider(ctx context.Context, a *account, k rotator.TrackedKey, budget *atomic.Int64) {
+	if ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	d, f, err := e.decide(ctx, k, budget, now)
+	if err != nil {
+		e.journalTrouble(ctx, a, err)
+		return
+	}
+	if d.Action == rotator.ActRotate {
+		if budget.Add(-1) < 0 {
+			return // the batch was larger than the budget: the next look counts again
+		}
+		r, err := e.plan(ctx, a, f, d.Reason, "", d.Why)
+		if err == nil {
+			e.advance(ctx, a, r.ID)
+			return
+		}
+		if d, err = e.unplannable(k, err, now); err != nil {
+			e.journalTrouble(ctx, a, err)
+			return
+		}
+	}
+	if d.Block != "" && d.Block != k.Waiting {
+		e.log.Warn("a key is due and is not rotated", keyFields(k, zap.String("blocked", string(d.Block)), zap.String("why", d.Why))...)
+	}
+	k = f.Key
+	k.LookAt, k.Waiting, k.WaitingWhy = d.LookAt, d.Block, d.Why
+	if d.Block == "" {
+		k.WaitingWhy = ""
+	}
+	if err := e.store.SetLook(ctx, k, now); err != nil {
+		e.journalTrouble(ctx, a, err)
+	}
+}
+
+// decide gathers the facts and asks [rotator.Decide].
+func (e *Engine) decide(ctx context.Context, k rotator.TrackedKey, budget *atomic.Int64, now time.Time) (rotator.Decision, rotator.Facts, error) {
+	f, err := e.facts(ctx, k, now)
+	if err != nil {
+		return rotator.Decision{}, f, err
+	}
+	f.Budget = int(budget.Load())
+	return rotator.Decide(f, now), f, nil
+}
+
+func (e *Engine) facts(ctx context.Context, k rotator.TrackedKey, now time.Time) (rotator.Facts, error) {
+	f := rotator.Facts{Key: k, UserActive: true, Freezes: e.setup.Load().Freezes}
+	c := k.Credential()
+	var err error
+	if f.Series, err = e.store.Series(ctx, c); err != nil {
+		return f, err
+	}
+	for _, now := range f.Series {
+		if now.ID == k.ID {
+			f.Key = now // k was fetched before the credential was taken in hand
+		}
+	}
+	f.Policy = e.policy(f.Key.Policy)
+	user, err := e.store.User(ctx, k.Provider, k.UserID)
+	if err == nil {
+		f.UserActive = user.Active
+	} else if rotator.KindOf(err) != rotator.Gone {
+		return f, err
+	}
+	if _, err = e.store.OpenRotation(ctx, c); err == nil {
+		f.Rotating = true
+	} else if rotator.KindOf(err) != rotator.Gone {
+		return f, err
+	}
+	f.Hold, err = e.store.HoldOn(ctx, c, now)
+	return f, err
+}
+
+// errNoSink says that a rotation has nowhere to deliver to.
+var errNoSink = errors.New("the policy names no sink that is configured")
+
+// plan commits a new rotation for the key that f is about.
+func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason rotator.Reason, actor, why string) (rotator.Rotation, error) {
+	now := time.Now()
+	highest, err := e.store.HighestVersion(ctx, f.Key.Credential())
+	if err != nil {
+		return rotator.Rotation{}, err
+	}
+	for _, k := range f.Series {
+		highest = max(highest, k.Version)
+	}
+	user, err := e.store.User(ctx, f.Key.Provider, f.Key.UserID)
+	if err != nil && rotator.KindOf(err) != rotator.Gone {
+		return rotator.Rotation{}, err
+	}
+	r := rotator.Rotation{
+		CredentialID: f.Key.Credential(), ServiceUser: user.Name, Policy: f.Policy.Name, Reason: reason, Actor: actor,
+		Version: highest + 1, OldKey: rotator.KeyRef{ID: f.Key.ID, Name: f.Key.Name}, Deadline: f.Key.Deadline,
+		Terms: rotator.Terms{Lifetime: f.Policy.Lifetime, Grace: f.Policy.Grace, Idle: f.Policy.Idle, Soak: f.Policy.Soak},
+	}
+	if reason == rotator.ReasonCompromised {
+		r.Terms.Grace, r.Terms.Idle, r.Terms.Soak = 0, 0, 0
+	}
+	if r.Sinks, err = e.locate(&r, f.Policy, now); err != nil {
+		return r, err
+	}
+	c := rotator.Plan(newRotationID(now), r, now, fmt.Sprintf("%s: %s", reason, why))
+	if err := e.commit(ctx, c); err != nil {
+		return r, err
+	}
+	return c.After, e.update(ctx, a, func(s *rotator.ProviderState) {
+		s.PlannedInScan++
+		if s.Approved > 0 && time.Now().Before(s.ApprovedUntil) {
+			s.Approved--
+		}
+	})
+}
+
+// locate asks each sink of the policy where the credential goes.
+func (e *Engine) locate(r *rotator.Rotation, p *rotator.Policy, now time.Time) ([]rotator.SinkProgress, error) {
+	sinks := e.setup.Load().Sinks
+	progress := make([]rotator.SinkProgress, 0, len(p.Sinks))
+	for _, name := range p.Sinks {
+		sink, ok := sinks[name]
+		if !ok {
+			return nil, fmt.Errorf("sink %q: %w", name, errNoSink)
+		}
+		where, err := sink.Location(r.Coordinates())
+		if err != nil {
+			return nil, err
+		}
+		progress = append(progress, rotator.SinkProgress{Sink: name, Location: where, NextAt: now})
+	}
+	if len(progress) == 0 {
+		return nil, errNoSink
+	}
+	return progress, nil
+}
+
+// planRecheck is how often a key is looked at that cannot be planned until somebody changes something.
+const planRecheck = 10 * time.Minute
+
+// unplannable turns what is wrong with a plan into a decision to wait; the journal's own trouble stays an error.
+func (e *Engine) unplannable(k rotator.TrackedKey, err error, now time.Time) (rotator.Decision, error) {
+	d := rotator.Decision{Action: rotator.ActWait, LookAt: now.Add(planRecheck), Why: err.Error()}
+	switch {
+	case errors.Is(err, rotator.ErrLocationTaken):
+		d.Block = rotator.BlockLocationTaken
+	case errors.Is(err, errNoSink):
+		d.Block = rotator.BlockSinkUnknown
+	case rotator.KindOf(err) == rotator.Invalid:
+		d.Block = rotator.BlockInvalid
+	case rotator.KindOf(err) == rotator.Conflict:
+		d.Why = "a rotation of " + k.Credential().String() + " is open already"
+	default:
+		return d, err
+	}
+	return d, nil
+}
+
+// newRotationID is a day, so that ids sort and can be found in logs, and 50 random bits.
+func newRotationID(now time.Time) string {
+	return now.UTC().Format("20060102-") + strings.ToLower(rand.Text()[:10])
+}
+
+func keyFields(k rotator.TrackedKey, more ...zap.Field) []zap.Field {
+	return append([]zap.Field{zap.String("provider", k.Provider), zap.String("user_id", k.UserID),
+		zap.String("credential", k.Base), zap.String("key_id", k.ID), zap.String("key_name", k.Name)}, more...)
+}

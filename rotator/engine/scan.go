@@ -1,0 +1,390 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// maxSleep bounds every wait for a point in time. Timers stand still while a machine is suspended and do not notice when
+// the clock is set, so nobody here sleeps longer than this without looking at the clock.
+const maxSleep = 10 * time.Second
+
+// mergeSize is how many changed rows a scan gathers before it writes them in one transaction.
+const mergeSize = 2000
+
+// droppedShare is the part of a provider's keys that may be missing from one complete scan before the scan is taken for
+// a lie rather than for deletions. After disbelieved scans in a row that say the same, it is believed.
+const (
+	droppedShare = 0.5
+	disbelieved  = 3
+)
+
+// runScans scans one account at start, after each request, and when the schedule says so, until ctx ends.
+func (e *Engine) runScans(ctx context.Context, a *account) {
+	for ctx.Err() == nil {
+		last := time.Now()
+		e.scanAndTell(ctx, a)
+		e.awaitScan(ctx, a, last)
+	}
+}
+
+// awaitScan returns when the next scan is due. The schedule is asked from the last scan on, so a time that passed while
+// the machine slept is due at once.
+func (e *Engine) awaitScan(ctx context.Context, a *account, last time.Time) {
+	for {
+		due := e.setup.Load().Scan.Next(last)
+		if until, paused := a.paused(time.Now()); paused && until.After(due) {
+			due = until
+		}
+		now := time.Now()
+		if !due.After(now) || now.Before(last.Add(-maxSleep)) { // the latter: the clock was set back
+			return
+		}
+		t := time.NewTimer(min(due.Sub(now), maxSleep))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-a.scan:
+			t.Stop()
+			return
+		case <-t.C:
+		}
+	}
+}
+
+func (e *Engine) scanAndTell(ctx context.Context, a *account) {
+	began := time.Now()
+	res, err := e.scan(ctx, a, began)
+	took := time.Since(began)
+	if ctx.Err() != nil {
+		return
+	}
+	e.note(ctx, a, err)
+	e.obs.Scanned(a.name, res, took, err)
+	if err != nil {
+		_ = e.update(ctx, a, func(s *rotator.ProviderState) { s.ScanTrouble = err.Error() })
+		e.log.Error("scan failed; the keys seen before stay in force and the next scan tries again",
+			zap.String("provider", a.name), zap.Error(err))
+		return
+	}
+	e.log.Info("scan complete", zap.String("provider", a.name), zap.Int("users", res.Users), zap.Int("keys", res.Keys),
+		zap.Int("managed", res.Managed), zap.Int("changed", res.Changed), zap.Int("missing", res.Missing), zap.Duration("took", took))
+	a.requestLook()
+}
+
+// scan streams the account's inventory past the memory of the last scan and stores what changed.
+func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResult, error) {
+	a.scanning.Lock()
+	defer a.scanning.Unlock()
+	if a.seen == nil {
+		m, err := e.recall(ctx, a.name)
+		if err != nil {
+			return ScanResult{}, err
+		}
+		a.seen = m
+	}
+	if err := e.update(ctx, a, func(s *rotator.ProviderState) { s.PlannedInScan = 0 }); err != nil {
+		return ScanResult{}, err
+	}
+	setup := e.setup.Load()
+	a.seen.begin(setup.Policies)
+	v := &visit{ctx: ctx, e: e, a: a, m: a.seen, policies: setup.Policies}
+	err := a.provider().Scan(ctx, rotator.Scope{}, v)
+	// What a broken scan saw is true all the same; only what it did not see proves nothing.
+	if err := errors.Join(err, v.flush()); err != nil {
+		return v.res, err
+	}
+	if err := v.finish(now); err != nil {
+		return v.res, err
+	}
+	err = e.update(ctx, a, func(s *rotator.ProviderState) {
+		s.LastScan, s.Users, s.Keys, s.Managed, s.ScanTrouble = now, v.res.Users, v.res.Keys, v.res.Managed, ""
+	})
+	e.retireOrphans(ctx, a, v.orphans)
+	return v.res, err
+}
+
+// recall makes the memory of the last scan from the journal: it is needed once, after a start.
+func (e *Engine) recall(ctx context.Context, provider string) (*memory, error) {
+	m := newMemory()
+	err := e.store.Digests(ctx, provider, func(d rotator.Digest) error {
+		if d.Key {
+			m.keys[idOf(d.ID)] = keyMark{sum: d.Sum}
+		} else {
+			m.users[idOf(d.ID)] = userMark{sum: d.Sum}
+		}
+		return nil
+	})
+	return m, err
+}
+
+// visit receives one scan.
+type visit struct {
+	ctx      context.Context
+	e        *Engine
+	a        *account
+	m        *memory
+	h        hasher
+	policies []*rotator.Policy
+	res      ScanResult
+	users    []rotator.UserRow
+	keys     []rotator.KeyRow
+	orphans  []rotator.Key
+}
+
+// User implements [rotator.Visitor].
+func (v *visit) User(u rotator.ServiceUser) error {
+	id := idOf(u.ID)
+	old, known := v.m.users[id]
+	if known && old.gen == v.m.gen {
+		return nil // shown twice
+	}
+	v.res.Users++
+	sum := v.h.user(v.m.epoch, u)
+	mark := userMark{sum: sum, gen: v.m.gen, set: old.set, active: u.Active}
+	if !known || old.sum != sum || old.gen == 0 {
+		mark.set = v.m.candidates(v.a.name, u, v.policies)
+	}
+	v.m.users[id] = mark
+	if known && old.sum == sum {
+		return nil
+	}
+	v.users = append(v.users, rotator.UserRow{ServiceUser: u, Sum: sum})
+	return v.flushIfFull()
+}
+
+// Key implements [rotator.Visitor].
+func (v *visit) Key(k rotator.Key) error {
+	id := idOf(k.ID)
+	old, known := v.m.keys[id]
+	if known && old.gen == v.m.gen {
+		return nil // shown twice
+	}
+	v.res.Keys++
+	user, listed := v.m.users[idOf(k.UserID)]
+	listed = listed && user.gen == v.m.gen
+	sum := v.h.key(v.userSum(user, listed), k)
+	if known && old.sum == sum {
+		if !old.judged {
+			old.judged, old.managed = true, v.manages(k, user, listed)
+		}
+		old.gen = v.m.gen
+		v.m.keys[id] = old
+		v.count(old.managed)
+		return nil
+	}
+	old.gen = v.m.gen // seen; its new sum is remembered once it is stored
+	v.m.keys[id] = old
+	row := v.row(k, user, listed)
+	v.count(row.Policy != "" && k.State == rotator.KeyActive)
+	orphan, err := v.e.isOrphan(v.ctx, v.a, row.TrackedKey.Key)
+	if err != nil {
+		return err
+	}
+	row.Sum = sum
+	if orphan {
+		row.Sum = 0 // looked at again in the next scan
+		v.orphans = append(v.orphans, k)
+	}
+	v.keys = append(v.keys, row)
+	return v.flushIfFull()
+}
+
+func (v *visit) userSum(u userMark, listed bool) uint64 {
+	if !listed {
+		return v.m.epoch
+	}
+	return u.sum
+}
+
+func (v *visit) count(managed bool) {
+	if managed {
+		v.res.Managed++
+	}
+}
+
+// manages answers for a key that was remembered from the journal, where the memory lacks that bit.
+func (v *visit) manages(k rotator.Key, u userMark, listed bool) bool {
+	base, _ := rotator.SplitName(k.Name)
+	return k.State == rotator.KeyActive && v.policyOf(u, listed, base) != nil
+}
+
+// policyOf returns the first policy that selects the credential. A key whose user is not among the service users that
+// were listed belongs to a person or to another tool: no policy selects it.
+func (v *visit) policyOf(u userMark, listed bool, base string) *rotator.Policy {
+	if !listed {
+		return nil
+	}
+	for _, p := range v.m.sets[u.set] {
+		if p.SelectsKey(base) {
+			return p
+		}
+	}
+	return nil
+}
+
+// row makes of a key what is stored: its series, its policy, and its times.
+func (v *visit) row(k rotator.Key, u userMark, listed bool) rotator.KeyRow {
+	t := rotator.TrackedKey{Provider: v.a.name, Key: k, Draw: drawOf(v.a.name, k)}
+	t.Base, t.Version = rotator.SplitName(k.Name)
+	if p := v.policyOf(u, listed, t.Base); p != nil {
+		t.Policy = p.Name
+		t.Deadline, _ = p.Deadline(k)
+		t.Due, _ = p.Due(k, t.Draw)
+		if k.State == rotator.KeyActive && u.active {
+			t.LookAt = t.Due
+		}
+	}
+	return rotator.KeyRow{TrackedKey: t}
+}
+
+// isOrphan reports whether the key stands under a name that a rotation intended and never sealed: then nobody has its
+// secret. A key that has been used is no orphan, whatever the journal says: somebody has it.
+func (e *Engine) isOrphan(ctx context.Context, a *account, k rotator.Key) (bool, error) {
+	if _, version := rotator.SplitName(k.Name); version == 0 || k.State != rotator.KeyActive || !k.LastUsed.IsZero() {
+		return false, nil
+	}
+	rec, err := e.store.Name(ctx, a.name, k.UserID, k.Name)
+	if err != nil {
+		return false, unlessGone(err)
+	}
+	if rec.Sealed {
+		return false, nil
+	}
+	r, err := e.store.Rotation(ctx, rec.Rotation)
+	if err != nil {
+		return false, err
+	}
+	return r.Stage != rotator.StageMinting || r.Version != rec.Version, nil
+}
+
+// unlessGone returns err, or nil where err only says that there is no such thing.
+func unlessGone(err error) error {
+	if rotator.KindOf(err) == rotator.Gone {
+		return nil
+	}
+	return err
+}
+
+func (v *visit) flushIfFull() error {
+	if len(v.users)+len(v.keys) < mergeSize {
+		return nil
+	}
+	return v.flush()
+}
+
+// flush stores what was gathered, and only then remembers it.
+func (v *visit) flush() error {
+	if len(v.users)+len(v.keys) == 0 {
+		return nil
+	}
+	if err := v.e.store.Merge(v.ctx, v.a.name, v.users, v.keys); err != nil {
+		v.forget()
+		return err
+	}
+	for _, k := range v.keys {
+		v.m.keys[idOf(k.ID)] = keyMark{sum: k.Sum, gen: v.m.gen, judged: true, managed: k.Policy != "" && k.State == rotator.KeyActive}
+	}
+	v.res.Changed += len(v.users) + len(v.keys)
+	clear(v.users) // lets go of the strings
+	clear(v.keys)
+	v.users, v.keys = v.users[:0], v.keys[:0]
+	return nil
+}
+
+// forget takes users that could not be stored out of the memory, so that the next scan stores them.
+func (v *visit) forget() {
+	for _, u := range v.users {
+		delete(v.m.users, idOf(u.ID))
+	}
+}
+
+// finish looks for what a complete scan no longer showed.
+func (v *visit) finish(now time.Time) error {
+	missing := 0
+	for _, k := range v.m.keys {
+		if k.gen != v.m.gen {
+			missing++
+		}
+	}
+	if missing == 0 {
+		v.m.drops = 0
+		return nil
+	}
+	total := len(v.m.keys)
+	if float64(missing) > droppedShare*float64(total) && total > 1 && v.m.drops < disbelieved {
+		v.m.drops++
+		return rotator.NewFault("scan", rotator.Invalid,
+			"the provider listed %d of the %d keys that it listed before and gave no error; taking that for a fault, not for deletions",
+			total-missing, total)
+	}
+	v.m.drops = 0
+	v.res.Missing = missing
+	return v.markMissing(now, missing)
+}
+
+func (v *visit) markMissing(now time.Time, count int) error {
+	ids := make([]string, 0, count)
+	err := v.e.store.Digests(v.ctx, v.a.name, func(d rotator.Digest) error {
+		if d.Key && v.m.keys[idOf(d.ID)].gen != v.m.gen {
+			ids = append(ids, d.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := v.e.store.MarkMissing(v.ctx, v.a.name, ids, now); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		delete(v.m.keys, idOf(id))
+	}
+	return nil
+}
+
+// retireOrphans revokes keys whose secret nobody has. The intent has been durable since before they were made.
+func (e *Engine) retireOrphans(ctx context.Context, a *account, orphans []rotator.Key) {
+	for _, k := range orphans {
+		// Asked again, because its rotation may have sealed it between the two reads of the first time.
+		if still, err := e.isOrphan(ctx, a, k); err != nil || !still {
+			continue
+		}
+		err := a.provider().Retire(ctx, k)
+		e.note(ctx, a, err)
+		log := e.log.With(zap.String("provider", a.name), zap.String("key_id", k.ID), zap.String("key_name", k.Name))
+		if err != nil {
+			log.Error("an orphan key, whose secret nobody has, could not be revoked; the next scan tries again", zap.Error(err))
+			continue
+		}
+		log.Warn("revoked an orphan key: it was made, but its secret was lost before it could be sealed")
+		e.obs.OrphanRetired(a.name, k)
+	}
+}
+
+// listKeys asks the provider for one user's keys, fresh.
+func (e *Engine) listKeys(ctx context.Context, a *account, userID string) ([]rotator.Key, error) {
+	var l keyList
+	err := a.provider().Scan(ctx, rotator.Scope{UserID: userID}, &l)
+	e.note(ctx, a, err)
+	if err != nil {
+		return nil, fmt.Errorf("listing the keys of user %s: %w", userID, err)
+	}
+	return l, nil
+}
+
+// keyList is a visitor that keeps the keys of one user.
+type keyList []rotator.Key
+
+// User implements [rotator.Visitor].
+func (*keyList) User(rotator.ServiceUser) error { return nil }
+
+// Key implements [rotator.Visitor].
+func (l *keyList) Key(k rotator.Key) error { *l = append(*l, k); return nil }

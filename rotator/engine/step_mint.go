@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// abandonedRetry is when a key is looked at again whose rotation ended without a new key.
+const abandonedRetry = 30 * time.Minute
+
+// prepare looks at the provider afresh, commits the intent to make a key, and makes it: stage planned.
+func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
+	now := time.Now()
+	hold, err := e.store.HoldOn(ctx, r.CredentialID, now)
+	if err != nil {
+		return rotator.Change{}, journalError{err}
+	}
+	if hold != nil {
+		return r.Block(rotator.BlockHeld, fmt.Sprintf("held by %s: %s", hold.By, hold.Reason), now, hold.Until), nil
+	}
+	keys, err := e.listKeys(ctx, a, r.UserID)
+	if err != nil {
+		return rotator.Change{}, err
+	}
+	s := seriesOf(r, keys)
+	if why := s.superseded(r); why != "" {
+		return r.Supersede(now, why, time.Time{}), nil
+	}
+	if s.highest >= r.Version {
+		return r.Renumber(s.highest+1, fmt.Sprintf("the provider has a key of version %d already", s.highest)), nil
+	}
+	limits := a.provider().Limits()
+	if err := rotator.CheckName(r.NewKey.Name, limits); err != nil {
+		return r.Block(rotator.BlockNameInvalid, err.Error(), now, now.Add(planRecheck)), nil
+	}
+	if why := s.full(a.conf.Load().MaxKeys, limits.MaxKeysPerUser); why != "" {
+		return e.makeRoom(ctx, a, r, s, why)
+	}
+	begin := r.BeginMint(now)
+	if err := e.commit(ctx, begin); err != nil {
+		return rotator.Change{}, err
+	}
+	*r = begin.After
+	return e.mint(ctx, a, r)
+}
+
+// series is what the provider lists of one credential and its user, seen just now.
+type series struct {
+	keys    []rotator.TrackedKey // of the credential
+	active  int                  // of these, the active ones
+	user    int                  // active keys of the whole user
+	highest int                  // version among all, revoked ones included
+}
+
+func seriesOf(r *rotator.Rotation, keys []rotator.Key) series {
+	var s series
+	for _, k := range keys {
+		active := k.State == rotator.KeyActive
+		if active {
+			s.user++
+		}
+		base, version := rotator.SplitName(k.Name)
+		if base != r.Base {
+			continue
+		}
+		s.keys = append(s.keys, rotator.TrackedKey{Provider: r.Provider, Key: k, Base: base, Version: version})
+		s.highest = max(s.highest, version)
+		if active {
+			s.active++
+		}
+	}
+	return s
+}
+
+// superseded says why there is nothing to replace any more; empty if there is.
+func (s series) superseded(r *rotator.Rotation) string {
+	if r.OldKey.ID == "" {
+		return ""
+	}
+	var old *rotator.TrackedKey
+	for i, k := range s.keys {
+		if k.ID == r.OldKey.ID {
+			old = &s.keys[i]
+		}
+	}
+	if old == nil || old.State != rotator.KeyActive {
+		return "the key to replace is no longer active at the provider"
+	}
+	for _, k := range s.keys {
+		if k.State == rotator.KeyActive && k.Newer(*old) {
+			return fmt.Sprintf("key %s (id %s) has superseded the key to replace", k.Name, k.ID)
+		}
+	}
+	return ""
+}
+
+// full says which cap leaves no room for one more key; empty if none does.
+func (s series) full(perCredential, perUser int) string {
+	switch {
+	case perCredential > 0 && s.active >= perCredential:
+		return fmt.Sprintf("the credential has %d active keys and max_keys allows %d", s.active, perCredential)
+	case perUser > 0 && s.user >= perUser:
+		return fmt.Sprintf("the service user has %d active keys and the provider allows %d", s.user, perUser)
+	default:
+		return ""
+	}
+}
+
+// makeRoom is guarantee G4 at the cap: it retires a key only if it is ours, superseded and idle; else it blocks.
+func (e *Engine) makeRoom(ctx context.Context, a *account, r *rotator.Rotation, s series, why string) (rotator.Change, error) {
+	now := time.Now()
+	for _, k := range s.keys {
+		idle := a.provider().Limits().ReportsLastUse && now.Sub(k.LastUsed) >= max(r.Terms.Idle, r.Terms.Grace)
+		if k.State != rotator.KeyActive || k.ID == r.OldKey.ID || !idle {
+			continue
+		}
+		rec, err := e.store.Name(ctx, r.Provider, r.UserID, k.Name)
+		if err != nil {
+			if err := unlessGone(err); err != nil {
+				return rotator.Change{}, journalError{err}
+			}
+			continue
+		}
+		err = a.provider().Retire(ctx, k.Key)
+		e.note(ctx, a, err)
+		if err != nil {
+			return rotator.Change{}, err
+		}
+		return r.Wait(fmt.Sprintf("made room: revoked key %s (id %s), which rotation %s made, which is superseded and idle", k.Name, k.ID, rec.Rotation), now), nil
+	}
+	return r.Block(rotator.BlockAtKeyCap, why+"; nothing was revoked to make room: revoke a key that nobody needs, or raise the cap", now, now.Add(planRecheck)), nil
+}
+
+// mint makes the key, in one call, right after its intent was committed in this process.
+func (e *Engine) mint(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
+	m, err := a.provider().Mint(ctx, rotator.MintRequest{UserID: r.UserID, Name: r.NewKey.Name, Lifetime: r.Terms.Lifetime})
+	e.note(ctx, a, err)
+	now := time.Now()
+	if err == nil {
+		return e.seal(ctx, a, r, m)
+	}
+	if rotator.WriteKindOf(err) == rotator.UnknownOutcome {
+		return r.MintUnknown(err, now, a.provider().Limits().Propagation, e.setup.Load().Retry.after(1, now)), nil
+	}
+	retryAt := e.setup.Load().Retry.after(r.Attempt+1, now)
+	if asked := now.Add(rotator.RetryAfterOf(err)); asked.After(retryAt) {
+		retryAt = asked
+	}
+	c := r.NotMinted(err, now, retryAt)
+	switch rotator.KindOf(err) {
+	case rotator.Denied:
+		c = c.WithBlock(rotator.BlockDenied, now)
+	case rotator.Invalid, rotator.Conflict, rotator.Gone:
+		c = c.WithBlock(rotator.BlockInvalid, now)
+	}
+	return c, nil
+}
+
+// sealPatience is how long a secret is held in memory while the journal does not take it.
+const sealPatience = 30 * time.Second
+
+// seal makes the secret durable before anything else happens. If the journal does not take it for longer than
+// sealPatience, the new key is revoked at once, while its id is known: nobody else ever will know of it.
+func (e *Engine) seal(ctx context.Context, a *account, r *rotator.Rotation, m rotator.Minted) (rotator.Change, error) {
+	defer m.Secret.Wipe()
+	sealedFor := *r
+	sealedFor.NewKey.ID = m.KeyID
+	sealed, err := e.sealer.Seal(&sealedFor, m.Secret)
+	if err == nil {
+		c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), time.Now())
+		if err = e.commitPatiently(ctx, a, c); err == nil {
+			*r = c.After
+			return r.BeginTest(time.Now(), a.provider().Limits().Propagation), nil
+		}
+	}
+	e.log.Error("the new key's secret cannot be sealed into the journal; revoking the key again so that it is not lost",
+		append(rotationFields(&sealedFor), zap.Error(err))...)
+	if rerr := a.provider().Retire(ctx, rotator.Key{ID: m.KeyID, UserID: r.UserID, Name: r.NewKey.Name}); rerr != nil {
+		e.log.Error("revoking it failed too; it is found by its name and revoked once the journal works", append(rotationFields(&sealedFor), zap.Error(rerr))...)
+	}
+	return rotator.Change{}, journalError{err}
+}
+
+// commitPatiently repeats a commit that the journal fails to take, not one that conflicts.
+func (e *Engine) commitPatiently(ctx context.Context, a *account, c rotator.Change) error {
+	give := time.Now().Add(sealPatience)
+	for {
+		err := e.commit(ctx, c)
+		if err == nil || rotator.KindOf(err) == rotator.Conflict || ctx.Err() != nil || time.Now().After(give) {
+			return err
+		}
+		e.journalTrouble(ctx, a, err)
+	}
+}
+
+// reconcile asks the provider what became of a create call whose answer is not known, instead of repeating it
+// (guarantee G5): stage minting, at a start or after a lost answer.
+func (e *Engine) reconcile(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
+	keys, err := e.listKeys(ctx, a, r.UserID)
+	if err != nil {
+		return rotator.Change{}, err
+	}
+	now := time.Now()
+	for _, k := range keys {
+		if k.Name == r.NewKey.Name {
+			return e.burn(ctx, a, r, k)
+		}
+	}
+	propagation := a.provider().Limits().Propagation
+	if r.SettleUntil.IsZero() {
+		lost := rotator.NewFault("mint", rotator.UnknownOutcome, "the daemon stopped before the answer was recorded")
+		return r.MintUnknown(lost, now, propagation, now.Add(settleStep(propagation))), nil
+	}
+	if now.Before(r.SettleUntil) {
+		next := now.Add(settleStep(propagation))
+		return r.Wait(fmt.Sprintf("the provider does not list %s; it may still appear until %s", r.NewKey.Name, r.SettleUntil.UTC().Format(time.RFC3339)), next), nil
+	}
+	return r.Burn(now, fmt.Sprintf("the provider does not list %s: it was never made; the name is not used again", r.NewKey.Name)), nil
+}
+
+// settleStep is how often a lost key is looked for.
+func settleStep(propagation time.Duration) time.Duration {
+	return max(propagation/4, 10*time.Millisecond)
+}
+
+// burn revokes a key that was made while its secret was lost, and takes the next name.
+func (e *Engine) burn(ctx context.Context, a *account, r *rotator.Rotation, k rotator.Key) (rotator.Change, error) {
+	if !k.LastUsed.IsZero() {
+		return r.Burn(time.Now(), fmt.Sprintf("key %s (id %s) exists and has been used, so somebody has its secret; it is left alone", k.Name, k.ID)), nil
+	}
+	if k.State != rotator.KeyRevoked {
+		err := a.provider().Retire(ctx, k)
+		e.note(ctx, a, err)
+		if err != nil {
+			return rotator.Change{}, fmt.Errorf("revoking key %s (id %s), whose secret was lost: %w", k.Name, k.ID, err)
+		}
+		e.obs.OrphanRetired(a.name, k)
+	}
+	return r.Burn(time.Now(), fmt.Sprintf("key %s (id %s) was made but its secret was lost; it is revoked and another is made", k.Name, k.ID)), nil
+}

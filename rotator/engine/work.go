@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// advance takes a rotation from step to step until it has to wait, is done, or the daemon stops. Between two steps it may
+// be interrupted anywhere: what is committed is where it goes on.
+//
+// It reads the rotation anew, because the caller's copy was fetched before the credential was taken in hand and the
+// worker that had it then may have moved it.
+func (e *Engine) advance(ctx context.Context, a *account, id string) {
+	r, err := e.store.Rotation(ctx, id)
+	if err != nil {
+		e.journalTrouble(ctx, a, err)
+		return
+	}
+	for ctx.Err() == nil && !r.Stage.Final() && !r.NextAt.After(time.Now()) {
+		if _, paused := a.paused(time.Now()); paused && r.Stage.CallsProvider() {
+			return
+		}
+		next, err := e.take(a, r)
+		if err != nil {
+			e.stepTrouble(ctx, a, &r, err)
+			return
+		}
+		r = next
+	}
+}
+
+// take takes one step and commits what came of it. The step runs under the context that outlives a stop by the drain
+// time, so that a call that was begun can end.
+func (e *Engine) take(a *account, r rotator.Rotation) (rotator.Rotation, error) {
+	ctx := e.hard
+	c, err := e.step(ctx, a, &r)
+	if err != nil {
+		if ctx.Err() != nil || isJournal(err) {
+			return r, err
+		}
+		c = e.postpone(&r, err)
+	}
+	if err := e.commit(ctx, c); err != nil {
+		return r, err
+	}
+	return c.After, nil
+}
+
+// step does what the rotation's stage asks for. An error means that the attempt failed and is to be repeated.
+func (e *Engine) step(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
+	switch r.Stage {
+	case rotator.StagePlanned:
+		return e.prepare(ctx, a, r)
+	case rotator.StageMinting:
+		return e.reconcile(ctx, a, r)
+	case rotator.StageMinted:
+		return r.BeginTest(time.Now(), a.provider().Limits().Propagation), nil
+	case rotator.StageTesting:
+		return e.prove(ctx, a, r)
+	case rotator.StageDelivering:
+		return e.deliver(ctx, r)
+	case rotator.StageConfirmed:
+		return e.confirmed(r), nil
+	case rotator.StageGrace:
+		return e.graceOver(a, r), nil
+	case rotator.StageDeactivating:
+		return e.deactivate(ctx, a, r)
+	case rotator.StageSoaking:
+		return r.BeginRevoke(time.Now()), nil
+	case rotator.StageRevoking:
+		return e.revoke(ctx, a, r)
+	case rotator.StageAbandoning:
+		return e.abandon(ctx, a, r)
+	default:
+		return rotator.Change{}, rotator.NewFault("step", rotator.Invalid, "rotation %s is in stage %q, which this version does not know", r.ID, r.Stage)
+	}
+}
+
+// postpone turns a failed attempt into a change: tried again later, or blocked where trying again alone is no help.
+func (e *Engine) postpone(r *rotator.Rotation, err error) rotator.Change {
+	now := time.Now()
+	next := e.setup.Load().Retry.after(r.Attempt+1, now)
+	if asked := now.Add(rotator.RetryAfterOf(err)); asked.After(next) {
+		next = asked
+	}
+	c := r.Postpone(err, next)
+	switch rotator.KindOf(err) {
+	case rotator.Denied:
+		c = c.WithBlock(rotator.BlockDenied, now)
+	case rotator.Invalid:
+		c = c.WithBlock(rotator.BlockInvalid, now)
+	}
+	return c
+}
+
+// commit applies a change and tells of it.
+func (e *Engine) commit(ctx context.Context, c rotator.Change) error {
+	if err := e.store.Commit(ctx, c); err != nil {
+		return journalError{err}
+	}
+	r := &c.After
+	e.obs.Moved(c.From, r, c.Note)
+	fields := append(rotationFields(r), zap.String("from", string(c.From)), zap.String("note", c.Note))
+	switch {
+	case r.Blocked != "":
+		e.log.Warn("rotation blocked", append(fields, zap.String("blocked", string(r.Blocked)), zap.Time("looks_again", r.NextAt))...)
+	case r.Attempt > 0:
+		e.log.Warn("rotation step failed and is tried again", append(fields, zap.Int("attempt", r.Attempt), zap.Time("next_at", r.NextAt))...)
+	default:
+		e.log.Info("rotation moved", fields...)
+	}
+	return nil
+}
+
+// journalError marks an error of the journal, as against one of a provider or a sink.
+type journalError struct{ error }
+
+func (j journalError) Unwrap() error { return j.error }
+
+func isJournal(err error) bool {
+	_, ok := errors.AsType[journalError](err)
+	return ok
+}
+
+// stepTrouble handles what could not be committed. The rotation stays as the journal has it.
+func (e *Engine) stepTrouble(ctx context.Context, a *account, r *rotator.Rotation, err error) {
+	if e.hard.Err() != nil {
+		return // cut off by the end of the drain time
+	}
+	if isJournal(err) && rotator.KindOf(err) == rotator.Conflict {
+		e.log.Info("the rotation was moved by somebody else meanwhile", append(rotationFields(r), zap.Error(err))...)
+		return
+	}
+	e.log.Error("the journal did not take a step; the step is repeated once it does", append(rotationFields(r), zap.Error(err))...)
+	e.journalTrouble(ctx, a, err)
+}
+
+// journalTrouble tells of an error of the journal and keeps the worker's slot for a moment, so that a journal that fails
+// at once is not asked again at once.
+func (e *Engine) journalTrouble(ctx context.Context, a *account, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	e.obs.JournalFailed(err)
+	e.log.Error("the journal failed", zap.String("provider", a.name), zap.Error(err))
+	t := time.NewTimer(journalPause)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+func rotationFields(r *rotator.Rotation) []zap.Field {
+	return []zap.Field{zap.String("rotation", r.ID), zap.String("provider", r.Provider), zap.String("service_user", r.ServiceUser),
+		zap.String("user_id", r.UserID), zap.String("credential", r.Base), zap.String("stage", string(r.Stage)),
+		zap.Int("version", r.Version), zap.String("reason", string(r.Reason)),
+		zap.String("old_key_id", r.OldKey.ID), zap.String("new_key_name", r.NewKey.Name), zap.String("new_key_id", r.NewKey.ID)}
+}
