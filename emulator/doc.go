@@ -1,0 +1,14 @@
+// Package emulator holds servers that behave as the documented APIs of issuing systems do, with faults to order.
+//
+// Each system is an http.Handler with its own state: [NewCertCentral] makes the one for DigiCert CertCentral. It is
+// written from the vendor's documents alone and shares no code with the providers, so that a mistake made in one is seen
+// by the other. It is never easier to please than the real thing is documented to be.
+//
+// What the documents do not say is an option with a stated default, or is refused.
+//
+// Three things are there for tests and demonstrations, and nowhere in the real systems:
+//
+//   - [Faults]: lost answers, resets, wrong status codes, garbage, truncated and repeated pages, on the calls you name.
+//   - A usage log: how often each key was accepted and refused.
+//   - An admin handler, to be served apart from the emulated API, which gives both to another process.
+package emulator
