@@ -1,0 +1,112 @@
+package config
+
+// Config is the whole file.
+type Config struct {
+	// Server is the daemon's own HTTP listener: the on-call page, the API, metrics and health.
+	Server Server `yaml:"server"`
+	// Store is where rotations are journalled.
+	Store Store `yaml:"store"`
+	// Scan says when providers are read for keys that are nearing their deadline.
+	Scan Scan `yaml:"scan"`
+	// Log says what is logged and how.
+	Log Log `yaml:"log"`
+	// Metrics says what is exported.
+	Metrics Metrics `yaml:"metrics"`
+	// Providers are the accounts at issuing systems.
+	Providers []Provider `yaml:"providers" required:"true"`
+	// Sinks are the places that secrets are delivered to.
+	Sinks []Sink `yaml:"sinks" required:"true"`
+	// Policies select credentials and say when and how they rotate. They are tried in this order and the first that
+	// matches a credential applies; the others do not see it.
+	Policies []Policy `yaml:"policies" required:"true"`
+	// Freezes are spans of the calendar in which nothing rotates and nothing is revoked.
+	Freezes []Freeze `yaml:"freezes"`
+	// Limits keep one bad thing from becoming many.
+	Limits Limits `yaml:"limits"`
+
+	// Warnings are what is allowed but probably not meant, in the order of the file.
+	Warnings Problems `yaml:"-"`
+
+	secrets []placedSecret
+}
+
+// Server is the daemon's own HTTP listener.
+type Server struct {
+	// Listen is host:port. Anything but a loopback address wants a web_config_file: without one, nobody can act over
+	// the network.
+	Listen string `yaml:"listen" default:"127.0.0.1:9650"`
+	// WebConfigFile turns on TLS, client certificates and basic auth. It has the format that the Prometheus
+	// exporters share.
+	WebConfigFile string `yaml:"web_config_file"`
+	// Allow says who may read and who may act, by the names that web_config_file authenticates.
+	Allow Allow `yaml:"allow"`
+}
+
+// Allow lists user names; "*" is everyone who was authenticated.
+type Allow struct {
+	// Read lists who may see the page, the API and the metrics.
+	Read []string `yaml:"read" default:"['*']"`
+	// Act lists who may rotate, hold, release, approve, undo and reload.
+	Act []string `yaml:"act" default:"['*']"`
+}
+
+// Store is where rotations are journalled.
+type Store struct {
+	// Path is the file of the embedded database. Its folder must be on a local disk: file locks and fsync are relied on.
+	Path string `yaml:"path" default:"/var/lib/rotatord/rotatord.db"`
+	// Seal protects, at rest, the secrets that are on their way to their sinks.
+	Seal Seal `yaml:"seal"`
+}
+
+// Seal protects secrets in flight.
+type Seal struct {
+	// Key is the key that secrets are encrypted with between their creation and their delivery. Without the same key
+	// after a restart, keys in flight have to be minted anew.
+	Key SecretRef `yaml:"key" required:"true"`
+}
+
+// Scan says when providers are read.
+type Scan struct {
+	// Schedule is a cron expression of five fields, or @hourly, @daily, "@every 15m" (at least 1s).
+	Schedule string `yaml:"schedule" default:"*/15 * * * *"`
+	// Timezone is the IANA zone that the schedule is meant in.
+	Timezone string `yaml:"timezone" default:"UTC"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	// Level is the least important level that is logged.
+	Level string `yaml:"level" default:"info" enum:"debug,info,warn,error"`
+	// Format is json for machines or console for people.
+	Format string `yaml:"format" default:"json" enum:"json,console"`
+}
+
+// Metrics says what is exported.
+type Metrics struct {
+	// PerKey exports a few series for each key. Turn it off for very large fleets: the aggregates stay.
+	PerKey bool `yaml:"per_key" default:"true"`
+}
+
+// Freeze is a span of the calendar in which nothing rotates and nothing is revoked.
+type Freeze struct {
+	// From is when it begins: an RFC 3339 time, or a date, which is the start of that day in UTC.
+	From Moment `yaml:"from" required:"true"`
+	// To is when it ends: an RFC 3339 time, or a date, which is included: the freeze ends with that day, in UTC.
+	To Moment `yaml:"to" required:"true"`
+	// Reason is printed wherever the freeze stops something.
+	Reason string `yaml:"reason" required:"true"`
+	// UnlessExpiresWithin lets a rotation start all the same when the key's deadline is nearer than this.
+	UnlessExpiresWithin Duration `yaml:"unless_expires_within"`
+}
+
+// Limits keep one bad thing from becoming many.
+type Limits struct {
+	// ConcurrentRotations is how many rotations take a step at the same time.
+	ConcurrentRotations int `yaml:"concurrent_rotations" default:"16" min:"1" max:"1024"`
+	// HaltAfterFailures is how many failures in a row halt a provider until a person looks.
+	HaltAfterFailures int `yaml:"halt_after_failures" default:"5" min:"1" max:"1000"`
+	// MaxSharePerScan is the share of a provider's credentials that one scan may plan to rotate without asking a person.
+	MaxSharePerScan Percent `yaml:"max_share_per_scan" default:"20%"`
+	// AlwaysAllowed is how many rotations one scan may plan whatever share that is, so that small fleets never ask.
+	AlwaysAllowed int `yaml:"always_allowed" default:"10" min:"0" max:"1000000"`
+}
