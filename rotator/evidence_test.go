@@ -1,0 +1,95 @@
+package rotator
+
+import (
+	"testing"
+	"time"
+)
+
+// goodEvidence allows the old key to be revoked; each case spoils one thing.
+func goodEvidence() (Rotation, Evidence) {
+	r := Rotation{
+		ID: "r1", Stage: StageRevoking, Reason: ReasonMaxAge, GraceUntil: noon.Add(-time.Hour),
+		OldKey: KeyRef{ID: "1", Name: "ci"}, NewKey: KeyRef{ID: "2", Name: "ci-r0001"}, Terms: Terms{Idle: dayLong},
+	}
+	return r, Evidence{
+		Now: noon, NewKeyWorks: true, ReportsLastUse: true,
+		Sinks: []SinkEvidence{{Sink: "vault", Matches: true}, {Sink: "disk", Matches: true}},
+		Keys: []Key{
+			{ID: "1", Name: "ci", State: KeyActive, LastUsed: noon.Add(-2 * dayLong)},
+			{ID: "2", Name: "ci-r0001", State: KeyActive},
+		},
+	}
+}
+
+func TestG3EvidenceBeforeRevoke(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(r *Rotation, ev *Evidence)
+		ok    bool
+		block BlockReason
+	}{
+		{"all is well", func(*Rotation, *Evidence) {}, true, ""},
+		{"never used", func(_ *Rotation, ev *Evidence) { ev.Keys[0].LastUsed = time.Time{} }, true, ""},
+		{"one sink of two differs", func(_ *Rotation, ev *Evidence) {
+			ev.Sinks[1] = SinkEvidence{Sink: "disk", Block: BlockSinkMismatch}
+		}, false, BlockSinkMismatch},
+		{"no sink at all", func(_ *Rotation, ev *Evidence) { ev.Sinks = nil }, false, BlockSinkUnknown},
+		{"new key refused", func(_ *Rotation, ev *Evidence) { ev.NewKeyWorks = false }, false, BlockNewKeyRefused},
+		{"new key not listed", func(_ *Rotation, ev *Evidence) { ev.Keys = ev.Keys[:1] }, false, BlockLastKey},
+		{"new key revoked", func(_ *Rotation, ev *Evidence) { ev.Keys[1].State = KeyRevoked }, false, BlockLastKey},
+		{"held", func(_ *Rotation, ev *Evidence) { ev.Hold = &Hold{Until: noon.Add(1)} }, false, BlockHeld},
+		{"grace not over", func(r *Rotation, _ *Evidence) { r.GraceUntil = noon.Add(1) }, false, ""},
+		{"grace just over", func(r *Rotation, _ *Evidence) { r.GraceUntil = noon }, true, ""},
+		{"frozen", func(_ *Rotation, ev *Evidence) { ev.Freezes = []Freeze{{From: noon, To: noon.Add(1)}} }, false, BlockFrozen},
+		{"frozen, whatever the deadline", func(_ *Rotation, ev *Evidence) {
+			ev.Freezes = []Freeze{{From: noon, To: noon.Add(1), UnlessExpiresWithin: 365 * dayLong}}
+		}, false, BlockFrozen},
+		{"window closed", func(_ *Rotation, ev *Evidence) { ev.Window = mustWindow("0 9 * * *", time.Hour) }, false, BlockOutsideWindow},
+		{"old key in use", func(_ *Rotation, ev *Evidence) { ev.Keys[0].LastUsed = noon.Add(-time.Hour) }, false, BlockOldKeyInUse},
+		{"old key used in the future", func(_ *Rotation, ev *Evidence) { ev.Keys[0].LastUsed = noon.Add(time.Hour) }, false, BlockOldKeyInUse},
+		{"idle to the instant", func(_ *Rotation, ev *Evidence) { ev.Keys[0].LastUsed = noon.Add(-dayLong) }, true, ""},
+		{"no idle time asked for", func(r *Rotation, ev *Evidence) { r.Terms.Idle = 0; ev.Keys[0].LastUsed = noon }, true, ""},
+		{"provider reports no use", func(_ *Rotation, ev *Evidence) { ev.ReportsLastUse = false; ev.Keys[0].LastUsed = noon }, true, ""},
+		{"old key in an unknown state", func(_ *Rotation, ev *Evidence) { ev.Keys[0].State = KeyOther }, false, BlockOldKeyUnclear},
+		{"old key disabled", func(_ *Rotation, ev *Evidence) { ev.Keys[0].State = KeyDisabled }, true, ""},
+		{"compromised sets use, grace, freeze and window aside", func(r *Rotation, ev *Evidence) {
+			r.Reason, r.GraceUntil = ReasonCompromised, noon.Add(dayLong)
+			ev.Keys[0].LastUsed = noon
+			ev.Freezes, ev.Window = []Freeze{{From: noon, To: noon.Add(1)}}, mustWindow("0 9 * * *", time.Hour)
+		}, true, ""},
+		{"compromised, but held", func(r *Rotation, ev *Evidence) {
+			r.Reason = ReasonCompromised
+			ev.Hold = &Hold{Until: noon.Add(1)}
+		}, false, BlockHeld},
+		{"compromised, but a sink lacks the new key", func(r *Rotation, ev *Evidence) {
+			r.Reason = ReasonCompromised
+			ev.Sinks[0] = SinkEvidence{Block: BlockSinkMismatch}
+		}, false, BlockSinkMismatch},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, ev := goodEvidence()
+			tt.spoil(&r, &ev)
+			v := MayRetire(&r, ev)
+			if v.OK != tt.ok || v.Block != tt.block {
+				t.Errorf("MayRetire = %+v, want ok %v, block %q", v, tt.ok, tt.block)
+			}
+			if !v.OK && (v.Why == "" || !v.LookAt.After(noon)) {
+				t.Errorf("a refusal needs words and a time to look again: %+v", v)
+			}
+		})
+	}
+}
+
+func TestAnOldKeyThatIsGoneNeedsNoRevocation(t *testing.T) {
+	r, ev := goodEvidence()
+	ev.Keys = ev.Keys[1:]
+	if v := MayRetire(&r, ev); !v.OK || !v.Gone {
+		t.Errorf("gone from the list: %+v", v)
+	}
+	r, ev = goodEvidence()
+	ev.Keys[0].State = KeyRevoked
+	if v := MayRetire(&r, ev); !v.OK || !v.Gone {
+		t.Errorf("revoked by somebody else: %+v", v)
+	}
+}

@@ -1,0 +1,255 @@
+package rotatortest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// Hook is called before and after the effect of each call. An error before keeps the effect from happening; an error
+// after loses the answer. op is the method's name.
+type Hook func(op string, after bool) error
+
+// Provider is an issuing system in memory.
+type Provider struct {
+	// Lim is what Limits returns.
+	Lim rotator.Limits
+	// AcceptAfter is how long a new key is refused.
+	AcceptAfter time.Duration
+	// ListAfter is how long a new key is not listed.
+	ListAfter time.Duration
+	// Lifetime gives minted keys an expiry, if set.
+	Lifetime time.Duration
+	// Hook may order faults.
+	Hook Hook
+
+	mu      sync.Mutex
+	users   []rotator.ServiceUser
+	keys    []*fakeKey
+	nextID  int
+	mints   int
+	retired []string
+}
+
+type fakeKey struct {
+	rotator.Key
+	secret string
+	made   time.Time
+}
+
+// NewProvider returns a provider without users that reports last use and knows no caps.
+func NewProvider() *Provider {
+	return &Provider{Lim: rotator.Limits{ReportsLastUse: true, Propagation: time.Minute}, nextID: 1}
+}
+
+// AddUser adds an active service user.
+func (p *Provider) AddUser(id, name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.users = append(p.users, rotator.ServiceUser{ID: id, Name: name, Active: true})
+}
+
+// AddKey adds an active key of the given age and returns its id and secret.
+func (p *Provider) AddKey(userID, name string, created time.Time) (id, secret string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := p.add(userID, name, created)
+	return k.ID, k.secret
+}
+
+func (p *Provider) add(userID, name string, created time.Time) *fakeKey {
+	k := &fakeKey{secret: rand.Text(), made: created}
+	k.Key = rotator.Key{ID: strconv.Itoa(p.nextID), UserID: userID, Name: name, Created: created, State: rotator.KeyActive}
+	p.nextID++
+	p.keys = append(p.keys, k)
+	return k
+}
+
+func (p *Provider) hook(op string, after bool) error {
+	if p.Hook == nil {
+		return nil
+	}
+	return p.Hook(op, after)
+}
+
+// Limits implements [rotator.Provider].
+func (p *Provider) Limits() rotator.Limits { return p.Lim }
+
+// Scan implements [rotator.Provider].
+func (p *Provider) Scan(ctx context.Context, scope rotator.Scope, v rotator.Visitor) error {
+	op := "Scan"
+	if scope.UserID != "" {
+		op = "List"
+	}
+	if err := cmpErr(ctx.Err(), p.hook(op, false)); err != nil {
+		return err
+	}
+	users, keys := p.listed(scope.UserID)
+	for _, u := range users {
+		if err := v.User(u); err != nil {
+			return err
+		}
+	}
+	for _, k := range keys {
+		if err := v.Key(k); err != nil {
+			return err
+		}
+	}
+	return p.hook(op, true)
+}
+
+func (p *Provider) listed(userID string) ([]rotator.ServiceUser, []rotator.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var keys []rotator.Key
+	for _, k := range p.keys {
+		if (userID == "" || k.UserID == userID) && time.Since(k.made) >= p.ListAfter {
+			keys = append(keys, k.Key)
+		}
+	}
+	if userID != "" {
+		return nil, keys
+	}
+	return slices.Clone(p.users), keys
+}
+
+// Mint implements [rotator.Provider].
+func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.Minted, error) {
+	if err := cmpErr(ctx.Err(), p.hook("Mint", false)); err != nil {
+		return rotator.Minted{}, err
+	}
+	p.mu.Lock()
+	p.mints++
+	k := p.add(req.UserID, req.Name, time.Now())
+	if p.Lifetime > 0 {
+		k.Expires = k.Created.Add(p.Lifetime)
+	}
+	m := rotator.Minted{KeyID: k.ID, Secret: rotator.SecretString(k.secret), Created: k.Created, Expires: k.Expires}
+	p.mu.Unlock()
+	return m, p.hook("Mint", true)
+}
+
+// Check implements [rotator.Provider].
+func (p *Provider) Check(ctx context.Context, userID string, secret rotator.Secret) error {
+	if err := cmpErr(ctx.Err(), p.hook("Check", false)); err != nil {
+		return err
+	}
+	owner, err := p.Use(string(secret.Reveal()))
+	if err != nil {
+		return err
+	}
+	if owner != userID {
+		return rotator.NewFault("check", rotator.Conflict, "the key belongs to user %s", owner)
+	}
+	return p.hook("Check", true)
+}
+
+// Use is what a consumer does: it authenticates with the secret, and the provider remembers when.
+func (p *Provider) Use(secret string) (userID string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.keys {
+		if k.secret == secret && k.State == rotator.KeyActive && time.Since(k.made) >= p.AcceptAfter {
+			k.LastUsed = time.Now()
+			return k.UserID, nil
+		}
+	}
+	return "", rotator.NewFault("check", rotator.Denied, "the key is refused")
+}
+
+// Accepts reports whether the secret would authenticate now, without using it.
+func (p *Provider) Accepts(secret string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.keys, func(k *fakeKey) bool { return k.secret == secret && k.State == rotator.KeyActive })
+}
+
+// Retire implements [rotator.Provider].
+func (p *Provider) Retire(ctx context.Context, key rotator.Key) error {
+	return p.setState(ctx, "Retire", key.ID, rotator.KeyRevoked)
+}
+
+func (p *Provider) setState(ctx context.Context, op, id string, s rotator.KeyState) error {
+	if err := cmpErr(ctx.Err(), p.hook(op, false)); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	for _, k := range p.keys {
+		if k.ID == id && k.State != s {
+			k.State = s
+			p.retired = append(p.retired, id)
+		}
+	}
+	p.mu.Unlock()
+	return p.hook(op, true)
+}
+
+// Mints counts the keys that were made through Mint.
+func (p *Provider) Mints() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mints
+}
+
+// Keys returns all keys as they are.
+func (p *Provider) Keys() []rotator.Key {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	keys := make([]rotator.Key, 0, len(p.keys))
+	for _, k := range p.keys {
+		keys = append(keys, k.Key)
+	}
+	return keys
+}
+
+// Active returns the names of a user's active keys.
+func (p *Provider) Active(userID string) []string {
+	var names []string
+	for _, k := range p.Keys() {
+		if k.UserID == userID && k.State == rotator.KeyActive {
+			names = append(names, k.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// SecretOf returns the secret of a key, which a provider would not.
+func (p *Provider) SecretOf(id string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.keys {
+		if k.ID == id {
+			return k.secret
+		}
+	}
+	return ""
+}
+
+// Disabling is a provider that can disable keys too.
+type Disabling struct{ *Provider }
+
+// Disable implements [rotator.Disabler].
+func (d Disabling) Disable(ctx context.Context, key rotator.Key) error {
+	return d.setState(ctx, "Disable", key.ID, rotator.KeyDisabled)
+}
+
+// Enable implements [rotator.Disabler].
+func (d Disabling) Enable(ctx context.Context, key rotator.Key) error {
+	return d.setState(ctx, "Enable", key.ID, rotator.KeyActive)
+}
+
+func cmpErr(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return fmt.Errorf("%w", err)
+		}
+	}
+	return nil
+}
