@@ -154,6 +154,13 @@ func (r *Rotation) move(to Stage, now time.Time, note string) Change {
 	return c
 }
 
+// mustBe panics unless r is in the stage, where two constructors lead to the same stage from different ones.
+func (r *Rotation) mustBe(s Stage) {
+	if r.Stage != s {
+		panic(fmt.Errorf("rotation %s: in %s, not %s: %w", r.ID, r.Stage, s, ErrIllegal))
+	}
+}
+
 // stay makes a change within the stage.
 func (r *Rotation) stay(note string) Change {
 	if r.Stage.Final() {
@@ -173,6 +180,7 @@ func (r *Rotation) BeginMint(now time.Time) Change {
 // Supersede ends a rotation before anything was made: planned to abandoned. retry is when to look at the old key again,
 // zero for never.
 func (r *Rotation) Supersede(now time.Time, why string, retry time.Time) Change {
+	r.mustBe(StagePlanned)
 	c := r.move(StageAbandoned, now, why)
 	c.After.Why, c.Retry = why, retry
 	return c
@@ -306,6 +314,7 @@ func (r *Rotation) BeginRevoke(now time.Time) Change {
 
 // Abandon ends the rotation after the new key was revoked: abandoning to abandoned.
 func (r *Rotation) Abandon(now, retry time.Time) Change {
+	r.mustBe(StageAbandoning)
 	c := r.move(StageAbandoned, now, "the new key was revoked; the old one stays: "+r.Why)
 	c.After.Sealed, c.Retry = nil, retry
 	return c
