@@ -11,7 +11,7 @@ import (
 )
 
 // maxNodes bounds what aliases can blow a file up to.
-const maxNodes = 1_000_000
+const maxNodes = 250_000
 
 // decoder turns YAML nodes into the structs of this package and collects what is wrong on the way.
 //
