@@ -1,0 +1,106 @@
+// Package viewtest is a journal for the tests of pages and metrics: it answers what a test put in, and fails when told.
+package viewtest
+
+import (
+	"context"
+	"path"
+	"sync/atomic"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// Journal answers the questions of the web packages. The zero Journal is empty. Its fields are set before it is used.
+type Journal struct {
+	Count     rotator.Counts
+	Managed   []rotator.TrackedKey
+	Waiting   []rotator.TrackedKey
+	Found     []rotator.TrackedKey
+	Open      []rotator.Rotation
+	Ended     []rotator.Rotation
+	Entries   []rotator.Entry
+	Providers map[string]rotator.ProviderState
+	// Err, if set, is what every question is answered with.
+	Err error
+	// Asked counts the calls of Counts.
+	Asked atomic.Int64
+
+	rotator.Operations // the acting half: nothing here calls it
+}
+
+// Counts implements [rotator.View].
+func (j *Journal) Counts(context.Context, time.Time) (rotator.Counts, error) {
+	j.Asked.Add(1)
+	return j.Count, j.Err
+}
+
+// ManagedKeys implements [rotator.View].
+func (j *Journal) ManagedKeys(_ context.Context, fn func(rotator.TrackedKey) error) error {
+	for _, k := range j.Managed {
+		if err := fn(k); err != nil {
+			return err
+		}
+	}
+	return j.Err
+}
+
+// Rotations implements [rotator.View].
+func (j *Journal) Rotations(_ context.Context, final bool, limit int) ([]rotator.Rotation, error) {
+	all := j.Open
+	if final {
+		all = j.Ended
+	}
+	return all[:min(limit, len(all))], j.Err
+}
+
+// WaitingKeys implements [rotator.View].
+func (j *Journal) WaitingKeys(_ context.Context, limit int) ([]rotator.TrackedKey, error) {
+	return j.Waiting[:min(limit, len(j.Waiting))], j.Err
+}
+
+// History implements [rotator.View].
+func (j *Journal) History(_ context.Context, id string) ([]rotator.Entry, error) {
+	var out []rotator.Entry
+	for _, e := range j.Entries {
+		if e.Rotation == id {
+			out = append(out, e)
+		}
+	}
+	return out, j.Err
+}
+
+// FindCredentials implements [rotator.View].
+func (j *Journal) FindCredentials(_ context.Context, provider, user, base string, limit int) ([]rotator.TrackedKey, error) {
+	var out []rotator.TrackedKey
+	for _, k := range j.Found {
+		if matches(provider, k.Provider) && matches(user, k.UserID) && matches(base, k.Base) && len(out) < limit {
+			out = append(out, k)
+		}
+	}
+	return out, j.Err
+}
+
+func matches(pattern, value string) bool {
+	ok, err := path.Match(pattern, value)
+	return pattern == "" || ok && err == nil
+}
+
+// Rotation implements [rotator.Journal] as far as pages need it.
+func (j *Journal) Rotation(_ context.Context, id string) (rotator.Rotation, error) {
+	if j.Err != nil {
+		return rotator.Rotation{}, j.Err
+	}
+	for _, all := range [][]rotator.Rotation{j.Open, j.Ended} {
+		for _, r := range all {
+			if r.ID == id {
+				return r, nil
+			}
+		}
+	}
+	return rotator.Rotation{}, rotator.NewFault("rotation", rotator.Gone, "no rotation has the id %q", id)
+}
+
+// ProviderState implements [rotator.Operations].
+func (j *Journal) ProviderState(_ context.Context, provider string) (rotator.ProviderState, error) {
+	return j.Providers[provider], j.Err
+}

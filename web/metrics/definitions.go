@@ -1,0 +1,165 @@
+package metrics
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// prefix of every metric of the daemon's own.
+const prefix = "rotatord_"
+
+// Definition describes one metric: what it says, and what is exported while there is nothing to say.
+type Definition struct {
+	// Name is the full name.
+	Name string
+	// Type is gauge, counter or histogram.
+	Type string
+	// Labels in the order of their values.
+	Labels []string
+	// Help is one sentence.
+	Help string
+	// Unset says what is exported for a value that never was, so that alerts can be written against it.
+	Unset string
+
+	desc *prometheus.Desc
+}
+
+func define(kind, name, help, unset string, labels ...string) Definition {
+	return Definition{
+		Name: prefix + name, Type: kind, Labels: labels, Help: help, Unset: unset,
+		desc: prometheus.NewDesc(prefix+name, help, labels, nil),
+	}
+}
+
+func gauge(name, help, unset string, labels ...string) Definition {
+	return define("gauge", name, help, unset, labels...)
+}
+
+func counter(name, help, unset string, labels ...string) Definition {
+	return define("counter", name, help, unset, labels...)
+}
+
+// perKey are the labels of the series that exist once for each key. The key's name is left out: it is the credential
+// and a version, and the id is what a provider's own logs show.
+var perKey = []string{"provider", "user_id", "credential", "key_id", "policy"}
+
+// What "unset" may mean.
+const (
+	zeroForConfigured  = "0 for every configured provider"
+	zeroForEveryLabel  = "0 for every configured provider and every value of the other labels"
+	absentWhileUnknown = "absent"
+)
+
+var (
+	keyExpiration = gauge("key_expiration_timestamp_seconds",
+		"When the provider stops accepting the key, in seconds since 1970.", "absent for a key that never expires", perKey...)
+	keyRotationDue = gauge("key_rotation_due_timestamp_seconds",
+		"When the rotation of the key starts, in seconds since 1970.", "absent for a key without a deadline", perKey...)
+	keyRevokeDue = gauge("key_revoke_due_timestamp_seconds",
+		"The deadline: when the key must be gone, by its expiry or its policy's max_age, in seconds since 1970.", "absent for a key without a deadline", perKey...)
+	keyLastUsed = gauge("key_last_used_timestamp_seconds",
+		"When the key was last used, as of the last scan, in seconds since 1970.", "absent for a key that was never used, or whose provider does not report use", perKey...)
+
+	keys = gauge("keys", "Keys that the last complete scan saw, by what the daemon makes of them.", zeroForEveryLabel, "provider", "state")
+	// Said twice, here and as a state of the one above, because a share of keys is asked of that and an alert of this.
+	unmanagedKeys = gauge("unmanaged_keys", "Keys that no policy selects: nobody rotates them.", zeroForConfigured, "provider")
+	orphanKeys    = gauge("orphan_keys", "Keys whose secret nobody has: made, and lost before it could be sealed.", zeroForConfigured, "provider")
+	orphansGone   = counter("orphan_keys_retired_total", "Orphan keys that the daemon revoked.", zeroForConfigured, "provider")
+
+	rotationsTotal = counter("rotations_total", "Rotations that ended.", zeroForEveryLabel, "provider", "reason", "result")
+	openRotations  = gauge("open_rotations", "Rotations under way, by the stage that they are in.", zeroForEveryLabel, "provider", "stage")
+	stageSince     = gauge("rotation_stage_timestamp_seconds",
+		"Since when the rotation that has been in the stage the longest is in it, in seconds since 1970.", "absent while no rotation is in the stage", "provider", "stage")
+	rotationsBlocked = gauge("rotations_blocked", "Rotations and due keys that do not go on by themselves.", zeroForEveryLabel, "provider", "reason")
+	awaitingApproval = gauge("awaiting_approval",
+		"Rotations that the blast-radius cap holds back until a person approves, counted up to a bound.", zeroForConfigured, "provider")
+	lastProven = gauge("last_proven_rotation_timestamp_seconds",
+		"When a rotation last ended with its old key retired on evidence, in seconds since 1970.",
+		"0 for a configured provider that never had one among the last 1000 rotations that had ended when the daemon started", "provider")
+
+	sinkDeliveries = counter("sink_deliveries_total", "Attempts to deliver a key to a sink and to read it back, by how they ended.", "0 for every configured sink and every result", "sink", "result")
+	sinkUp         = gauge("sink_up", "Whether the sink answered when it was last written or read: 1 or 0.", "absent until the daemon has first asked the sink for something", "sink")
+
+	providerUp = gauge("provider_up", "Whether the latest scan was complete and the breaker is closed: 1 or 0.", "0 for a provider that was never scanned", "provider")
+	lastScan   = gauge("last_scan_success_timestamp_seconds",
+		"When the last complete scan began, in seconds since 1970; kept over a restart.", "0 for a provider that never was: its age is then since 1970, so an alert on a stale scan works from the start", "provider")
+	scanDuration = gauge("scan_duration_seconds", "How long the latest scan took, complete or not.", "absent until the first scan of this process has ended", "provider")
+	scansTotal   = counter("scans_total", "Scans that ended.", zeroForEveryLabel, "provider", "result")
+	scanKeys     = gauge("scan_keys", "Keys of any state that the last complete scan saw.", zeroForConfigured, "provider")
+	breakerOpen  = gauge("breaker_open", "Whether repeated failures keep the daemon from calling the provider: 1 or 0.", zeroForConfigured, "provider")
+	paused       = gauge("provider_paused", "Whether no step calls the provider now, because of the breaker or because it asked for patience: 1 or 0.", zeroForConfigured, "provider")
+	requests     = counter("provider_requests_total", "Requests to the provider, by the operation and the answer's HTTP status code.", absentWhileUnknown, "provider", "operation", "code")
+	requestTime  = define("histogram", "provider_request_duration_seconds",
+		"How long requests to the provider took; a native histogram, with classic buckets beside it.", absentWhileUnknown, "provider", "operation")
+
+	holdActive   = gauge("hold_active", "Operators' holds that are in force.", "0")
+	freezeActive = gauge("freeze_active", "Whether a freeze of the calendar is in force now: 1 or 0.", "0")
+
+	journalUp     = gauge("journal_up", "Whether the journal could be read for this scrape: 1 or 0. While it is 0, everything that is counted in the journal is absent.", "never unset")
+	journalErrors = counter("journal_errors_total", "Reads and commits of the journal that failed.", "0")
+	configGood    = gauge("config_last_reload_successful", "Whether the configuration was good when it was last read: 1 or 0. A bad one is not in force.", "1 at start")
+	configAt      = gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was read, in seconds since 1970.", "the start of the process")
+	buildInfo     = gauge("build_info", "Always 1; says what is running.", "never unset", "version", "revision", "goversion")
+)
+
+// Section is a group of metrics on the reference page.
+type Section struct {
+	Title   string
+	Intro   string
+	Metrics []Definition
+}
+
+// Sections lists every metric of the daemon's own, in the order of the reference page.
+func Sections() []Section {
+	return []Section{
+		{"Keys", "The first four exist once for each managed, active key and can be turned off with `metrics.per_key: false`.",
+			[]Definition{keyExpiration, keyRotationDue, keyRevokeDue, keyLastUsed, keys, unmanagedKeys, orphanKeys, orphansGone}},
+		{"Rotations", "", []Definition{rotationsTotal, openRotations, stageSince, rotationsBlocked, awaitingApproval, lastProven}},
+		{"Sinks", "", []Definition{sinkDeliveries, sinkUp}},
+		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
+		{"Operators and the calendar", "", []Definition{holdActive, freezeActive}},
+		{"The daemon", "The usual `go_` and `process_` metrics are exported too.",
+			[]Definition{journalUp, journalErrors, configGood, configAt, buildInfo}},
+	}
+}
+
+// keyStates are the states of [rotator.Counts].
+func keyStates() []string { return []string{"managed", "unmanaged", "waiting", "missing", "inactive"} }
+
+// openStages are those that a rotation can be found in.
+func openStages() []rotator.Stage {
+	return slices.DeleteFunc(rotator.Stages(), rotator.Stage.Final)
+}
+
+// results are the stages in which a rotation ends.
+func results() []rotator.Stage {
+	return []rotator.Stage{rotator.StageDone, rotator.StageAbandoned}
+}
+
+// What became of a delivery, beside the kinds of fault.
+const (
+	deliveryConfirmed = "confirmed"
+	deliveryOther     = "other"
+)
+
+func deliveryResults() []string {
+	all := []string{deliveryConfirmed}
+	for _, k := range rotator.Kinds() {
+		all = append(all, string(k))
+	}
+	return append(all, deliveryOther)
+}
+
+// What became of a scan.
+const (
+	scanComplete = "complete"
+	scanFailed   = "failed"
+)
+
+func scanResults() []string { return []string{scanComplete, scanFailed} }
+
+// noCode is the code of a request that no usable status code answered.
+const noCode = "none"
