@@ -96,7 +96,7 @@ func (d Duration) String() string {
 	for _, u := range units[1:] {
 		if n := rest / u.length; n > 0 {
 			fmt.Fprintf(&b, "%d%c", n, u.letter)
-			rest -= n * u.length
+			rest %= u.length
 		}
 	}
 	return b.String()

@@ -1,0 +1,111 @@
+# "make help" lists the tasks.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+CA_BUNDLE ?= /etc/ssl/certs/ca-certificates.crt
+BENCH     ?= .
+COUNT     ?= 5
+FUZZTIME  ?= 30s
+DEMO_FOR  ?= 60s
+# In CI a test that skips itself is a failure.
+SUMMARY   := bin/tools/testsum $(if $(CI),-no-skips)
+# The product's own packages; test/ holds what needs servers or the built binary.
+PACKAGES   = $$(go list ./... | grep -v '/rotatord/test')
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the static binary bin/rotatord
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/rotatord ./cmd/rotatord
+
+.PHONY: image-root
+image-root: build ## Lay out what goes into the container image, for the stage prebuilt of the Dockerfile
+	rm -rf dist/image
+	mkdir -p dist/image/var/lib/rotatord
+	install -D -m 0755 bin/rotatord dist/image/usr/bin/rotatord
+	install -D -m 0644 $(CA_BUNDLE) dist/image/etc/ssl/certs/ca-certificates.crt
+
+.PHONY: test
+test: bin/tools/.built ## Run all tests, with the real servers they need
+	test/servers/install-apt
+	vault=$$(test/servers/build vault)
+	ROTATORD_TEST_VAULT=$$vault go test -json -timeout 30m ./... | $(SUMMARY)
+
+.PHONY: check
+check: fmt vet lint race tools-test generate-check unit imports vuln ## Everything that needs no server: format, lint, race, generated files, unit, vulnerabilities
+
+.PHONY: fmt
+fmt: ## Fail if gofmt would change a file
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l)
+	if [ -n "$$unformatted" ]; then echo "gofmt -w is needed on:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: vet
+vet: ## Run go vet
+	go vet ./...
+
+.PHONY: lint
+lint: bin/tools/.built ## Run the linters of .golangci.yml
+	bin/tools/golangci-lint run ./...
+
+.PHONY: race
+race: bin/tools/.built ## Run the tests of the packages under the race detector
+	go test -race -json -timeout 20m $(PACKAGES) | $(SUMMARY)
+
+.PHONY: tools-test
+tools-test: ## Test the programs in tools/
+	cd tools && go vet ./... && go test ./...
+
+.PHONY: generate
+generate: ## Write the generated files: reference, schema
+	go generate ./...
+
+.PHONY: generate-check
+generate-check: ## Fail if a generated file is not fresh
+	tools/generate-check
+
+.PHONY: unit
+unit: ## Check the systemd unit: verify it, exposure at most 1.5
+	test/servers/install-apt
+	deploy/systemd/check
+
+.PHONY: imports
+imports: ## Check which package may import which
+	go test ./test -run 'TestImports'
+
+.PHONY: vuln
+vuln: bin/tools/.built ## Look for known vulnerabilities; says so when the database is out of reach
+	tools/vuln bin/tools/govulncheck
+
+.PHONY: bench
+bench: bin/tools/.built ## Run the benchmarks (BENCH=pattern COUNT=5) and sum them up
+	mkdir -p dist
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./... | tee dist/bench.txt
+	bin/tools/benchstat dist/bench.txt
+
+.PHONY: demo
+demo: build ## Run the demo: emulator, daemon, keys that live minutes (DEMO_FOR=60s)
+	bin/rotatord demo --for $(DEMO_FOR)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target (FUZZTIME=30s each)
+	tools/fuzz $(FUZZTIME)
+
+.PHONY: tools
+tools: bin/tools/.built ## Build the pinned tools into bin/tools
+
+bin/tools/.built: tools/go.mod tools/go.sum tools/testsum/main.go
+	mkdir -p bin/tools
+	(cd tools && go build -o ../bin/tools/ tool ./testsum)
+	touch $@
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin dist
