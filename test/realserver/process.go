@@ -1,0 +1,120 @@
+package realserver
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startLimit is how long a server may take until it answers; a busy machine takes its time.
+const startLimit = 60 * time.Second
+
+// pollEvery is the pause between two looks at a server that is starting.
+const pollEvery = 20 * time.Millisecond
+
+// process is a running server and what it printed.
+type process struct {
+	cmd    *exec.Cmd
+	output *output
+	ended  chan struct{}
+}
+
+// output collects what a server prints, from two streams at once.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// launch starts a server. Its environment holds nothing of the test's but PATH, so that no address, token or proxy of the
+// machine reaches it.
+func launch(dir string, env []string, name string, args ...string) (*process, error) {
+	p := &process{cmd: exec.Command(name, args...), output: new(output), ended: make(chan struct{})} //nolint:gosec // a test's server
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	p.cmd.Dir = dir
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended is in its output
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// await polls until ready says nil, the process ends or the limit is reached.
+func (p *process) await(ready func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("it ended by itself; its output:\n%s", p.output)
+		case <-ctx.Done():
+			return fmt.Errorf("it did not answer within %s: %w; its output:\n%s", startLimit, err, p.output)
+		case <-tick.C:
+		}
+	}
+}
+
+// stop asks the process to end, and returns when it has ended.
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-p.ended:
+	case <-time.After(10 * time.Second):
+		p.kill()
+	}
+}
+
+// kill ends the process at once, as a crash would.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.ended
+}
+
+// freePair returns a port P such that P and P+1 were both free a moment ago.
+func freePair(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		first, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("find a free port: %v", err)
+		}
+		port := first.Addr().(*net.TCPAddr).Port
+		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
+		_ = first.Close()
+		if err == nil {
+			_ = second.Close()
+			return port
+		}
+	}
+	t.Fatal("found no two free ports beside each other in 100 tries")
+	return 0
+}
