@@ -36,8 +36,8 @@ image-root: build ## Lay out what goes into the container image, for the stage p
 .PHONY: test
 test: bin/tools/.built ## Run all tests, with the real servers they need
 	test/servers/install-apt
-	vault=$$(test/servers/build vault)
-	ROTATORD_TEST_VAULT=$$vault go test -json -timeout 30m ./... | $(SUMMARY)
+	test/servers/build vault
+	go test -json -timeout 30m ./... | $(SUMMARY)
 
 .PHONY: check
 check: fmt vet lint race tools-test generate-check unit imports vuln ## Everything that needs no server: format, lint, race, generated files, unit, vulnerabilities

@@ -29,7 +29,7 @@ func (c *checker) vault(at string, o *Vault) {
 	c.absolute(at+".cert_file", o.CertFile)
 	c.absolute(at+".key_file", o.KeyFile)
 	c.timeout(at+".timeout", o.Timeout)
-	c.template(at+".path", o.Path, locationSample)
+	c.location(at+".path", o.Path)
 	c.vaultAuth(at+".auth", &o.Auth)
 	if (o.CertFile == "") != (o.KeyFile == "") {
 		c.errorf(at, "set both or neither", "cert_file and key_file belong together")
@@ -61,7 +61,7 @@ func (c *checker) vaultAuth(at string, o *VaultAuth) {
 }
 
 func (c *checker) file(at string, o *File) {
-	c.template(at+".path", o.Path, locationSample)
+	c.location(at+".path", o.Path)
 	c.fileRoot(at, o)
 	c.fileModes(at, o)
 	if !c.good(at+".format", at+".template") {

@@ -1,21 +1,44 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
 	"text/template/parse"
 	"time"
+
+	"github.com/rotatord/rotatord/sinks/pathtemplate"
 )
+
+// location checks the path of a credential with the parser that the sinks render it with.
+func (c *checker) location(path, text string) {
+	if !c.good(path) {
+		return
+	}
+	_, err := pathtemplate.Parse(text)
+	if err == nil {
+		return
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner // what is around it repeats the template
+	}
+	what, instead, split := strings.Cut(err.Error(), "; ")
+	if !split {
+		instead = "write fields as in {{.Provider}}/{{.ServiceUser}}"
+	}
+	if strings.HasPrefix(what, "template: ") {
+		what = "is not a template: " + templateMessage(err)
+	}
+	c.errorf(path, instead, "%s", what)
+}
 
 // sample is what a template is tried with: the fields it may use, each with a value of its kind.
 type sample map[string]any
-
-// locationSample are what a path can be made of: the fields of [rotator.Coordinates].
-var locationSample = sample{"Provider": "x", "UserID": "x", "ServiceUser": "x", "Credential": "x"}
 
 // fileSample are what the text of a file can be made of.
 var fileSample = sample{
@@ -24,8 +47,10 @@ var fileSample = sample{
 	"Expires": time.Time{},
 }
 
+const writeFields = "write fields as in {{.Secret}}"
+
 // template checks that the text can be rendered from the fields. Only text, fields, functions and if are understood: a
-// loop in the path of a file is a mistake, and one without an end would stop the daemon.
+// loop without an end would stop the daemon.
 func (c *checker) template(path, text string, fields sample) {
 	if !c.good(path) {
 		return
@@ -34,9 +59,9 @@ func (c *checker) template(path, text string, fields sample) {
 		c.errorf(path, "", "is empty")
 		return
 	}
-	parsed, err := template.New("").Option("missingkey=error").Parse(text)
+	parsed, err := template.New("").Funcs(pathtemplate.Functions()).Option("missingkey=error").Parse(text)
 	if err != nil || parsed.Tree == nil {
-		c.errorf(path, "write fields as in {{.Provider}}/{{.ServiceUser}}", "is not a template: %s", templateMessage(err))
+		c.errorf(path, writeFields, "is not a template: %s", templateMessage(err))
 		return
 	}
 	if what, instead := refusedNode(parsed.Root, fields); what != "" {
@@ -44,20 +69,19 @@ func (c *checker) template(path, text string, fields sample) {
 		return
 	}
 	if err := parsed.Execute(io.Discard, fields); err != nil {
-		c.errorf(path, "write fields as in {{.Provider}}/{{.ServiceUser}}", "cannot be rendered: %s", templateMessage(err))
+		c.errorf(path, writeFields, "cannot be rendered: %s", templateMessage(err))
 	}
 }
 
-// templateMessage leaves out the library's own place of the error, which counts from the start of the text.
+// templatePlace is where the template library says an error is, which counts from the start of the text.
+var templatePlace = regexp.MustCompile(`^template: [^:]*:[0-9]+(:[0-9]+)?: (executing "[^"]*" at )?`)
+
+// templateMessage returns what is wrong, without the place.
 func templateMessage(err error) string {
 	if err == nil {
 		return "it holds only definitions"
 	}
-	message := err.Error()
-	if i := strings.LastIndex(message, ": "); i >= 0 {
-		message = message[i+2:]
-	}
-	return message
+	return templatePlace.ReplaceAllString(err.Error(), "")
 }
 
 // refusedNode looks for the first thing in the tree that cannot be rendered, and returns what it is and what to write.
@@ -85,7 +109,7 @@ func refusedNode(node parse.Node, fields sample) (what, instead string) {
 	case *parse.TextNode, *parse.CommentNode, *parse.StringNode, *parse.NumberNode, *parse.BoolNode, *parse.IdentifierNode:
 		return "", ""
 	default:
-		return "holds more than text, fields, functions and if", "write fields as in {{.Provider}}/{{.ServiceUser}}"
+		return "holds more than text, fields, functions and if", writeFields
 	}
 }
 
@@ -103,7 +127,7 @@ func firstRefused(list *parse.ListNode, fields sample) (what, instead string) {
 
 func refusedPipe(pipe *parse.PipeNode, fields sample) (what, instead string) {
 	if len(pipe.Decl) > 0 {
-		return "declares a variable", "write fields as in {{.Provider}}/{{.ServiceUser}}"
+		return "declares a variable", writeFields
 	}
 	for _, command := range pipe.Cmds {
 		for _, arg := range command.Args {

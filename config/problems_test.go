@@ -12,6 +12,11 @@ func vaultSink(options string) []string {
 	return []string{"sinks:\n", "sinks:\n  - {name: v, type: vault, " + options + "}\n", "[disk]", "[disk, v]"}
 }
 
+// fileTemplate gives the base's sink a template for the text of its files.
+func fileTemplate(text string) []string {
+	return []string{"type: file", "type: file\n    format: template\n    template: '" + text + "'"}
+}
+
 func TestProblems(t *testing.T) {
 	const listen = "store: {seal"
 	for _, tc := range []struct {
@@ -119,11 +124,11 @@ func TestProblems(t *testing.T) {
 			`r.yaml:7:90: sinks[0].mount: is empty`},
 
 		{"a field that no path has", []string{"{{.ServiceUser}}", "{{.ServiceUsr}}"},
-			`r.yaml:9:11: sinks[0].path: there is no field .ServiceUsr (did you mean ".ServiceUser"?)`},
+			`r.yaml:9:11: sinks[0].path: there is no field .ServiceUsr (there are .Provider, .UserID, .ServiceUser, .Credential)`},
 		{"a template that does not close", []string{"{{.ServiceUser}}", "{{.ServiceUser}"},
 			`r.yaml:9:11: sinks[0].path: is not a template: bad character U+007D '}' (write fields as in {{.Provider}}/{{.ServiceUser}})`},
 		{"a loop in a path", []string{"{{.ServiceUser}}", "{{range .Provider}}{{end}}"},
-			`r.yaml:9:11: sinks[0].path: holds more than text, fields, functions and if (write fields as in {{.Provider}}/{{.ServiceUser}})`},
+			`r.yaml:9:11: sinks[0].path: {{range .Provider}}{{end}} is not understood here: only text, fields, functions and if are (write fields as in {{.Provider}}/{{.ServiceUser}})`},
 		{"a path that is not absolute", []string{"/keys/", "keys/"},
 			`r.yaml:9:11: sinks[0].path: is not the absolute path of a file (write a path that begins with /)`},
 		{"a path without a folder", []string{"/keys/", "/"},
@@ -142,6 +147,19 @@ func TestProblems(t *testing.T) {
 			`r.yaml:7:5: sinks[0].template: is missing, and format is template (write the text of the file, with {{.Secret}} where the secret goes)`},
 		{"a template that is not used", []string{"type: file", "type: file\n    template: x"},
 			`r.yaml:7:5: sinks[0].format: is raw, so template is not used (write "template", or leave template out)`},
+
+		{"a field that no file has", fileTemplate("{{.Secrt}}"),
+			`r.yaml:10:15: sinks[0].template: there is no field .Secrt (did you mean ".Secret"?)`},
+		{"a field in a branch that is not taken", fileTemplate("{{if false}}{{.Foo}}{{end}}"),
+			`r.yaml:10:15: sinks[0].template: there is no field .Foo (write one of: .Credential, .Expires, .Fingerprint, .KeyID, .KeyName, .Provider, .Rotation, .Secret, .ServiceUser, .UserID, .Version)`},
+		{"a loop in a file", fileTemplate("{{range .Secret}}{{end}}"),
+			`r.yaml:10:15: sinks[0].template: holds more than text, fields, functions and if (write fields as in {{.Secret}})`},
+		{"a variable in a file", fileTemplate("{{$x := .Secret}}"),
+			`r.yaml:10:15: sinks[0].template: declares a variable (write fields as in {{.Secret}})`},
+		{"a file's template that does not close", fileTemplate("{{.Secret"),
+			`r.yaml:10:15: sinks[0].template: is not a template: unclosed action (write fields as in {{.Secret}})`},
+		{"a function that does not fit", fileTemplate("{{slice .Secret 5}}"),
+			`r.yaml:10:15: sinks[0].template: cannot be rendered: <slice .Secret 5>: error calling slice: index out of range: 5 (write fields as in {{.Secret}})`},
 
 		{"a provider that nobody defined", []string{"name: all", "name: all\n    match: {providers: [ccc]}"},
 			`r.yaml:12:25: policies[0].match.providers[0]: there is no provider "ccc" (did you mean "cc"?)`},
