@@ -111,7 +111,8 @@ CREATE INDEX keys_series ON keys (provider, user_id, base);
 CREATE INDEX keys_look ON keys (provider, look_at, id) WHERE look_at IS NOT NULL;
 CREATE INDEX keys_deadline ON keys (deadline, provider, id)
     WHERE policy <> '' AND state = 'active' AND missing_since IS NULL;
-CREATE INDEX keys_waiting ON keys (waiting_since, provider, waiting) WHERE waiting <> '' AND missing_since IS NULL;
+CREATE INDEX keys_waiting ON keys (waiting_since, provider, id) WHERE waiting <> '' AND missing_since IS NULL;
+CREATE INDEX keys_waiting_reason ON keys (provider, waiting, look_at) WHERE waiting <> '';
 
 CREATE TABLE holds (
     provider   TEXT   NOT NULL,

@@ -1,0 +1,235 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"runtime"
+	"sync"
+	"time"
+)
+
+const (
+	// maxBatch bounds what one transaction takes on, and with it how long the first in it waits for its answer.
+	maxBatch = 256
+
+	// wipeAtLatest is how long a journal that is never idle may put off truncating the write-ahead log.
+	wipeAtLatest = 30 * time.Second
+)
+
+// request is one caller's write.
+type request struct {
+	ctx context.Context
+	op  string
+	// run does it. It returns a [rotator.Fault] only before it has written anything, and then the transaction goes on
+	// without it; after any other error the transaction is rolled back.
+	run  func(w *writer) error
+	done chan error
+}
+
+// committer runs writes one after the other in one goroutine, many in a transaction.
+type committer struct {
+	faults    faults
+	wipeAfter time.Duration
+
+	// mu lets close wait for those that are just queueing; sends happen under its read side.
+	mu       sync.RWMutex
+	closed   bool
+	requests chan *request
+	stopped  chan struct{}
+	closing  sync.Once
+	closeErr error
+
+	// All below belongs to the goroutine.
+	w *writer
+	// wipeBy is when the log has to be truncated at the latest; zero when there is nothing in it to wipe.
+	wipeBy time.Time
+	timer  *time.Timer
+}
+
+func startCommitter(conn *sql.Conn, f faults, wipeAfter time.Duration) *committer {
+	c := &committer{
+		faults: f, wipeAfter: wipeAfter,
+		requests: make(chan *request, maxBatch),
+		stopped:  make(chan struct{}),
+		w:        &writer{conn: conn, byText: map[string]*sql.Stmt{}},
+	}
+	go c.loop()
+	return c
+}
+
+// write queues run and waits for its true outcome. Only when ctx ends first is the outcome open: what was queued may
+// have been committed, or may be a moment later. A request whose ctx has ended before its turn is left out.
+func (s *Store) write(ctx context.Context, op string, run func(w *writer) error) error {
+	r := &request{ctx: ctx, op: op, run: run, done: make(chan error, 1)}
+	if err := s.committer.enqueue(r); err != nil {
+		return s.faults.of(op, err)
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		return s.faults.of(op, ctx.Err())
+	}
+}
+
+func (c *committer) enqueue(r *request) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.closed {
+		return errClosed
+	}
+	select {
+	case c.requests <- r:
+		return nil
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+}
+
+func (c *committer) loop() {
+	defer close(c.stopped)
+	var batch []*request
+	for open := true; open; {
+		batch, open = c.collect(batch[:0])
+		if len(batch) > 0 {
+			c.runBatch(batch)
+			clear(batch)
+		}
+		c.planWipe()
+	}
+	c.finish()
+}
+
+// collect waits for a request and takes along what else is queued. It never waits for more to come; it only lets run who
+// is about to queue, because the callers of the batch before are the likeliest to be just that.
+func (c *committer) collect(batch []*request) (_ []*request, open bool) {
+	select {
+	case r, ok := <-c.requests:
+		if !ok {
+			return batch, false
+		}
+		batch = append(batch, r)
+	case <-c.wipeDue():
+		c.wipe()
+		return batch, true
+	}
+	runtime.Gosched()
+	for len(batch) < maxBatch {
+		select {
+		case r, ok := <-c.requests:
+			if !ok {
+				return batch, false
+			}
+			batch = append(batch, r)
+		default:
+			return batch, true
+		}
+	}
+	return batch, true
+}
+
+// runBatch commits the batch in one transaction and answers everybody in it. When one request breaks the transaction,
+// each runs in a transaction of its own, so that only the one that did it fails.
+func (c *committer) runBatch(batch []*request) {
+	answers := make([]error, len(batch))
+	err := c.w.transact(func() error {
+		for i, r := range batch {
+			answers[i] = c.runOne(r)
+			if answers[i] != nil && !isRefusal(answers[i]) {
+				return answers[i]
+			}
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+		for i, r := range batch {
+			r.done <- answers[i]
+		}
+	case len(batch) > 1 && concernsOne(err):
+		for _, r := range batch {
+			r.done <- c.faults.of(r.op, c.w.transact(func() error { return c.runOne(r) }))
+		}
+	default:
+		c.w.erased = true // what a failed commit left in the log must not come back after a power cut
+		for _, r := range batch {
+			r.done <- c.faults.of(r.op, err)
+		}
+	}
+}
+
+func (c *committer) runOne(r *request) error {
+	if err := r.ctx.Err(); err != nil {
+		return c.faults.of(r.op, err)
+	}
+	return r.run(c.w)
+}
+
+// wipeDue fires when the log should be truncated because the journal is idle; it is nil when there is nothing to wipe.
+func (c *committer) wipeDue() <-chan time.Time {
+	if c.timer == nil {
+		return nil
+	}
+	return c.timer.C
+}
+
+// planWipe puts the wipe off while work comes in, but not beyond wipeBy.
+func (c *committer) planWipe() {
+	now := time.Now()
+	if c.w.erased {
+		c.w.erased = false
+		if c.wipeBy.IsZero() {
+			c.wipeBy = now.Add(wipeAtLatest)
+		}
+	}
+	if c.wipeBy.IsZero() {
+		return
+	}
+	if now.After(c.wipeBy) {
+		c.wipe()
+		return
+	}
+	c.arm()
+}
+
+func (c *committer) arm() {
+	if c.timer == nil {
+		c.timer = time.NewTimer(c.wipeAfter)
+		return
+	}
+	c.timer.Reset(c.wipeAfter)
+}
+
+// wipe truncates the log. When a reader or the disk is in the way it is tried again at the next idle moment: nothing is
+// lost meanwhile, and a disk in trouble shows itself at the next commit.
+func (c *committer) wipe() {
+	done, err := c.w.truncateLog()
+	if err != nil || !done {
+		c.wipeBy = time.Now().Add(wipeAtLatest)
+		c.arm()
+		return
+	}
+	c.wipeBy = time.Time{}
+	c.timer.Stop()
+	c.timer = nil
+}
+
+func (c *committer) finish() {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	_, _ = c.w.truncateLog() // closing the last connection removes the log as well
+	c.closeErr = c.w.close()
+}
+
+// close refuses new requests, waits for the queued ones and gives the connection back.
+func (c *committer) close() error {
+	c.closing.Do(func() {
+		c.mu.Lock()
+		c.closed = true
+		c.mu.Unlock()
+		close(c.requests)
+		<-c.stopped
+	})
+	return c.closeErr
+}

@@ -1,0 +1,83 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+const findKeys = `SELECT k.provider, k.id, k.user_id, k.name, k.base, k.version, k.created, k.expires, k.last_used, k.state, k.policy, k.deadline, k.due,
+k.look_at, k.draw, k.waiting, k.waiting_why, k.waiting_since, k.missing_since, COALESCE(u.name, '')
+FROM keys k LEFT JOIN users u ON u.provider = k.provider AND u.id = k.user_id
+ORDER BY k.provider, k.user_id, k.base`
+
+// FindCredentials implements [rotator.View]. Each credential comes as its current key: the newest that is active and
+// still seen, or else the newest. The order is by provider, user id and base name. A malformed pattern is a fault of kind
+// [rotator.Invalid].
+//
+// It reads every key. Patterns are matched as those of policies are ([path.Match]), which is not what a database's own
+// globs do.
+func (s *Store) FindCredentials(ctx context.Context, provider, user, base string, limit int) ([]rotator.TrackedKey, error) {
+	const op = "find credentials"
+	for _, pattern := range []string{provider, user, base} {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, rotator.NewFault(op, rotator.Invalid, "the pattern %q is malformed: %w; close every [ and end no pattern with a backslash", pattern, err)
+		}
+	}
+	if limit <= 0 {
+		return nil, nil
+	}
+	var found []rotator.TrackedKey
+	err := s.each(ctx, findKeys, nil, func(rows *sql.Rows) error {
+		var k rotator.TrackedKey
+		var userName string
+		if err := rows.Scan(append(keyFields(&k), &userName)...); err != nil {
+			return err
+		}
+		if !matches(provider, k.Provider) || !matches(user, k.UserID, userName) || !matches(base, k.Base) {
+			return nil
+		}
+		last := len(found) - 1
+		switch {
+		case last >= 0 && found[last].Credential() == k.Credential():
+			if moreCurrent(k, found[last]) {
+				found[last] = k
+			}
+		case len(found) == limit:
+			return errStop
+		default:
+			found = append(found, k)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, s.faults.of(op, fmt.Errorf("reading the keys: %w", err))
+	}
+	return found, nil
+}
+
+func matches(pattern string, values ...string) bool {
+	if pattern == "" {
+		return true
+	}
+	for _, v := range values {
+		if ok, err := path.Match(pattern, v); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func moreCurrent(a, b rotator.TrackedKey) bool {
+	if usable(a) != usable(b) {
+		return usable(a)
+	}
+	return a.Newer(b)
+}
+
+func usable(k rotator.TrackedKey) bool {
+	return k.State == rotator.KeyActive && k.MissingSince.IsZero()
+}

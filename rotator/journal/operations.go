@@ -1,0 +1,115 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+const (
+	putHold = `INSERT INTO holds (provider, user_id, base, held_by, held_until, reason, placed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (provider, user_id, base) DO UPDATE SET held_by = excluded.held_by, held_until = excluded.held_until,
+reason = excluded.reason, placed_at = excluded.placed_at`
+
+	deleteHold = `DELETE FROM holds WHERE provider = $1 AND user_id = $2 AND base = $3`
+
+	wakeSeries = `UPDATE keys SET look_at = $1 WHERE provider = $2 AND user_id = $3 AND base = $4`
+
+	readHold = `SELECT held_by, held_until, reason, placed_at FROM holds
+WHERE provider = $1 AND user_id = $2 AND base = $3 AND held_until > $4`
+
+	readState = `SELECT body FROM provider_state WHERE provider = $1`
+
+	saveState = `INSERT INTO provider_state (provider, body) VALUES ($1, $2)
+ON CONFLICT (provider) DO UPDATE SET body = excluded.body WHERE provider_state.body <> excluded.body`
+
+	readMeta = `SELECT value FROM meta WHERE key = $1`
+
+	saveMeta = `INSERT INTO meta (key, value) VALUES ($1, $2)`
+)
+
+// PutHold implements [rotator.Operations].
+func (s *Store) PutHold(ctx context.Context, h rotator.Hold) error {
+	return s.write(ctx, "hold "+h.CredentialID.String(), func(w *writer) error {
+		_, err := w.exec(putHold, h.Provider, h.UserID, h.Base, h.By, upMillis(h.Until), h.Reason, down(h.At))
+		return err
+	})
+}
+
+// Release implements [rotator.Operations].
+func (s *Store) Release(ctx context.Context, c rotator.CredentialID) error {
+	return s.write(ctx, "release "+c.String(), func(w *writer) error {
+		if _, err := w.exec(deleteHold, c.Provider, c.UserID, c.Base); err != nil {
+			return err
+		}
+		_, err := w.exec(wakeSeries, time.Now().UnixMilli(), c.Provider, c.UserID, c.Base)
+		return err
+	})
+}
+
+// HoldOn implements [rotator.Operations].
+func (s *Store) HoldOn(ctx context.Context, c rotator.CredentialID, now time.Time) (*rotator.Hold, error) {
+	h := rotator.Hold{CredentialID: c}
+	found, err := s.one(ctx, readHold, []any{c.Provider, c.UserID, c.Base, now.UnixMilli()}, &h.By, stamp{&h.Until}, &h.Reason, stamp{&h.At})
+	if err != nil || !found {
+		return nil, s.faults.of("look for a hold on "+c.String(), err)
+	}
+	return &h, nil
+}
+
+// ProviderState implements [rotator.Operations].
+func (s *Store) ProviderState(ctx context.Context, provider string) (rotator.ProviderState, error) {
+	op := "read the state of provider " + provider
+	var body []byte
+	found, err := s.one(ctx, readState, []any{provider}, &body)
+	state := rotator.ProviderState{Provider: provider}
+	if err != nil || !found {
+		return state, s.faults.of(op, err)
+	}
+	if err := json.Unmarshal(body, &state); err != nil {
+		return rotator.ProviderState{Provider: provider}, rotator.NewFault(op, rotator.Invalid, "what is stored is not valid JSON: %w; "+
+			"stop rotatord, keep a copy of the journal, and restore its latest backup", err)
+	}
+	return state, nil
+}
+
+// SaveProviderState implements [rotator.Operations].
+func (s *Store) SaveProviderState(ctx context.Context, state rotator.ProviderState) error {
+	op := "save the state of provider " + state.Provider
+	body, err := json.Marshal(state)
+	if err != nil {
+		return rotator.NewFault(op, rotator.Invalid, "it cannot be written as JSON: %w", err)
+	}
+	return s.write(ctx, op, func(w *writer) error {
+		_, err := w.exec(saveState, state.Provider, string(body))
+		return err
+	})
+}
+
+// metaSealCheck is where SealCheck keeps its value.
+const metaSealCheck = "seal_check"
+
+// SealCheck compares a value that stands for the seal key (not the key itself) with the one that the journal was first
+// used with, and keeps it the first time. Another one is a fault of kind [rotator.Conflict]: the sealed secrets would
+// not open, and no fingerprint in any sink would match.
+func (s *Store) SealCheck(ctx context.Context, value string) error {
+	const op = "check the seal key"
+	return s.write(ctx, op, func(w *writer) error {
+		var stored string
+		found, err := w.one(readMeta, []any{metaSealCheck}, &stored)
+		if err != nil {
+			return err
+		}
+		if !found {
+			_, err := w.exec(saveMeta, metaSealCheck, value)
+			return err
+		}
+		if stored != value {
+			return rotator.NewFault(op, rotator.Conflict, "this is not the seal key that %s was made with: put the old key file back; "+
+				"without it, secrets in flight are lost and every delivered key counts as foreign", s.path)
+		}
+		return nil
+	})
+}

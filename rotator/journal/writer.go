@@ -1,0 +1,96 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// writer is the one connection that writes. Only the committer's goroutine uses it. Its statements run without a context:
+// a transaction that serves many callers must not end because one of them left.
+type writer struct {
+	conn   *sql.Conn
+	byText map[string]*sql.Stmt
+	// erased is set by whatever erased a secret: its old page images are still in the write-ahead log.
+	erased bool
+}
+
+func (w *writer) get(query string) (*sql.Stmt, error) {
+	if st, ok := w.byText[query]; ok {
+		return st, nil
+	}
+	st, err := w.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	w.byText[query] = st
+	return st, nil
+}
+
+// exec runs a statement and returns how many rows it touched.
+func (w *writer) exec(query string, args ...any) (int64, error) {
+	st, err := w.get(query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := st.Exec(args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// one reads a single row inside the transaction; it is false if there is none.
+func (w *writer) one(query string, args []any, dest ...any) (bool, error) {
+	st, err := w.get(query)
+	if err != nil {
+		return false, err
+	}
+	err = st.QueryRow(args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// transact runs fn in a transaction of its own. When it returns an error, nothing of fn remains.
+func (w *writer) transact(fn func() error) error {
+	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err := fn(); err != nil {
+		w.rollback()
+		return err
+	}
+	if _, err := w.exec("COMMIT"); err != nil {
+		w.rollback()
+		return err
+	}
+	return nil
+}
+
+// rollback has nothing to report: SQLite rolls back by itself after the gravest errors, and then says that there is no
+// transaction.
+func (w *writer) rollback() { _, _ = w.exec("ROLLBACK") }
+
+// truncateLog copies the write-ahead log into the database file and cuts it to nothing, so that the page images in it are
+// gone. It is false when a reader still needs them. The wait for readers is short, because commits wait meanwhile.
+func (w *writer) truncateLog() (bool, error) {
+	if _, err := w.exec("PRAGMA busy_timeout = 50"); err != nil {
+		return false, err
+	}
+	defer func() { _, _ = w.exec("PRAGMA busy_timeout = 2000") }()
+	var busy, pages, copied int64
+	if _, err := w.one("PRAGMA wal_checkpoint(TRUNCATE)", nil, &busy, &pages, &copied); err != nil {
+		return false, err
+	}
+	return busy == 0, nil
+}
+
+func (w *writer) close() error {
+	var errs []error
+	for _, st := range w.byText {
+		errs = append(errs, st.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}
