@@ -64,6 +64,9 @@ func (c *checker) file(at string, o *File) {
 	c.location(at+".path", o.Path)
 	c.fileRoot(at, o)
 	c.fileModes(at, o)
+	if c.good(at+".field") && !validLabel.MatchString(o.Field) {
+		c.errorf(at+".field", "use a-z, A-Z, 0-9 and underscore, and do not begin with a digit", "is not a name that a variable can have")
+	}
 	if !c.good(at+".format", at+".template") {
 		return
 	}

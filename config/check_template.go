@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -40,10 +39,10 @@ func (c *checker) location(path, text string) {
 // sample is what a template is tried with: the fields it may use, each with a value of its kind.
 type sample map[string]any
 
-// fileSample are what the text of a file can be made of.
+// fileSample is what the text of a file can be made of, as the sink for files has it.
 var fileSample = sample{
 	"Provider": "x", "UserID": "x", "ServiceUser": "x", "Credential": "x",
-	"Version": 1, "KeyID": "x", "KeyName": "x", "Rotation": "x", "Fingerprint": "x", "Secret": "x",
+	"Version": 1, "KeyID": "x", "KeyName": "x", "Rotation": "x", "Fingerprint": "x", "Secret": "the sample of a secret",
 	"Expires": time.Time{},
 }
 
@@ -68,8 +67,13 @@ func (c *checker) template(path, text string, fields sample) {
 		c.errorf(path, instead, "%s", what)
 		return
 	}
-	if err := parsed.Execute(io.Discard, fields); err != nil {
+	var out strings.Builder
+	if err := parsed.Execute(&out, fields); err != nil {
 		c.errorf(path, writeFields, "cannot be rendered: %s", templateMessage(err))
+		return
+	}
+	if secret, _ := fields["Secret"].(string); !strings.Contains(out.String(), secret) {
+		c.errorf(path, "write {{.Secret}} without a function", "does not hold the secret unchanged, so it could not be read back")
 	}
 }
 

@@ -126,7 +126,7 @@ func TestVaultSinkIsRead(t *testing.T) {
 `, "[disk]", "[disk, vault]")
 	got := mustParse(t, text).Sinks[0].Vault
 	want := &Vault{
-		Address: "https://vault.example:8200", Namespace: "team-a", Mount: "secret", KVVersion: 2, Field: "value",
+		Address: "https://vault.example:8200", Namespace: "team-a", Mount: "secret", KVVersion: 2, Field: "api_key",
 		Path: "{{.Provider}}/{{.ServiceUser}}", Timeout: Duration(30 * time.Second),
 		Auth: VaultAuth{AppRole: &VaultAppRole{Mount: "approle", RoleID: "r", SecretID: SecretRef{Env: "VAULT_SECRET_ID"}}},
 	}

@@ -37,7 +37,7 @@ type Vault struct {
 	// .Credential.
 	Path string `yaml:"path" required:"true"`
 	// Field is the name that the secret has in the entry.
-	Field string `yaml:"field" default:"value"`
+	Field string `yaml:"field" default:"api_key"`
 	// AdoptExisting takes over an entry that somebody else wrote, in place of reporting a conflict.
 	AdoptExisting bool `yaml:"adopt_existing" default:"false"`
 	// Timeout bounds one request.
@@ -92,8 +92,12 @@ type File struct {
 	// Format is what is written: raw is the secret alone, json and env hold key id, version and expiry beside it,
 	// template is what the template makes of them.
 	Format string `yaml:"format" default:"raw" enum:"raw,json,env,template"`
-	// Template is the text of the file for format template.
+	// Template is the text of the file for format template: Go's text/template over .Secret, .KeyID, .KeyName, .Version,
+	// .Expires, .Rotation, .Fingerprint, .Provider, .UserID, .ServiceUser and .Credential. The secret must come out of it
+	// unchanged, since it is read back.
 	Template string `yaml:"template"`
+	// Field is the name that the secret has in formats json and env, there in capitals.
+	Field string `yaml:"field" default:"api_key"`
 	// KeepPrevious leaves the version before beside the file, under the same name with .previous behind it.
 	KeepPrevious bool `yaml:"keep_previous" default:"false"`
 	// AdoptExisting takes over a file that somebody else wrote, in place of reporting a conflict.
