@@ -162,7 +162,7 @@ func outsideWindow(f *Facts, now time.Time) (Decision, bool) {
 }
 
 // capRecheck is how often a key that waits for approval is looked at; an approval itself looks at once.
-const capRecheck = 5 * time.Minute
+const capRecheck = time.Hour
 
 func overCap(f *Facts, now time.Time) (Decision, bool) {
 	if f.Budget > 0 {

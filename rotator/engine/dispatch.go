@@ -32,7 +32,7 @@ func (e *Engine) dispatch(ctx context.Context, a *account) {
 
 // sleep waits until wakeAt, a request to look, or a worker that is done.
 func (e *Engine) sleep(ctx context.Context, a *account, done <-chan struct{}, wakeAt time.Time) {
-	t := time.NewTimer(max(0, min(time.Until(wakeAt), maxSleep)))
+	t := time.NewTimer(max(0, min(time.Until(wakeAt), e.look)))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -111,7 +111,7 @@ func (e *Engine) hand(ctx context.Context, a *account, done chan struct{}, c rot
 // nextDue returns the earliest time that the journal knows of. While something that is due is in hand, that is in the
 // past, and the worker that has it wakes the dispatcher when it is done: so the past counts as far away.
 func (e *Engine) nextDue(ctx context.Context, a *account, now time.Time, paused bool) (time.Time, error) {
-	next := now.Add(maxSleep)
+	next := now.Add(e.look)
 	rotation, err := e.store.NextDue(ctx, a.name, paused)
 	if err != nil {
 		return now, err

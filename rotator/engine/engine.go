@@ -7,6 +7,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/seal"
 )
 
 // Account is a provider with what the configuration says of it.
@@ -48,30 +50,27 @@ type Backoff struct {
 	Base, Max time.Duration
 }
 
-// Sealer protects secrets on their way through the journal.
-type Sealer interface {
-	Seal(r *rotator.Rotation, s rotator.Secret) ([]byte, error)
-	Open(r *rotator.Rotation) (rotator.Secret, error)
-	Fingerprint(s rotator.Secret) string
-}
-
 // Options are what an engine needs for its whole life.
 type Options struct {
 	Store    rotator.Store
-	Sealer   Sealer
+	Sealer   *seal.Sealer
 	Log      *zap.Logger
 	Observer Observer
 	// Drain is how long a stop waits for calls in flight before it cuts them off.
 	Drain time.Duration
+	// Look is the longest that a loop waits without looking at the clock; 0 is ten seconds. Timers stand still while a
+	// machine is suspended and do not notice when the clock is set, so it bounds how late either is noticed.
+	Look time.Duration
 }
 
 // Engine runs the loop. Make one with [New].
 type Engine struct {
 	store  rotator.Store
-	sealer Sealer
+	sealer *seal.Sealer
 	log    *zap.Logger
 	obs    Observer
 	drain  time.Duration
+	look   time.Duration
 
 	setup atomic.Pointer[Setup]
 
@@ -86,7 +85,7 @@ type Engine struct {
 // New makes an engine. It makes no call before [Engine.Run].
 func New(o Options, s *Setup) *Engine {
 	e := &Engine{
-		store: o.Store, sealer: o.Sealer, log: o.Log, obs: o.Observer, drain: o.Drain,
+		store: o.Store, sealer: o.Sealer, log: o.Log, obs: o.Observer, drain: o.Drain, look: cmp.Or(o.Look, 10*time.Second),
 		accounts: map[string]*account{}, running: map[string]context.CancelFunc{},
 	}
 	if e.log == nil {
@@ -102,15 +101,27 @@ func New(o Options, s *Setup) *Engine {
 // Run works until ctx ends, then waits for what is in flight, at most for the drain time. What did not finish by then
 // resumes at the next start from its stage.
 func (e *Engine) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	e.mu.Lock()
 	e.ctx, e.hard = ctx, hard
 	e.mu.Unlock()
-	if err := e.Apply(ctx, e.setup.Load()); err != nil {
-		return err
+	err := e.Apply(ctx, e.setup.Load())
+	if ctx.Err() != nil {
+		err = nil // asked to stop while starting
+	}
+	if err != nil {
+		stop()
 	}
 	<-ctx.Done()
+	e.awaitFlight(cut)
+	return err
+}
+
+// awaitFlight returns when nothing is in flight any more, and cuts off what is when the drain time is over.
+func (e *Engine) awaitFlight(cut context.CancelFunc) {
 	stopped := make(chan struct{})
 	go func() { e.wg.Wait(); close(stopped) }()
 	drain := time.NewTimer(e.drain)
@@ -123,7 +134,6 @@ func (e *Engine) Run(ctx context.Context) error {
 		cut()
 		<-stopped
 	}
-	return nil
 }
 
 // Apply puts a setup in force: accounts that are gone stop, new ones start, and every account is scanned anew, because
@@ -195,4 +205,9 @@ func (e *Engine) policy(name string) *rotator.Policy {
 		}
 	}
 	return nil
+}
+
+// record names the rotation's secret to the seal: what is sealed for one rotation and version opens for no other.
+func record(r *rotator.Rotation) seal.Record {
+	return seal.Record{Provider: r.Provider, UserID: r.UserID, Base: r.Base, Version: r.Version, Rotation: r.ID, Purpose: "delivery"}
 }

@@ -11,10 +11,6 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-// maxSleep bounds every wait for a point in time. Timers stand still while a machine is suspended and do not notice when
-// the clock is set, so nobody here sleeps longer than this without looking at the clock.
-const maxSleep = 10 * time.Second
-
 // mergeSize is how many changed rows a scan gathers before it writes them in one transaction.
 const mergeSize = 2000
 
@@ -43,10 +39,10 @@ func (e *Engine) awaitScan(ctx context.Context, a *account, last time.Time) {
 			due = until
 		}
 		now := time.Now()
-		if !due.After(now) || now.Before(last.Add(-maxSleep)) { // the latter: the clock was set back
+		if !due.After(now) || now.Before(last.Add(-e.look)) { // the latter: the clock was set back
 			return
 		}
-		t := time.NewTimer(min(due.Sub(now), maxSleep))
+		t := time.NewTimer(min(due.Sub(now), e.look))
 		select {
 		case <-ctx.Done():
 			t.Stop()

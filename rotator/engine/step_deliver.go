@@ -15,7 +15,7 @@ import (
 // delivering. A sink that fails is tried again with the same key; the others are not repeated.
 func (e *Engine) deliver(ctx context.Context, r *rotator.Rotation) (rotator.Change, error) {
 	now := time.Now()
-	secret, err := e.sealer.Open(r)
+	secret, err := e.sealer.Open(record(r), r.Sealed)
 	if err != nil {
 		return r.Block(rotator.BlockSealUnreadable, err.Error(), now, now.Add(planRecheck)), nil
 	}

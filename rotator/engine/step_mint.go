@@ -170,7 +170,7 @@ func (e *Engine) seal(ctx context.Context, a *account, r *rotator.Rotation, m ro
 	defer m.Secret.Wipe()
 	sealedFor := *r
 	sealedFor.NewKey.ID = m.KeyID
-	sealed, err := e.sealer.Seal(&sealedFor, m.Secret)
+	sealed, err := e.sealer.Seal(record(r), m.Secret)
 	if err == nil {
 		c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), time.Now())
 		if err = e.commitPatiently(ctx, a, c); err == nil {

@@ -12,7 +12,7 @@ import (
 // longer be explained by propagation; then the new key is revoked and the old one stays.
 func (e *Engine) prove(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
 	now := time.Now()
-	secret, err := e.sealer.Open(r)
+	secret, err := e.sealer.Open(record(r), r.Sealed)
 	if err != nil {
 		return r.Block(rotator.BlockSealUnreadable, err.Error(), now, now.Add(planRecheck)), nil
 	}
