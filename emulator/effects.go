@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -122,7 +123,13 @@ func (e Effect) check() error {
 	return errors.Join(mistakes...)
 }
 
+// apply strikes. It takes in the request's body first: net/http notices that a client has left only once the body is read.
 func (e Effect) apply(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
+	if err != nil {
+		panic(http.ErrAbortHandler) // the client has gone already
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	appliers[e.Kind](e, w, r, next)
 }
 

@@ -1,0 +1,53 @@
+package certcentral
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// Mint implements [rotator.Provider] with POST /key/user/{user_id}, in one request. CertCentral sets no lifetime and says
+// nothing of the date of creation, which the next scan brings.
+func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.Minted, error) {
+	c := call{name: "create_key", method: http.MethodPost, path: "/key/user/" + req.UserID, limit: maxAnswer}
+	if _, ok := number(req.UserID); !ok {
+		return rotator.Minted{}, rotator.NewFault("POST /key/user", rotator.Invalid, "%q is not the id of a CertCentral user", req.UserID)
+	}
+	if strings.TrimSpace(req.Name) == "" {
+		return rotator.Minted{}, rotator.NewFault(c.op(), rotator.Invalid, "a key must have a name")
+	}
+	if err := rotator.CheckName(req.Name, p.limits); err != nil {
+		return rotator.Minted{}, &rotator.Fault{Op: c.op(), Kind: rotator.Invalid, Err: err}
+	}
+	body, err := json.Marshal(wireCreate{Name: req.Name, RestrictedTo: p.options.RestrictedToRoleID})
+	if err != nil {
+		return rotator.Minted{}, rotator.NewFault(c.op(), rotator.Invalid, "the request cannot be written: %w", err)
+	}
+	c.body = body
+	ans, err := p.write(ctx, c)
+	if err != nil {
+		return rotator.Minted{}, err
+	}
+	defer func() { _ = ans.body.Close() }()
+	return readMinted(c, ans.body)
+}
+
+// errNoKey is the cause of an unknown outcome after an answer that said success. It never wraps what a decoder said,
+// because decoders quote what they read.
+var errNoKey = errors.New("the service said that it made the key, and its answer could not be read")
+
+func readMinted(c call, r io.Reader) (rotator.Minted, error) {
+	body, err := io.ReadAll(r)
+	defer clear(body)
+	var made wireCreated
+	if err != nil || json.Unmarshal(body, &made) != nil || made.ID <= 0 || !sendable(made.APIKey) {
+		clear(made.APIKey)
+		return rotator.Minted{}, &rotator.Fault{Op: c.op(), Kind: rotator.UnknownOutcome, Err: errNoKey}
+	}
+	return rotator.Minted{KeyID: text(made.ID), Secret: rotator.NewSecret(made.APIKey)}, nil
+}

@@ -1,0 +1,173 @@
+package certcentral
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// The defaults of [Options].
+const (
+	DefaultServiceUsersPath = "/user/api-only"
+	DefaultPageSize         = 1000
+	DefaultPropagation      = time.Minute
+	DefaultTimeout          = 30 * time.Second
+	DefaultUserAgent        = "rotatord"
+
+	// fallbackServiceUsersPath is where an older edition of the vendor's documents lists service users.
+	fallbackServiceUsersPath = "/service-user"
+)
+
+// DefaultRates are the documented rolling windows per key: 1000 calls in 3 minutes and 100 in 5 seconds.
+func DefaultRates() []Rate {
+	return []Rate{{Requests: 1000, Per: 3 * time.Minute}, {Requests: 100, Per: 5 * time.Second}}
+}
+
+// Options configures [New]. BaseURL and Key are required.
+type Options struct {
+	// BaseURL is the API's root: https://www.digicert.com/services/v2, or https://certcentral.digicert.eu/services/v2 in Europe.
+	BaseURL string
+	// Key reads the manager key, which must belong to an administrator and be unrestricted. It is called again at each
+	// full scan and when the key is refused, so that a key that was itself rotated is picked up. White space around it is
+	// ignored.
+	Key func() (rotator.Secret, error)
+	// ServiceUsersPath is where service users are listed. Default /user/api-only; where the server has no such path,
+	// /service-user is tried. A path that is set here is the only one tried.
+	ServiceUsersPath string
+	// ContainerID narrows the listed users to one container (division). 0 is no filter. Keys are listed all the same.
+	ContainerID int
+	// AllUsers lists ordinary users as well as service users.
+	AllUsers bool
+	// RestrictedToRoleID is the API access role that created keys are restricted to: 100 to 103, or 0 for none. Nil sends
+	// nothing, which is the vendor's default: no restriction.
+	RestrictedToRoleID *int
+	// PageSize is how many users are asked for at a time. Default, and the usual maximum: 1000.
+	PageSize int
+	// Rates bound the calls made with the manager key. Nil is [DefaultRates]; empty is no bound.
+	Rates []Rate
+	// MaxKeysPerUser and MaxNameLength are not documented; 0 is no known bound.
+	MaxKeysPerUser, MaxNameLength int
+	// Propagation is how long after a change the service may still act on the old state. Default one minute.
+	Propagation time.Duration
+	// Timeout bounds a call: its whole duration, or, for lists, the time to the first byte and then between two pieces.
+	// Default 30 seconds.
+	Timeout time.Duration
+	// Transport makes the calls. Default: net/http's with proxies from the environment. An *http.Transport is cloned, and
+	// made to refuse TLS below 1.2; any other must send each request at most once.
+	Transport http.RoundTripper
+	// UserAgent is sent with each call. Default "rotatord".
+	UserAgent string
+	// Observe is told about every request that was tried: the operation from a closed list, the HTTP status or "error",
+	// and the time to the answer's first byte. May be nil. It must be quick and safe for concurrent use.
+	Observe func(operation, code string, d time.Duration)
+}
+
+// Provider is one CertCentral account. It implements [rotator.Provider] and [rotator.Preflighter].
+type Provider struct {
+	base      *url.URL
+	keys      *keyring
+	options   Options
+	reads     *http.Client
+	writes    *http.Client
+	rates     *throttle
+	limits    rotator.Limits
+	usersPath atomic.Pointer[string] // where service users were found
+}
+
+var (
+	_ rotator.Provider    = (*Provider)(nil)
+	_ rotator.Preflighter = (*Provider)(nil)
+)
+
+// New returns a provider, or an error that names every option that makes no sense. It makes no call and does not read
+// the key.
+func New(o Options) (*Provider, error) {
+	base, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	p := &Provider{
+		base: base, keys: &keyring{read: o.Key}, options: o, rates: newThrottle(o.Rates),
+		limits: rotator.Limits{
+			MaxNameLength: o.MaxNameLength, MaxKeysPerUser: o.MaxKeysPerUser, ReportsLastUse: true, Propagation: o.Propagation,
+		},
+	}
+	p.reads, p.writes = clients(o.Transport)
+	p.usersPath.Store(&p.options.ServiceUsersPath)
+	if o.ServiceUsersPath == "" {
+		path := DefaultServiceUsersPath
+		p.usersPath.Store(&path)
+	}
+	return p, nil
+}
+
+// Limits implements [rotator.Provider]. CertCentral keeps last_used_date and has no key expiry; what names may hold is not
+// documented.
+func (p *Provider) Limits() rotator.Limits { return p.limits }
+
+func (o Options) withDefaults() Options {
+	if o.PageSize == 0 {
+		o.PageSize = DefaultPageSize
+	}
+	if o.Rates == nil {
+		o.Rates = DefaultRates()
+	}
+	if o.Propagation == 0 {
+		o.Propagation = DefaultPropagation
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = DefaultUserAgent
+	}
+	if o.Observe == nil {
+		o.Observe = func(string, string, time.Duration) {}
+	}
+	return o
+}
+
+func (o Options) check() (*url.URL, error) {
+	base, urlErr := checkBaseURL(o.BaseURL)
+	mistakes := []error{urlErr}
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			mistakes = append(mistakes, fmt.Errorf(format, args...))
+		}
+	}
+	wrong(o.Key == nil, "there is no way to read the manager key")
+	wrong(o.ServiceUsersPath != "" && !strings.HasPrefix(o.ServiceUsersPath, "/"),
+		"the path of service users %q must begin with /, as in %s", o.ServiceUsersPath, DefaultServiceUsersPath)
+	wrong(o.PageSize < 0, "the page size %d must not be negative", o.PageSize)
+	wrong(o.ContainerID < 0, "the container id %d must not be negative", o.ContainerID)
+	wrong(o.MaxKeysPerUser < 0 || o.MaxNameLength < 0, "the bounds on keys and names must not be negative")
+	wrong(o.Timeout < 0 || o.Propagation < 0, "the timeout and the propagation time must not be negative")
+	for _, r := range o.Rates {
+		wrong(r.Requests < 1 || r.Per <= 0, "the rate of %d requests per %v must be above zero", r.Requests, r.Per)
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return nil, fmt.Errorf("certcentral: %w", err)
+	}
+	return base, nil
+}
+
+func checkBaseURL(text string) (*url.URL, error) {
+	base, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("the base URL cannot be read; write one such as https://www.digicert.com/services/v2")
+	case (base.Scheme != "https" && base.Scheme != "http") || base.Host == "":
+		return nil, fmt.Errorf("the base URL %q is not complete; write one such as https://www.digicert.com/services/v2", base.Redacted())
+	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
+		return nil, fmt.Errorf("the base URL of %s must have no user, query or fragment", base.Host)
+	}
+	base.Path = strings.TrimSuffix(base.Path, "/")
+	return base, nil
+}

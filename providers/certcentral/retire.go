@@ -1,0 +1,70 @@
+package certcentral
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// Retire implements [rotator.Provider]: it sets the key's status to revoked. The service has no call that deletes a key.
+// A key that it does not know (any more) counts as gone, but only if the service itself says so: not on a 404 from
+// something else at a mistyped address.
+func (p *Provider) Retire(ctx context.Context, key rotator.Key) error {
+	c := call{name: "set_key_status", method: http.MethodPut, path: "/key/" + key.ID + "/status", limit: maxAnswer}
+	if _, ok := number(key.ID); !ok {
+		return rotator.NewFault("PUT /key/status", rotator.Invalid, "%q is not the id of a CertCentral key", key.ID)
+	}
+	body, err := json.Marshal(wireStatus{Status: "revoked"})
+	if err != nil {
+		return rotator.NewFault(c.op(), rotator.Invalid, "the request cannot be written: %w", err)
+	}
+	c.body = body
+	ans, err := p.write(ctx, c)
+	if err == nil {
+		_ = ans.body.Close() // 204: there is nothing in it
+		return nil
+	}
+	switch rotator.KindOf(err) {
+	case rotator.Gone:
+		return nil
+	case rotator.Invalid, rotator.Conflict:
+		// What the service says to a second revocation is not documented. Ask whether there is anything left to do.
+		if now, getErr := p.GetKey(ctx, key.ID); getErr == nil && now.State == rotator.KeyRevoked {
+			return nil
+		}
+	default:
+	}
+	return err
+}
+
+// GetKey returns one key, without its secret, which the service never shows again.
+func (p *Provider) GetKey(ctx context.Context, id string) (rotator.Key, error) {
+	c := call{name: "get_key", method: http.MethodGet, path: "/key/" + id, limit: maxAnswer}
+	if _, ok := number(id); !ok {
+		return rotator.Key{}, rotator.NewFault("GET /key", rotator.Invalid, "%q is not the id of a CertCentral key", id)
+	}
+	var k wireKey
+	if err := p.getObject(ctx, c, &k); err != nil {
+		return rotator.Key{}, err
+	}
+	key, err := k.key()
+	if err != nil {
+		return rotator.Key{}, rotator.NewFault(c.op(), rotator.Invalid, "%w", err)
+	}
+	return key, nil
+}
+
+// getObject makes a read whose answer is one small object.
+func (p *Provider) getObject(ctx context.Context, c call, into any) error {
+	ans, err := p.get(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ans.body.Close() }()
+	if err := readObject(ans.body, into); err != nil {
+		return unreadable(c, err)
+	}
+	return nil
+}

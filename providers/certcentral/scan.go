@@ -1,0 +1,172 @@
+package certcentral
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// Scan implements [rotator.Provider]: users page by page, then all keys as one stream. With a user in scope it makes one
+// call.
+//
+// Keys of users that were not listed (ordinary users, other containers, users made meanwhile) are visited too.
+func (p *Provider) Scan(ctx context.Context, scope rotator.Scope, v rotator.Visitor) error {
+	if scope.UserID != "" {
+		id, ok := number(scope.UserID)
+		if !ok {
+			return rotator.NewFault("GET /key", rotator.Invalid, "%q is not the id of a CertCentral user", scope.UserID)
+		}
+		return p.scanKeys(ctx, url.Values{"user_id": {text(id)}}, v)
+	}
+	if _, err := p.keys.refresh(rotator.Secret{}); err != nil {
+		return &rotator.Fault{Op: "GET /user", Kind: rotator.Transient, Err: err}
+	}
+	if err := p.scanUsers(ctx, v); err != nil {
+		return err
+	}
+	return p.scanKeys(ctx, nil, v)
+}
+
+func (p *Provider) scanUsers(ctx context.Context, v rotator.Visitor) error {
+	visit := func(u *wireUser) error { return v.User(u.serviceUser()) }
+	if !p.options.AllUsers {
+		return pageServiceUsers(ctx, p, visit)
+	}
+	// Whether the list of all users has the service users in it is not documented.
+	seen := map[int64]struct{}{}
+	err := pageServiceUsers(ctx, p, func(u *wireUser) error {
+		seen[u.ID] = struct{}{}
+		return visit(u)
+	})
+	if err != nil {
+		return err
+	}
+	return pageUsers(ctx, p, "list_users", "/user", func(u *wireUser) error {
+		if _, ok := seen[u.ID]; ok {
+			return nil
+		}
+		return visit(u)
+	})
+}
+
+func (p *Provider) scanKeys(ctx context.Context, query url.Values, v rotator.Visitor) error {
+	c := call{name: "list_keys", method: http.MethodGet, path: "/key", query: query, limit: maxKeyList, stream: true}
+	l := &list[wireKey]{name: "api_keys", visit: func(k *wireKey) error {
+		key, err := k.key()
+		if err != nil {
+			return rotator.NewFault(c.op(), rotator.Invalid, "%w", err)
+		}
+		return v.Key(key)
+	}}
+	return readList(ctx, p, c, l)
+}
+
+// readList makes the call and reads its list to the end. Errors of the visitor are returned as they are.
+func readList[T any](ctx context.Context, p *Provider, c call, l *list[T]) error {
+	ans, err := p.get(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ans.body.Close() }()
+	err = l.read(ans.body)
+	if visit, ok := errors.AsType[visitError](err); ok {
+		return visit.err
+	}
+	if err != nil {
+		return unreadable(c, err)
+	}
+	return nil
+}
+
+// listed is a user as one of the lists gives it.
+type listed[T any] interface {
+	*T
+	id() int64
+}
+
+// pageServiceUsers is pageUsers for service users, wherever this server lists them.
+func pageServiceUsers[T any, U listed[T]](ctx context.Context, p *Provider, visit func(*T) error) error {
+	path := *p.usersPath.Load()
+	err := pageUsers[T, U](ctx, p, "list_service_users", path, visit)
+	if !errors.Is(err, errNotFound) || p.options.ServiceUsersPath != "" || path == fallbackServiceUsersPath {
+		return err
+	}
+	fallback := fallbackServiceUsersPath
+	if err := pageUsers[T, U](ctx, p, "list_service_users", fallback, visit); err != nil {
+		return fmt.Errorf("service users are at neither %s nor %s: %w", path, fallback, err)
+	}
+	p.usersPath.Store(&fallback)
+	return nil
+}
+
+// pageUsers visits every user of a list, page by page, in the list's order. A list that changes while it is read is an
+// error, as far as it can be told: a total that is not that of the page before, or fewer users than it says.
+func pageUsers[T any, U listed[T]](ctx context.Context, p *Provider, name, path string, visit func(*T) error) error {
+	pg := pager{limit: p.options.PageSize, total: -1, firstID: -1}
+	for {
+		c := call{name: name, method: http.MethodGet, path: path, query: pg.query(p.options.ContainerID), limit: maxUserPage, stream: true}
+		first := int64(-1)
+		l := &list[T]{name: "users", paged: true}
+		l.visit = func(u *T) error {
+			id := U(u).id()
+			if id == 0 {
+				return rotator.NewFault(c.op(), rotator.Invalid, "%w: a user without an id", errShape)
+			}
+			if first < 0 {
+				first = id
+			}
+			return visit(u)
+		}
+		if err := readList(ctx, p, c, l); err != nil {
+			return err
+		}
+		done, err := pg.turn(*l.page, l.seen, first)
+		if err != nil {
+			return &rotator.Fault{Op: c.op(), Kind: rotator.Transient, Err: err}
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// pager follows a paged list and notices when it is not one list.
+type pager struct {
+	limit, offset int
+	total         int   // of the page before; -1 before the first
+	firstID       int64 // the first entry of the page before; -1 before the first
+}
+
+func (g *pager) query(container int) url.Values {
+	q := url.Values{"offset": {strconv.Itoa(g.offset)}, "limit": {strconv.Itoa(g.limit)}}
+	if container != 0 {
+		q.Set("container_id", strconv.Itoa(container))
+	}
+	return q
+}
+
+// turn takes note of a page of n entries and reports whether it was the last one.
+func (g *pager) turn(page wirePage, n int, firstID int64) (done bool, err error) {
+	switch {
+	case g.total >= 0 && page.Total != g.total:
+		return false, fmt.Errorf("the list changed while it was read: its total went from %d to %d", g.total, page.Total)
+	case page.Offset != g.offset:
+		return false, fmt.Errorf("the page at offset %d was asked for and the one at %d came", g.offset, page.Offset)
+	case n > 0 && firstID == g.firstID:
+		return false, fmt.Errorf("the page at offset %d begins like the page before it: the list shifts or repeats", g.offset)
+	}
+	g.total, g.firstID = page.Total, firstID
+	g.offset += n
+	switch {
+	case g.offset > page.Total:
+		return false, fmt.Errorf("the list says that it has %d entries and shows %d", page.Total, g.offset)
+	case g.offset < page.Total && n == 0:
+		return false, fmt.Errorf("the list is truncated: it says that it has %d entries and ends after %d", page.Total, g.offset)
+	}
+	return g.offset == page.Total, nil
+}
