@@ -1,0 +1,47 @@
+package web
+
+import "github.com/rotatord/rotatord/rotator"
+
+// What stands against a provider as a whole, beside the reasons that rotations and keys are blocked for.
+const (
+	reasonBreaker    = "breaker_open"
+	reasonScanFailed = "scan_failed"
+)
+
+// needsPerson reports whether a block stays until somebody does something. The others end at a time that is known and
+// that somebody chose.
+func needsPerson(b rotator.BlockReason) bool {
+	switch b {
+	case "", rotator.BlockHeld, rotator.BlockFrozen, rotator.BlockOutsideWindow:
+		return false
+	default:
+		return true
+	}
+}
+
+// advice is what to do about a block, for somebody who was just woken up.
+var advice = map[string]string{
+	reasonBreaker: "See whether the provider is up and whether the daemon's own key for it still works (rotatord check-config --online). " +
+		"The daemon tries again by itself at the time shown.",
+	reasonScanFailed: "Keys seen before stay in force, but new ones and changes are not noticed. See whether the provider is up and answers completely.",
+
+	string(rotator.BlockAwaitingApproval): "More rotations are due at once than limits.max_share_per_scan allows. If the clock and the policies are right, " +
+		"let them through with: rotatord approve PROVIDER",
+	string(rotator.BlockAtKeyCap):       "The service user has as many keys as the provider allows. Revoke one that nobody uses, at the provider.",
+	string(rotator.BlockNameInvalid):    "Give the credential a base name that the provider accepts with a version behind it.",
+	string(rotator.BlockLocationTaken):  "Two credentials would be delivered to the same place. Make the sink's path template tell them apart.",
+	string(rotator.BlockHeld):           "Nothing, or release it with: rotatord release",
+	string(rotator.BlockFrozen):         "Nothing: the freeze of the calendar ends at the time shown.",
+	string(rotator.BlockOutsideWindow):  "Nothing: the policy's window opens at the time shown.",
+	string(rotator.BlockOldKeyInUse):    "Find who still uses the old key, by its id in the provider's logs, and move them to the new one.",
+	string(rotator.BlockOldKeyUnclear):  "Look at the old key at the provider. If it is not needed any more, revoke it there by hand.",
+	string(rotator.BlockLastKey):        "Look at the new key at the provider: somebody may have revoked it. The old key stays.",
+	string(rotator.BlockNewKeyRefused):  "The copy in a sink does not sign in. Look at the new key at the provider and at what the sink holds. The old key stays.",
+	string(rotator.BlockSinkMismatch):   "Something else than the new key is in the sink. Find out who wrote it, then rotate the credential again.",
+	string(rotator.BlockSinkConflict):   "Something that rotatord did not write is in the sink, and it is not overwritten. Move it away, or give the sink another path.",
+	string(rotator.BlockSinkUnknown):    "The sink is not in the configuration any more. Put it back, or rotate the credential again without it.",
+	string(rotator.BlockPolicyUnknown):  "The policy is not in the configuration any more. Put it back under the same name.",
+	string(rotator.BlockDenied):         "The daemon's own credential is refused. Renew it, or give it the permission that the reason names.",
+	string(rotator.BlockInvalid):        "The other side refuses the request for good. The reason says what it does not take; correct the configuration.",
+	string(rotator.BlockSealUnreadable): "The sealed secret cannot be opened. Start the daemon with the seal key that it was sealed with.",
+}

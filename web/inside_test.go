@@ -1,0 +1,144 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+func TestStatusOfEachKind(t *testing.T) {
+	want := map[rotator.Kind]int{
+		rotator.Transient: 503, rotator.Throttled: 429, rotator.Denied: 502, rotator.Conflict: 409,
+		rotator.Gone: 404, rotator.Invalid: 422, rotator.UnknownOutcome: 502,
+	}
+	for _, k := range rotator.Kinds() {
+		p := problemOf(fmt.Errorf("asking: %w", rotator.NewFault("ask", k, "no")))
+		if p.Status != want[k] || p.Kind != string(k) || p.Title != http.StatusText(want[k]) || p.Detail != fmt.Sprintf("asking: ask: no (%s)", k) {
+			t.Errorf("%s: %+v", k, p)
+		}
+	}
+	if p := problemOf(errors.New("disk full")); p.Status != 500 || p.Kind != "" {
+		t.Errorf("unclassified: %+v", p)
+	}
+	if statusOf("new") != 500 {
+		t.Error("a kind that nobody knows is the daemon's own trouble")
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	f := rotator.NewFault("ask", rotator.Throttled, "slow down")
+	if h := problemOf(f).GetHeaders(); h.Get("Retry-After") != "" {
+		t.Errorf("got %v for an unknown time", h)
+	}
+	f.RetryAfter = 1500 * time.Millisecond
+	if h := problemOf(f).GetHeaders(); h.Get("Retry-After") != "2" {
+		t.Errorf("got %v, want it rounded up", h)
+	}
+}
+
+func TestEveryBlockHasAdvice(t *testing.T) {
+	for _, b := range rotator.BlockReasons() {
+		if advice[string(b)] == "" {
+			t.Errorf("nobody says what to do about %s", b)
+		}
+	}
+	for _, own := range []string{reasonBreaker, reasonScanFailed} {
+		if advice[own] == "" {
+			t.Errorf("nobody says what to do about %s", own)
+		}
+	}
+	if want := len(rotator.BlockReasons()) + 2; len(advice) != want {
+		t.Errorf("there is advice about %d reasons and there are %d", len(advice), want)
+	}
+}
+
+func TestOnlyChosenBlocksNeedNobody(t *testing.T) {
+	var nobody []rotator.BlockReason
+	for _, b := range rotator.BlockReasons() {
+		if !needsPerson(b) {
+			nobody = append(nobody, b)
+		}
+	}
+	if diff := cmp.Diff([]rotator.BlockReason{rotator.BlockHeld, rotator.BlockFrozen, rotator.BlockOutsideWindow}, nobody); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEveryStageHasWords(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range rotator.Stages() {
+		w := stageWords(Rotation{Stage: string(s)})
+		if w == "" || seen[w] {
+			t.Errorf("%s: %q", s, w)
+		}
+		seen[w] = true
+	}
+	if got := stageStep(Rotation{Stage: "planned"}); got != 1 {
+		t.Errorf("planned is step %d", got)
+	}
+	if got := stageStep(Rotation{Stage: "abandoning"}); got != 0 {
+		t.Errorf("abandoning is step %d of a path that it is not on", got)
+	}
+}
+
+func TestAway(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "now", 999 * time.Millisecond: "now", -500 * time.Millisecond: "now",
+		59 * time.Second: "in 59 s", -time.Minute: "1 min ago", 119 * time.Minute: "in 119 min", 2 * time.Hour: "in 2 h",
+		-47 * time.Hour: "47 h ago", 48 * time.Hour: "in 2 days", -400 * 24 * time.Hour: "400 days ago",
+	} {
+		if got := away(d); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+	if at(time.Time{}, time.Now()) != nil {
+		t.Error("no time is never")
+	}
+}
+
+func TestSoonest(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name string
+		a, b time.Time
+		want int
+	}{
+		{"both never", time.Time{}, time.Time{}, 0}, {"never is last", time.Time{}, now, 1}, {"before never", now, time.Time{}, -1},
+		{"earlier", now, now.Add(1), -1}, {"later", now.Add(1), now, 1},
+	} {
+		if got := soonest(c.a, c.b); got != c.want {
+			t.Errorf("%s: %d", c.name, got)
+		}
+	}
+}
+
+func TestSlog(t *testing.T) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	log := slogTo(zap.New(core)).With("a", 1)
+	log.Info("started", "address", "x")
+	log.WithGroup("g").Error("broken", "err", "why")
+	got := logs.AllUntimed()
+	if len(got) != 2 || got[0].Level != zapcore.DebugLevel || got[0].ContextMap()["address"] != "x" || got[0].ContextMap()["a"] != int64(1) {
+		t.Errorf("got %+v", got)
+	}
+	if got[1].Level != zapcore.ErrorLevel || got[1].Message != "broken" || got[1].LoggerName != "http" {
+		t.Errorf("got %+v", got[1])
+	}
+	core, logs = observer.New(zapcore.WarnLevel)
+	log = slogTo(zap.New(core))
+	log.Info("not of interest")
+	log.Warn("of interest")
+	if log.Enabled(t.Context(), slog.LevelInfo) || logs.Len() != 1 {
+		t.Errorf("logged %d", logs.Len())
+	}
+}

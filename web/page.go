@@ -1,0 +1,147 @@
+package web
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+//go:embed page.html
+var pageText string
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"at": at, "stage": stageWords, "step": stageStep, "steps": func() int { return len(happyPath()) }, "plural": plural,
+}).Parse(pageText))
+
+// pageData is what the page is made of.
+type pageData struct {
+	*Status
+	// Trouble is why there is no status.
+	Trouble string
+}
+
+// page shows the status to people. If there is none to show, it says so in words, because that is what somebody who
+// opens it then wants to know.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	now := time.Now().UTC()
+	data, code := pageData{}, http.StatusOK
+	st, err := s.status(r.Context(), now)
+	if err != nil {
+		code = http.StatusInternalServerError
+		data.Trouble, st = journalTrouble(err), &Status{Version: s.o.Version, Now: now, NeedsPerson: true}
+	}
+	data.Status = st
+	var body bytes.Buffer
+	if err := pageTemplate.Execute(&body, data); err != nil {
+		s.log.Error("the status page cannot be made", zap.Error(err))
+		http.Error(w, "the status page cannot be made; the API at "+apiPrefix+"/status says the same: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = body.WriteTo(w) // the caller is gone
+}
+
+// moment is a point in time for people: the time itself, and how far away it is.
+type moment struct{ Exact, Shown, Away string }
+
+func at(t, now time.Time) *moment {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &moment{Exact: t.Format(time.RFC3339), Shown: t.Format("2006-01-02 15:04 MST"), Away: away(t.Sub(now))}
+}
+
+// away says how long until (or, if negative, since), in the one unit that matters.
+func away(d time.Duration) string {
+	ago := d < 0
+	words := span(d.Abs())
+	switch {
+	case d.Abs() < time.Second:
+		return "now"
+	case ago:
+		return words + " ago"
+	default:
+		return "in " + words
+	}
+}
+
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < 2*day:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	default:
+		return fmt.Sprintf("%d days", d/day)
+	}
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// happyPath are the stages of a rotation that goes well.
+func happyPath() []rotator.Stage {
+	return slices.DeleteFunc(rotator.Stages(), func(s rotator.Stage) bool {
+		return s == rotator.StageAbandoning || s == rotator.StageAbandoned
+	})
+}
+
+// stageStep says how far along the path a rotation is.
+func stageStep(r Rotation) int { return slices.Index(happyPath(), rotator.Stage(r.Stage)) + 1 }
+
+// stageWords says what is happening to a rotation.
+func stageWords(r Rotation) string {
+	switch rotator.Stage(r.Stage) {
+	case rotator.StagePlanned:
+		return "planned"
+	case rotator.StageMinting:
+		return "asking the provider for the new key"
+	case rotator.StageMinted:
+		return "the new key is made and sealed"
+	case rotator.StageTesting:
+		return "trying the new key at the provider"
+	case rotator.StageDelivering:
+		return fmt.Sprintf("delivering: %d of %s it", r.confirmed(), plural(len(r.Sinks), "sink holds", "sinks hold"))
+	case rotator.StageConfirmed:
+		return "every sink holds the new key"
+	case rotator.StageGrace:
+		return "grace: both keys work"
+	case rotator.StageDeactivating:
+		return "switching the old key off"
+	case rotator.StageSoaking:
+		return "the old key is off and can still be brought back"
+	case rotator.StageRevoking:
+		return "revoking the old key"
+	case rotator.StageAbandoning:
+		return "giving up: revoking the new key, the old one stays"
+	default:
+		return r.Stage
+	}
+}
+
+func (r Rotation) confirmed() int {
+	n := 0
+	for _, s := range r.Sinks {
+		if !s.ConfirmedAt.IsZero() {
+			n++
+		}
+	}
+	return n
+}

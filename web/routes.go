@@ -1,0 +1,120 @@
+package web
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+)
+
+// The conventions of Prometheus servers.
+const (
+	pathHealthy = "/-/healthy"
+	pathReady   = "/-/ready"
+	pathReload  = "/-/reload"
+	pathStyle   = "/style.css"
+)
+
+//go:embed style.css
+var style []byte
+
+// routes puts everything in its place, behind the gate.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathHealthy, healthy)
+	mux.HandleFunc("GET "+pathReady, s.ready)
+	mux.HandleFunc("POST "+pathReload, s.reload)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{
+		ErrorLog: zap.NewStdLog(s.log), ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true, MaxRequestsInFlight: 4,
+	}))
+	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET "+pathStyle, stylesheet)
+	s.describe(mux)
+	mux.HandleFunc("/api/", unknown)
+
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, http.StatusForbidden, "another site's page made the browser send this; it is refused")
+	}))
+	return harden(cross.Handler(s.gate.guard(mux)))
+}
+
+// harden tells browsers to run nothing, load nothing from elsewhere, and not to be framed. What the web config file sets
+// wins.
+func harden(next http.Handler) http.Handler {
+	headers := map[string]string{
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		"X-Content-Type-Options":  "nosniff",
+		"X-Frame-Options":         "deny",
+		"Referrer-Policy":         "no-referrer",
+		"Cache-Control":           "no-store",
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range headers {
+			if w.Header().Get(name) == "" {
+				w.Header().Set(name, value)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func unknown(w http.ResponseWriter, r *http.Request) {
+	refuse(w, r, http.StatusNotFound, fmt.Sprintf("there is no %s %s; %s lists what there is", r.Method, r.URL.Path, pathOpenAPI+".yaml"))
+}
+
+// healthy says that the process answers. It says no more, on purpose: a supervisor that restarts the daemon because a
+// provider or a disk is in trouble makes nothing better.
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	words(w, http.StatusOK, "rotatord is running\n")
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if why := s.unready.Load(); why != nil {
+		words(w, http.StatusServiceUnavailable, "not ready: "+*why+"\n")
+		return
+	}
+	words(w, http.StatusOK, "rotatord is ready\n")
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	who := callerOf(r.Context()).actor("")
+	if err := s.o.Reload(r.Context()); err != nil {
+		s.log.Warn("reload asked for over HTTP; the configuration is bad and the running one stays in force", zap.String("by", who))
+		words(w, http.StatusInternalServerError,
+			"the configuration was not taken over; the one that was running stays in force:\n"+strings.TrimSpace(err.Error())+"\n")
+		return
+	}
+	s.log.Info("reload asked for over HTTP", zap.String("by", who))
+	words(w, http.StatusOK, "the configuration was read anew and is in force\n")
+}
+
+func words(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text) // the caller is gone
+}
+
+func stylesheet(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	_, _ = w.Write(style) // the caller is gone
+}
+
+// once computes an answer that never changes, when somebody first wants it.
+func once(contentType string, make func() ([]byte, error)) http.HandlerFunc {
+	get := sync.OnceValues(make)
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := get()
+		if err != nil {
+			refuse(w, r, http.StatusInternalServerError, err.Error())
+			return
+		}
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(body) // the caller is gone
+	}
+}

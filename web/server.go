@@ -1,0 +1,149 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// Reader answers what the pages and the API show. A [rotator.Store] is one.
+type Reader interface {
+	rotator.View
+	// Rotation returns one rotation, or a fault of kind [rotator.Gone].
+	Rotation(ctx context.Context, id string) (rotator.Rotation, error)
+	// ProviderState returns what is stored of a provider; the zero state if nothing is.
+	ProviderState(ctx context.Context, provider string) (rotator.ProviderState, error)
+}
+
+// Operator acts. An engine.Engine is one.
+type Operator interface {
+	// Rotate plans a rotation now; actor is who asked.
+	Rotate(ctx context.Context, c rotator.CredentialID, reason rotator.Reason, actor string) (rotator.Rotation, error)
+	// Hold places a hold on its credential, replacing an earlier one.
+	Hold(ctx context.Context, h rotator.Hold) error
+	// Release ends a hold; it succeeds if there is none.
+	Release(ctx context.Context, c rotator.CredentialID, actor string) error
+	// Approve lets as many rotations of the provider through as wait for approval now, within the time given, and
+	// returns how many.
+	Approve(ctx context.Context, provider, actor string, within time.Duration) (int, error)
+	// ScanNow asks for a scan of every provider.
+	ScanNow()
+}
+
+// Options are what a server is made of.
+type Options struct {
+	Journal  Reader
+	Operator Operator
+	// Providers returns the names that are configured now.
+	Providers func() []string
+	// Metrics is what /metrics shows.
+	Metrics prometheus.Gatherer
+	// Version is the daemon's.
+	Version string
+	// WebConfigFile turns on TLS, basic auth and client certificates, in the format of the Prometheus exporters; empty for
+	// none. It is read anew for each request.
+	WebConfigFile string
+	// Allow says who may read and who may act; nil is everybody who was authenticated.
+	Allow func() Allow
+	// Reload reads the configuration anew. Its error is shown to whoever asked, so it must hold every problem in words and
+	// no secret.
+	Reload func(ctx context.Context) error
+	// Log may be nil.
+	Log *zap.Logger
+}
+
+// Server serves the API, the page, the metrics and the health endpoints. Make one with [New].
+type Server struct {
+	o       Options
+	log     *zap.Logger
+	gate    *gate
+	handler http.Handler
+	unready atomic.Pointer[string]
+}
+
+// Limits of one connection. Nobody has to send much here, and nobody waits long for an answer.
+const (
+	headerTime  = 10 * time.Second
+	requestTime = 30 * time.Second
+	answerTime  = 2 * time.Minute
+	idleTime    = 2 * time.Minute
+	maxHeader   = 64 << 10
+	maxBody     = 64 << 10
+	// goodbye is how long a stop waits for answers in flight.
+	goodbye = 5 * time.Second
+)
+
+// New makes a server that is not ready: [Server.SetReady] says when it is. It fails if the web config file, or a
+// certificate that the file names, cannot be used.
+func New(o Options) (*Server, error) {
+	if err := toolkit.Validate(o.WebConfigFile); err != nil {
+		return nil, fmt.Errorf("web_config_file %s cannot be used: %w", o.WebConfigFile, err)
+	}
+	s := &Server{o: o, log: o.Log, gate: &gate{webConfig: o.WebConfigFile, allow: o.Allow}}
+	if s.log == nil {
+		s.log = zap.NewNop()
+	}
+	s.SetUnready("rotatord is starting")
+	s.handler = s.routes()
+	return s, nil
+}
+
+// SetReady makes /-/ready answer 200.
+func (s *Server) SetReady() { s.unready.Store(nil) }
+
+// SetUnready makes /-/ready answer 503 and say why.
+func (s *Server) SetUnready(why string) { s.unready.Store(&why) }
+
+// Handler returns all routes with everything that guards them but what the web config file turns on, which [Server.Serve]
+// adds. Outside Serve nothing says where a request was received, so without authentication acting is refused.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Serve answers requests on l until ctx ends, then finishes those in flight for a short time and returns nil. It closes l.
+// It may be called for several listeners.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       requestTime,
+		WriteTimeout:      answerTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          zap.NewStdLog(s.log),
+		BaseContext:       func(net.Listener) context.Context { return receivedOn(context.WithoutCancel(ctx), l.Addr()) },
+	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.o.WebConfigFile}, slogTo(s.log))
+	}()
+	select {
+	case err := <-ended:
+		_ = l.Close()
+		return fmt.Errorf("serving HTTP on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	return s.stop(ctx, server, ended)
+}
+
+// stop lets answers in flight finish, and cuts off those that take too long.
+func (s *Server) stop(ctx context.Context, server *http.Server, ended <-chan error) error {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	defer cancel()
+	if err := server.Shutdown(late); err != nil {
+		s.log.Warn("answers were still being written when the daemon stopped; they are cut off", zap.Error(err))
+		_ = server.Close()
+	}
+	if err := <-ended; err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving HTTP: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// Status is what the on-call wants to know first.
+type Status struct {
+	Version string    `json:"version"`
+	Now     time.Time `json:"now" doc:"The daemon's clock."`
+	Ready   bool      `json:"ready"`
+	// NotReady is why.
+	NotReady string `json:"not_ready,omitempty" doc:"Why it is not ready."`
+	// NeedsPerson is counted, so it is true whatever fits into the lists.
+	NeedsPerson bool             `json:"needs_person" doc:"Whether anything stays as it is until somebody does something."`
+	Providers   []ProviderStatus `json:"providers" nullable:"false"`
+	Holds       int              `json:"holds" doc:"Holds that are in force."`
+	Attention   []Item           `json:"attention" nullable:"false" doc:"What needs a person, the longest first."`
+	Waiting     []Item           `json:"waiting" nullable:"false" doc:"What waits for a time that somebody chose: a hold, a freeze, a window."`
+	InMotion    []Rotation       `json:"in_motion" nullable:"false" doc:"Open rotations that go on by themselves, the nearest deadline first."`
+	DueNext     []Credential     `json:"due_next" nullable:"false" doc:"Managed credentials by their nearest deadlines, without those that are in motion or blocked."`
+	Truncated   bool             `json:"truncated" doc:"Whether a list does not hold everything. The counts of the providers always do."`
+}
+
+// ProviderStatus is one provider.
+type ProviderStatus struct {
+	Name          string         `json:"name"`
+	LastScan      time.Time      `json:"last_scan,omitzero" doc:"When the last complete scan began; absent if there was none."`
+	ScanTrouble   string         `json:"scan_trouble,omitempty" doc:"Why the latest scan failed; absent if it did not."`
+	Users         int            `json:"users" doc:"Service users that the last complete scan saw."`
+	Keys          int            `json:"keys" doc:"Keys that the last complete scan saw."`
+	KeysByState   map[string]int `json:"keys_by_state" doc:"managed, unmanaged, waiting, missing, inactive"`
+	Orphans       int            `json:"orphans" doc:"Keys whose secret nobody has; the next scan revokes them."`
+	Open          map[string]int `json:"open" doc:"Open rotations by stage."`
+	Blocked       map[string]int `json:"blocked" doc:"Rotations and due keys that do not go on, by reason."`
+	PausedUntil   time.Time      `json:"paused_until,omitzero" doc:"Until then no step calls it; absent if it is not paused."`
+	PausedWhy     string         `json:"paused_why,omitempty"`
+	BreakerOpen   bool           `json:"breaker_open"`
+	Failures      int            `json:"failures" doc:"Failed calls in a row."`
+	Awaiting      int            `json:"awaiting_approval" doc:"Rotations that wait for a person to approve them, counted up to a bound."`
+	AwaitingSince time.Time      `json:"awaiting_since,omitzero"`
+	Approved      int            `json:"approved" doc:"Rotations beyond the cap that somebody let through and that have not started."`
+	ApprovedUntil time.Time      `json:"approved_until,omitzero"`
+	ApprovedBy    string         `json:"approved_by,omitempty"`
+}
+
+// Item is one thing that does not go on by itself.
+type Item struct {
+	About    string    `json:"about" enum:"provider,rotation,key"`
+	What     string    `json:"what" doc:"The provider, or provider/user/credential."`
+	Rotation string    `json:"rotation,omitempty" doc:"The rotation's id, if it is about one."`
+	KeyID    string    `json:"key_id,omitempty" doc:"The provider's id of the key that is to be replaced."`
+	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open or scan_failed."`
+	Why      string    `json:"why"`
+	Do       string    `json:"do" doc:"What to do about it."`
+	Since    time.Time `json:"since,omitzero" doc:"Since when; for a failed scan, when the last complete one began."`
+	NextLook time.Time `json:"next_look,omitzero" doc:"When the daemon looks again by itself."`
+}
+
+// How much a status reads and shows. Beyond that the counts speak.
+const (
+	statusReads  = 1000
+	statusShows  = 100
+	statusDue    = 20
+	dueReadsMost = 2000
+)
+
+// status gathers the state of everything, or fails with the journal's error.
+func (s *Server) status(ctx context.Context, now time.Time) (*Status, error) {
+	st := &Status{Version: s.o.Version, Now: now, Ready: true,
+		Providers: []ProviderStatus{}, Attention: []Item{}, Waiting: []Item{}, InMotion: []Rotation{}, DueNext: []Credential{}}
+	if why := s.unready.Load(); why != nil {
+		st.Ready, st.NotReady = false, *why
+	}
+	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherRotations, s.gatherKeys, s.gatherDue} {
+		if err := gather(ctx, st); err != nil {
+			return nil, err
+		}
+	}
+	st.tidy()
+	return st, nil
+}
+
+func (s *Server) gatherProviders(ctx context.Context, st *Status) error {
+	counts, err := s.o.Journal.Counts(ctx, st.Now)
+	if err != nil {
+		return err
+	}
+	st.Holds = counts.Holds
+	names := slices.Sorted(slices.Values(s.o.Providers()))
+	for _, name := range slices.Compact(names) {
+		state, err := s.o.Journal.ProviderState(ctx, name)
+		if err != nil {
+			return err
+		}
+		p := providerOf(name, state, st.Now)
+		p.count(counts)
+		for reason, n := range counts.Blocked[name] {
+			st.NeedsPerson = st.NeedsPerson || n > 0 && needsPerson(reason)
+		}
+		st.Providers = append(st.Providers, p)
+		st.Attention = append(st.Attention, p.attention()...)
+	}
+	return nil
+}
+
+func providerOf(name string, s rotator.ProviderState, now time.Time) ProviderStatus {
+	p := ProviderStatus{
+		Name: name, LastScan: s.LastScan, ScanTrouble: s.ScanTrouble, Users: s.Users, Keys: s.Keys, BreakerOpen: s.BreakerOpen,
+		Failures: s.Failures, Awaiting: s.Awaiting, AwaitingSince: s.AwaitingSince,
+		KeysByState: map[string]int{}, Open: map[string]int{}, Blocked: map[string]int{},
+	}
+	if now.Before(s.PausedUntil) {
+		p.PausedUntil, p.PausedWhy = s.PausedUntil, s.PausedWhy
+	}
+	if s.Approved > 0 && now.Before(s.ApprovedUntil) {
+		p.Approved, p.ApprovedUntil, p.ApprovedBy = s.Approved, s.ApprovedUntil, s.ApprovedBy
+	}
+	return p
+}
+
+func (p *ProviderStatus) count(c rotator.Counts) {
+	for state, n := range c.Keys[p.Name] {
+		p.KeysByState[state] = n
+	}
+	for reason, n := range c.Blocked[p.Name] {
+		p.Blocked[string(reason)] = n
+	}
+	for _, s := range c.Stages {
+		if s.Provider == p.Name {
+			p.Open[string(s.Stage)] += s.Count
+		}
+	}
+	p.Orphans = c.Orphans[p.Name]
+}
+
+// attention lists what is wrong with the provider as a whole.
+func (p *ProviderStatus) attention() []Item {
+	var items []Item
+	item := func(reason, why string, since, next time.Time) {
+		items = append(items, Item{About: "provider", What: p.Name, Reason: reason, Why: why, Do: advice[reason], Since: since, NextLook: next})
+	}
+	switch {
+	case p.BreakerOpen:
+		item(reasonBreaker, p.PausedWhy, time.Time{}, p.PausedUntil)
+	case p.ScanTrouble != "":
+		item(reasonScanFailed, p.ScanTrouble, p.LastScan, time.Time{})
+	}
+	if !p.AwaitingSince.IsZero() {
+		item(string(rotator.BlockAwaitingApproval), plural(p.Awaiting, "rotation is", "rotations are")+" due and not approved", p.AwaitingSince, time.Time{})
+	}
+	return items
+}
+
+func (s *Server) gatherRotations(ctx context.Context, st *Status) error {
+	open, err := s.o.Journal.Rotations(ctx, false, statusReads)
+	if err != nil {
+		return err
+	}
+	st.Truncated = st.Truncated || len(open) == statusReads
+	for i := range open {
+		r := &open[i]
+		if r.Blocked == "" {
+			st.InMotion = append(st.InMotion, rotationOf(r))
+			continue
+		}
+		st.block(r.Blocked, Item{About: "rotation", What: r.CredentialID.String(), Rotation: r.ID, KeyID: r.OldKey.ID,
+			Why: r.Trouble, Since: r.BlockedSince, NextLook: r.NextAt})
+	}
+	return nil
+}
+
+func (s *Server) gatherKeys(ctx context.Context, st *Status) error {
+	waiting, err := s.o.Journal.WaitingKeys(ctx, statusReads)
+	if err != nil {
+		return err
+	}
+	st.Truncated = st.Truncated || len(waiting) == statusReads
+	for _, k := range waiting {
+		if k.Waiting == rotator.BlockAwaitingApproval {
+			continue // said once, of the provider
+		}
+		st.block(k.Waiting, Item{About: "key", What: k.Credential().String(), KeyID: k.ID, Why: k.WaitingWhy,
+			Since: k.WaitingSince, NextLook: k.LookAt})
+	}
+	return nil
+}
+
+// block files an item under what it needs.
+func (st *Status) block(b rotator.BlockReason, i Item) {
+	i.Reason, i.Do = string(b), advice[string(b)]
+	if needsPerson(b) {
+		st.Attention = append(st.Attention, i)
+	} else {
+		st.Waiting = append(st.Waiting, i)
+	}
+}
+
+// errEnough ends a walk over the keys.
+var errEnough = errors.New("enough")
+
+func (s *Server) gatherDue(ctx context.Context, st *Status) error {
+	read := 0
+	err := s.o.Journal.ManagedKeys(ctx, func(k rotator.TrackedKey) error {
+		if !k.LookAt.IsZero() && k.Waiting == "" {
+			st.DueNext = append(st.DueNext, credentialOf(k))
+		}
+		if read++; len(st.DueNext) == statusDue || read == dueReadsMost {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// tidy orders and shortens the lists.
+func (st *Status) tidy() {
+	st.NeedsPerson = st.NeedsPerson || len(st.Attention) > 0
+	byAge := func(a, b Item) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.What, b.What), cmp.Compare(a.Reason, b.Reason))
+	}
+	slices.SortStableFunc(st.Attention, byAge)
+	slices.SortStableFunc(st.Waiting, byAge)
+	slices.SortStableFunc(st.InMotion, func(a, b Rotation) int {
+		return cmp.Or(soonest(a.Deadline, b.Deadline), cmp.Compare(a.ID, b.ID))
+	})
+	st.Attention, st.Truncated = shorten(st.Attention, st.Truncated)
+	st.Waiting, st.Truncated = shorten(st.Waiting, st.Truncated)
+	st.InMotion, st.Truncated = shorten(st.InMotion, st.Truncated)
+}
+
+// soonest orders times with "never" last.
+func soonest(a, b time.Time) int {
+	switch {
+	case a.IsZero() && b.IsZero():
+		return 0
+	case a.IsZero():
+		return 1
+	case b.IsZero():
+		return -1
+	default:
+		return a.Compare(b)
+	}
+}
+
+func shorten[T any](list []T, truncated bool) ([]T, bool) {
+	if len(list) <= statusShows {
+		return list, truncated
+	}
+	return list[:statusShows], true
+}

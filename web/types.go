@@ -1,0 +1,120 @@
+package web
+
+import (
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// CredentialName names a credential.
+type CredentialName struct {
+	Provider   string `json:"provider" doc:"The provider's name in the configuration."`
+	UserID     string `json:"user_id" doc:"The provider's id of the service user."`
+	Credential string `json:"credential" doc:"The base name of the credential's keys."`
+}
+
+func nameOf(c rotator.CredentialID) CredentialName {
+	return CredentialName{Provider: c.Provider, UserID: c.UserID, Credential: c.Base}
+}
+
+// String reads provider/user/credential.
+func (c CredentialName) String() string { return c.Provider + "/" + c.UserID + "/" + c.Credential }
+
+// KeyName names a key at the provider. Neither part is secret.
+type KeyName struct {
+	ID   string `json:"id,omitempty" doc:"The provider's id; empty before the key was made."`
+	Name string `json:"name,omitempty"`
+}
+
+// SinkProgress is how far delivery to one sink has come.
+type SinkProgress struct {
+	Sink        string    `json:"sink"`
+	Location    string    `json:"location" doc:"Where in the sink the secret is delivered."`
+	ConfirmedAt time.Time `json:"confirmed_at,omitzero" doc:"When the sink was read back and held the new key; absent if it has not."`
+	Receipt     string    `json:"receipt,omitempty" doc:"What the sink said of the delivery."`
+	Attempt     int       `json:"attempt,omitempty" doc:"Failures in a row."`
+	NextAt      time.Time `json:"next_at,omitzero" doc:"When it is tried again."`
+	Trouble     string    `json:"trouble,omitempty" doc:"The last failure."`
+	Blocked     string    `json:"blocked,omitempty"`
+}
+
+// Rotation is one replacement of one credential's key.
+type Rotation struct {
+	ID string `json:"id"`
+	CredentialName
+	ServiceUser   string         `json:"service_user,omitempty" doc:"The service user's name when the rotation was planned."`
+	Policy        string         `json:"policy"`
+	Reason        string         `json:"reason" enum:"expiring,max_age,manual,compromised"`
+	Actor         string         `json:"actor,omitempty" doc:"Who asked for it; absent for the daemon itself."`
+	Version       int            `json:"version"`
+	Stage         string         `json:"stage" enum:"planned,minting,minted,testing,delivering,confirmed,grace,deactivating,soaking,revoking,done,abandoning,abandoned"`
+	StageAt       time.Time      `json:"stage_at" doc:"Since when it is in that stage."`
+	PlannedAt     time.Time      `json:"planned_at"`
+	OldKey        KeyName        `json:"old_key"`
+	NewKey        KeyName        `json:"new_key"`
+	Deadline      time.Time      `json:"deadline,omitzero" doc:"When the old key must be gone."`
+	NewKeyExpires time.Time      `json:"new_key_expires,omitzero"`
+	Fingerprint   string         `json:"fingerprint,omitempty" doc:"A keyed hash of the new secret: tells copies apart and says nothing else."`
+	Sinks         []SinkProgress `json:"sinks" nullable:"false"`
+	GraceUntil    time.Time      `json:"grace_until,omitzero"`
+	SoakUntil     time.Time      `json:"soak_until,omitzero"`
+	NextAt        time.Time      `json:"next_at,omitzero" doc:"When the daemon looks at it next."`
+	Attempt       int            `json:"attempt,omitempty" doc:"Failures in a row of the present step."`
+	Trouble       string         `json:"trouble,omitempty" doc:"What stands against the present step."`
+	Blocked       string         `json:"blocked,omitempty" doc:"Why it does not go on by itself."`
+	BlockedSince  time.Time      `json:"blocked_since,omitzero"`
+	Why           string         `json:"why,omitempty" doc:"How it ended."`
+}
+
+func rotationOf(r *rotator.Rotation) Rotation {
+	sinks := make([]SinkProgress, len(r.Sinks))
+	for i, s := range r.Sinks {
+		sinks[i] = SinkProgress{Sink: s.Sink, Location: s.Location, ConfirmedAt: s.ConfirmedAt, Receipt: s.Receipt,
+			Attempt: s.Attempt, NextAt: s.NextAt, Trouble: s.Trouble, Blocked: string(s.Blocked)}
+	}
+	return Rotation{
+		ID: r.ID, CredentialName: nameOf(r.CredentialID), ServiceUser: r.ServiceUser, Policy: r.Policy,
+		Reason: string(r.Reason), Actor: r.Actor, Version: r.Version, Stage: string(r.Stage), StageAt: r.StageAt,
+		PlannedAt: r.PlannedAt, OldKey: KeyName(r.OldKey), NewKey: KeyName(r.NewKey), Deadline: r.Deadline,
+		NewKeyExpires: r.NewKeyExpires, Fingerprint: r.Fingerprint, Sinks: sinks, GraceUntil: r.GraceUntil,
+		SoakUntil: r.SoakUntil, NextAt: r.NextAt, Attempt: r.Attempt, Trouble: r.Trouble, Blocked: string(r.Blocked),
+		BlockedSince: r.BlockedSince, Why: r.Why,
+	}
+}
+
+// Entry is one line of a rotation's history.
+type Entry struct {
+	Seq  int64     `json:"seq"`
+	At   time.Time `json:"at"`
+	From string    `json:"from,omitempty" doc:"The stage before; absent for the first entry."`
+	To   string    `json:"to"`
+	Note string    `json:"note"`
+}
+
+// Credential is a credential by its newest key.
+type Credential struct {
+	CredentialName
+	Key          KeyName   `json:"key"`
+	Version      int       `json:"version" doc:"0 for a key that rotatord did not make."`
+	State        string    `json:"state" enum:"active,disabled,revoked,other"`
+	Policy       string    `json:"policy,omitempty" doc:"The policy that selects it; absent if nobody rotates it."`
+	Created      time.Time `json:"created,omitzero"`
+	Expires      time.Time `json:"expires,omitzero" doc:"Absent for a key that never expires."`
+	LastUsed     time.Time `json:"last_used,omitzero" doc:"Absent if it was never used, or the provider does not say."`
+	Deadline     time.Time `json:"deadline,omitzero" doc:"When the key must be gone."`
+	Due          time.Time `json:"due,omitzero" doc:"When its rotation starts."`
+	Waiting      string    `json:"waiting,omitempty" doc:"Why it is due and not being rotated."`
+	WaitingWhy   string    `json:"waiting_why,omitempty"`
+	WaitingSince time.Time `json:"waiting_since,omitzero"`
+	NextLook     time.Time `json:"next_look,omitzero" doc:"When the daemon decides about it next."`
+	MissingSince time.Time `json:"missing_since,omitzero" doc:"When a complete scan first did not show it; absent while it is seen."`
+}
+
+func credentialOf(k rotator.TrackedKey) Credential {
+	return Credential{
+		CredentialName: nameOf(k.Credential()), Key: KeyName{ID: k.ID, Name: k.Name}, Version: k.Version, State: string(k.State),
+		Policy: k.Policy, Created: k.Created, Expires: k.Expires, LastUsed: k.LastUsed, Deadline: k.Deadline, Due: k.Due,
+		Waiting: string(k.Waiting), WaitingWhy: k.WaitingWhy, WaitingSince: k.WaitingSince, NextLook: k.LookAt,
+		MissingSince: k.MissingSince,
+	}
+}
