@@ -195,7 +195,7 @@ func TestRotations(t *testing.T) {
 		t.Errorf("ended: %+v", got)
 	}
 	one := decode[web.RotationHistory](t, s.get("/api/v1/rotations/r-moving"))
-	if len(one.History) != 2 || one.History[1].To != "minting" || one.NewKey.Name != "moving-r0003" || one.Sinks[1].Trouble != "no space left" || one.CredentialName.String() != "cc/u1/moving" {
+	if len(one.History) != 2 || one.History[1].To != "minting" || one.NewKey.Name != "moving-r0003" || one.Sinks[1].Trouble != "no space left" || one.String() != "cc/u1/moving" {
 		t.Errorf("one: %+v", one)
 	}
 	if p := s.get("/api/v1/rotations/nope").problem(t, 404, "nope"); p.Kind != "gone" {

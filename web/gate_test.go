@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -83,7 +84,10 @@ func TestUnixSocketIsLocal(t *testing.T) {
 	}
 	s := serveOn(t, l, fleet)
 	s.url = "http://rotatord"
-	s.client = &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	s.client = &http.Client{Transport: &http.Transport{DialContext: dial}}
 	s.ask(http.MethodPost, "/api/v1/scan", "").want(t, 202)
 }
 

@@ -106,8 +106,8 @@ func stylesheet(w http.ResponseWriter, _ *http.Request) {
 }
 
 // once computes an answer that never changes, when somebody first wants it.
-func once(contentType string, make func() ([]byte, error)) http.HandlerFunc {
-	get := sync.OnceValues(make)
+func once(contentType string, compute func() ([]byte, error)) http.HandlerFunc {
+	get := sync.OnceValues(compute)
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := get()
 		if err != nil {

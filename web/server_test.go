@@ -54,7 +54,7 @@ func (o *operator) Rotate(_ context.Context, c rotator.CredentialID, reason rota
 }
 
 func (o *operator) Hold(_ context.Context, h rotator.Hold) error {
-	o.note("hold", h.CredentialID.String(), h.By, h.Until.Format(time.DateOnly), h.Reason)
+	o.note("hold", h.String(), h.By, h.Until.Format(time.DateOnly), h.Reason)
 	return o.fails[h.Base]
 }
 

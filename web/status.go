@@ -170,7 +170,7 @@ func (s *Server) gatherRotations(ctx context.Context, st *Status) error {
 			st.InMotion = append(st.InMotion, rotationOf(r))
 			continue
 		}
-		st.block(r.Blocked, Item{About: "rotation", What: r.CredentialID.String(), Rotation: r.ID, KeyID: r.OldKey.ID,
+		st.block(r.Blocked, Item{About: "rotation", What: r.String(), Rotation: r.ID, KeyID: r.OldKey.ID,
 			Why: r.Trouble, Since: r.BlockedSince, NextLook: r.NextAt})
 	}
 	return nil

@@ -63,7 +63,7 @@ var (
 	keyLastUsed = gauge("key_last_used_timestamp_seconds",
 		"When the key was last used, as of the last scan, in seconds since 1970.", "absent for a key that was never used, or whose provider does not report use", perKey...)
 
-	keys = gauge("keys", "Keys that the last complete scan saw, by what the daemon makes of them.", zeroForEveryLabel, "provider", "state")
+	keys = gauge("keys", "Keys that are known, by what the daemon makes of them.", zeroForEveryLabel, "provider", "state")
 	// Said twice, here and as a state of the one above, because a share of keys is asked of that and an alert of this.
 	unmanagedKeys = gauge("unmanaged_keys", "Keys that no policy selects: nobody rotates them.", zeroForConfigured, "provider")
 	orphanKeys    = gauge("orphan_keys", "Keys whose secret nobody has: made, and lost before it could be sealed.", zeroForConfigured, "provider")
@@ -115,7 +115,9 @@ type Section struct {
 // Sections lists every metric of the daemon's own, in the order of the reference page.
 func Sections() []Section {
 	return []Section{
-		{"Keys", "The first four exist once for each managed, active key and can be turned off with `metrics.per_key: false`.",
+		{"Keys", "The first four exist once for each managed, active key and can be turned off with `metrics.per_key: false`. While a\n" +
+			"credential rotates it has two keys, and the old one's times have passed: ask for the newest with\n" +
+			"`max by (provider, user_id, credential) (rotatord_key_rotation_due_timestamp_seconds)`.",
 			[]Definition{keyExpiration, keyRotationDue, keyRevokeDue, keyLastUsed, keys, unmanagedKeys, orphanKeys, orphansGone}},
 		{"Rotations", "", []Definition{rotationsTotal, openRotations, stageSince, rotationsBlocked, awaitingApproval, lastProven}},
 		{"Sinks", "", []Definition{sinkDeliveries, sinkUp}},

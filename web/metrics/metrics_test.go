@@ -283,6 +283,18 @@ func TestSinkUp(t *testing.T) {
 	}
 }
 
+// A sink that refuses deliveries is never read back: that it is down must show all the same.
+func TestDeliveriesTellWhetherASinkIsUp(t *testing.T) {
+	f := setUp(&viewtest.Journal{}, nil)
+	r := &rotator.Rotation{}
+	f.Delivered("vault", r, errors.New("nothing is there"))
+	f.absent(t, "sink_up", labels{"sink": "vault"})
+	f.Delivered("vault", r, rotator.NewFault("put", rotator.Transient, "connection refused"))
+	f.want(t, "sink_up", labels{"sink": "vault"}, 0)
+	f.Delivered("vault", r, nil)
+	f.want(t, "sink_up", labels{"sink": "vault"}, 1)
+}
+
 func TestLastProvenSurvivesARestart(t *testing.T) {
 	of := func(provider string, stage rotator.Stage, at time.Time) rotator.Rotation {
 		return rotator.Rotation{CredentialID: rotator.CredentialID{Provider: provider}, Stage: stage, StageAt: at}

@@ -31,9 +31,14 @@ func (m *Metrics) Moved(_ rotator.Stage, r *rotator.Rotation, _ string) {
 	}
 }
 
-// Delivered implements [engine.Observer].
+// Delivered implements [engine.Observer]. A sink that cannot be written is not read back either, so nothing else tells
+// that it is down.
 func (m *Metrics) Delivered(sink string, _ *rotator.Rotation, err error) {
-	m.deliveries.WithLabelValues(clean(sink), deliveryResult(err)).Inc()
+	result := deliveryResult(err)
+	m.deliveries.WithLabelValues(clean(sink), result).Inc()
+	if result != deliveryOther {
+		m.Probed(sink, err)
+	}
 }
 
 // deliveryResult is the fault's kind. What nobody classified, unlike elsewhere, is not called transient: it is a sink
