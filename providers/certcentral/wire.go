@@ -91,14 +91,14 @@ func parseDate(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t.UTC(), nil
-	}
-	t, err := time.Parse(time.DateTime, text)
+	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
+		t, err = time.Parse(time.DateTime, text)
+	}
+	if err != nil || t.IsZero() { // a zero time would come to mean "never"
 		return time.Time{}, fmt.Errorf("%q is no date in a known form", oneLine(text))
 	}
-	return t, nil
+	return t.UTC(), nil
 }
 
 // wireSecret takes a secret from JSON without a string of it being made.
