@@ -218,3 +218,27 @@ func BenchmarkOpen(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// BenchmarkManagedKeys measures the walk over every key of a fleet of 100,000.
+func BenchmarkManagedKeys(b *testing.B) {
+	s := openTemp(b)
+	mergePages(b, s, 100, 1000, 1)
+	for b.Loop() {
+		n := 0
+		if err := s.ManagedKeys(context.Background(), func(rotator.TrackedKey) error { n++; return nil }); err != nil || n != 100_000 {
+			b.Fatal(n, err)
+		}
+	}
+}
+
+// BenchmarkFindCredentials measures the search for one credential among 100,000 keys.
+func BenchmarkFindCredentials(b *testing.B) {
+	s := openTemp(b)
+	mergePages(b, s, 100, 1000, 1)
+	for b.Loop() {
+		found, err := s.FindCredentials(context.Background(), "p", "ci-777", "", 10)
+		if err != nil || len(found) != 1 {
+			b.Fatal(len(found), err)
+		}
+	}
+}

@@ -43,7 +43,8 @@ type committer struct {
 	w *writer
 	// wipeBy is when the log has to be truncated at the latest; zero when there is nothing in it to wipe.
 	wipeBy time.Time
-	timer  *time.Timer
+	// idle fires wipeAfter after the latest batch.
+	idle *time.Timer
 }
 
 func startCommitter(conn *sql.Conn, f faults, wipeAfter time.Duration) *committer {
@@ -52,6 +53,7 @@ func startCommitter(conn *sql.Conn, f faults, wipeAfter time.Duration) *committe
 		requests: make(chan *request, maxBatch),
 		stopped:  make(chan struct{}),
 		w:        &writer{conn: conn, byText: map[string]*sql.Stmt{}},
+		idle:     time.NewTimer(wipeAfter),
 	}
 	go c.loop()
 	return c
@@ -91,10 +93,11 @@ func (c *committer) loop() {
 	var batch []*request
 	for open := true; open; {
 		batch, open = c.collect(batch[:0])
-		if len(batch) > 0 {
-			c.runBatch(batch)
-			clear(batch)
+		if len(batch) == 0 {
+			continue
 		}
+		c.runBatch(batch)
+		clear(batch)
 		c.planWipe()
 	}
 	c.finish()
@@ -109,8 +112,8 @@ func (c *committer) collect(batch []*request) (_ []*request, open bool) {
 			return batch, false
 		}
 		batch = append(batch, r)
-	case <-c.wipeDue():
-		c.wipe()
+	case <-c.idle.C:
+		c.rest()
 		return batch, true
 	}
 	runtime.Gosched()
@@ -165,59 +168,41 @@ func (c *committer) runOne(r *request) error {
 	return r.run(c.w)
 }
 
-// wipeDue fires when the log should be truncated because the journal is idle; it is nil when there is nothing to wipe.
-func (c *committer) wipeDue() <-chan time.Time {
-	if c.timer == nil {
-		return nil
-	}
-	return c.timer.C
-}
-
 // planWipe puts the wipe off while work comes in, but not beyond wipeBy.
 func (c *committer) planWipe() {
 	now := time.Now()
-	if c.w.erased {
-		c.w.erased = false
-		if c.wipeBy.IsZero() {
-			c.wipeBy = now.Add(wipeAtLatest)
-		}
+	if c.w.erased && c.wipeBy.IsZero() {
+		c.wipeBy = now.Add(wipeAtLatest)
 	}
-	if c.wipeBy.IsZero() {
-		return
-	}
-	if now.After(c.wipeBy) {
+	c.w.erased = false
+	if !c.wipeBy.IsZero() && now.After(c.wipeBy) {
 		c.wipe()
-		return
 	}
-	c.arm()
+	c.idle.Reset(c.wipeAfter)
 }
 
-func (c *committer) arm() {
-	if c.timer == nil {
-		c.timer = time.NewTimer(c.wipeAfter)
-		return
+// rest is what is done when nobody asks for anything: secrets are wiped, and the memory that the work took is given back.
+func (c *committer) rest() {
+	if !c.wipeBy.IsZero() {
+		c.wipe()
 	}
-	c.timer.Reset(c.wipeAfter)
+	if !c.wipeBy.IsZero() {
+		c.idle.Reset(c.wipeAfter)
+	}
+	c.w.shrink()
 }
 
-// wipe truncates the log. When a reader or the disk is in the way it is tried again at the next idle moment: nothing is
-// lost meanwhile, and a disk in trouble shows itself at the next commit.
+// wipe truncates the log. When a reader or the disk is in the way it is tried again later: nothing is lost meanwhile, and
+// a disk in trouble shows itself at the next commit.
 func (c *committer) wipe() {
-	done, err := c.w.truncateLog()
-	if err != nil || !done {
-		c.wipeBy = time.Now().Add(wipeAtLatest)
-		c.arm()
-		return
-	}
 	c.wipeBy = time.Time{}
-	c.timer.Stop()
-	c.timer = nil
+	if done, err := c.w.truncateLog(); err != nil || !done {
+		c.wipeBy = time.Now().Add(wipeAtLatest)
+	}
 }
 
 func (c *committer) finish() {
-	if c.timer != nil {
-		c.timer.Stop()
-	}
+	c.idle.Stop()
 	_, _ = c.w.truncateLog() // closing the last connection removes the log as well
 	c.closeErr = c.w.close()
 }

@@ -111,7 +111,7 @@ func (s *Store) open(ctx context.Context, wipeAfter time.Duration) error {
 // stood (secure_delete), and nothing is spilled to temporary files elsewhere (temp_store).
 var writePragmas = []string{
 	"busy_timeout(2000)", "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(ON)", "foreign_keys(ON)", "temp_store(MEMORY)",
-	"cache_size(-2048)", "journal_size_limit(8388608)",
+	"cache_size(-8192)", "wal_autocheckpoint(4000)", "journal_size_limit(16777216)",
 }
 
 var readPragmas = []string{"busy_timeout(2000)", "query_only(ON)", "temp_store(MEMORY)", "cache_size(-1024)"}

@@ -87,6 +87,9 @@ func (w *writer) truncateLog() (bool, error) {
 	return busy == 0, nil
 }
 
+// shrink gives cached pages back. That it may fail only means that they stay.
+func (w *writer) shrink() { _, _ = w.exec("PRAGMA shrink_memory") }
+
 func (w *writer) close() error {
 	var errs []error
 	for _, st := range w.byText {

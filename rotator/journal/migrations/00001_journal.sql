@@ -109,9 +109,10 @@ CREATE TABLE keys (
 );
 CREATE INDEX keys_series ON keys (provider, user_id, base);
 CREATE INDEX keys_look ON keys (provider, look_at, id) WHERE look_at IS NOT NULL;
-CREATE INDEX keys_deadline ON keys (deadline, provider, id)
-    WHERE policy <> '' AND state = 'active' AND missing_since IS NULL;
 CREATE INDEX keys_waiting ON keys (waiting_since, provider, id) WHERE waiting <> '' AND missing_since IS NULL;
+-- A key counts once, as the first of these that it is.
+CREATE INDEX keys_class ON keys (provider, (CASE WHEN missing_since IS NOT NULL THEN 'missing' WHEN state <> 'active' THEN 'inactive'
+    WHEN policy = '' THEN 'unmanaged' WHEN waiting <> '' THEN 'waiting' ELSE 'managed' END));
 CREATE INDEX keys_waiting_reason ON keys (provider, waiting, look_at) WHERE waiting <> '';
 
 CREATE TABLE holds (

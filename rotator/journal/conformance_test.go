@@ -1,0 +1,17 @@
+package journal
+
+import (
+	"testing"
+
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/journal/journaltest"
+)
+
+func open(t *testing.T) rotator.Store {
+	t.Helper()
+	return openTemp(t)
+}
+
+func TestConformance(t *testing.T) { journaltest.Run(t, open) }
+
+func TestModel(t *testing.T) { journaltest.Model(t, open) }
