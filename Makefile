@@ -34,7 +34,7 @@ image-root: build ## Lay out what goes into the container image, for the stage p
 	install -D -m 0644 $(CA_BUNDLE) dist/image/etc/ssl/certs/ca-certificates.crt
 
 .PHONY: test
-test: bin/tools/.built ## Run all tests, with the real servers they need
+test: bin/tools/testsum ## Run all tests, with the real servers they need
 	test/servers/install-apt
 	test/servers/build vault
 	go test -json -timeout 30m ./... | $(SUMMARY)
@@ -56,7 +56,7 @@ lint: bin/tools/.built ## Run the linters of .golangci.yml
 	bin/tools/golangci-lint run ./...
 
 .PHONY: race
-race: bin/tools/.built ## Run the tests of the packages under the race detector
+race: bin/tools/testsum ## Run the tests of the packages under the race detector
 	go test -race -json -timeout 20m $(PACKAGES) | $(SUMMARY)
 
 .PHONY: tools-test
@@ -105,6 +105,9 @@ bin/tools/.built: tools/go.mod tools/go.sum tools/testsum/main.go
 	mkdir -p bin/tools
 	(cd tools && go build -o ../bin/tools/ tool ./testsum)
 	touch $@
+
+bin/tools/testsum: tools/testsum/main.go
+	(cd tools && go build -o ../bin/tools/testsum ./testsum)
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -34,9 +34,18 @@ func ReadKeyFile(path string) (*Sealer, error) {
 		return nil, err
 	}
 	defer clear(content)
+	s, err := ParseKey(content)
+	if err != nil {
+		return nil, fmt.Errorf("seal key file %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// ParseKey reads a seal key that is not in a file: 32 bytes as base64 (either alphabet), as hex, or as they are.
+func ParseKey(content []byte) (*Sealer, error) {
 	key, err := parseKey(content)
 	if err != nil {
-		return nil, fmt.Errorf("seal key file %s: %w; %s", path, err, howTo)
+		return nil, fmt.Errorf("%w; %s", err, howTo)
 	}
 	defer clear(key)
 	return New(key)

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/web"
+)
+
+func rotateCommand(f *flags) *cobra.Command {
+	r := web.RotateRequest{}
+	var compromised bool
+	cmd := &cobra.Command{
+		Use: "rotate PROVIDER/USER/CREDENTIAL", Short: "Rotate credentials now", Args: args(cobra.ExactArgs(1)),
+		Long: `Asks the running daemon to rotate every credential that matches, now, without waiting for its deadline, its policy's window
+or the blast-radius cap. USER is the service user's id or name; each part may hold * and ?. A hold is respected.
+
+--compromised also sets aside freezes, the grace period and the idle time. What it does not set aside: every sink is
+read back and the new key is tried before the old one is revoked.`,
+		Example: "  rotatord rotate certcentral/ci-build/deploy\n  rotatord rotate --dry-run 'certcentral/*/deploy*'",
+		RunE: func(cmd *cobra.Command, given []string) error {
+			var err error
+			if r.Selection, err = selection(given[0]); err != nil {
+				return err
+			}
+			r.Reason = string(rotator.ReasonManual)
+			if compromised {
+				r.Reason = string(rotator.ReasonCompromised)
+			}
+			c, err := f.daemon()
+			if err != nil {
+				return err
+			}
+			a, err := c.Rotate(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			if err := f.print(cmd.OutOrStdout(), a, func(w io.Writer) { printRotate(w, &a) }); err != nil {
+				return err
+			}
+			if a.Failed > 0 {
+				return exit(exitFailed)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&compromised, "compromised", false, "the secret leaked: do not wait for anything but proof")
+	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "only list what matches")
+	return cmd
+}
+
+func printRotate(w io.Writer, a *web.RotateAnswer) {
+	for _, x := range a.Results {
+		switch {
+		case x.Error != "":
+			line(w, "%s\tnot planned\t%s", x.CredentialName, x.Error)
+		case x.Rotation != nil:
+			line(w, "%s\tplanned\trotation %s, %s -> %s", x.CredentialName, x.Rotation.ID, x.Rotation.OldKey.Name, x.Rotation.NewKey.Name)
+		default:
+			line(w, "%s\tmatches", x.CredentialName)
+		}
+	}
+	line(w, "%d planned, %d not", a.Planned, a.Failed)
+}
+
+// selection reads PROVIDER/USER/CREDENTIAL. A credential's name may hold slashes; the other two may not.
+func selection(s string) (web.Selection, error) {
+	parts := strings.SplitN(s, "/", 3)
+	if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
+		return web.Selection{}, usage{fmt.Errorf("%q does not name a credential; write PROVIDER/USER/CREDENTIAL, such as certcentral/ci-build/deploy; * matches anything", s)}
+	}
+	return web.Selection{Provider: parts[0], User: parts[1], Credential: parts[2]}, nil
+}

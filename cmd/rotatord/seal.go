@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rotatord/rotatord/rotator/seal"
+)
+
+func sealCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "seal", Short: "Look after the key that seals secrets in flight", Args: args(cobra.NoArgs)}
+	cmd.AddCommand(&cobra.Command{
+		Use: "init [FILE]", Short: "Make a new seal key", Args: args(cobra.MaximumNArgs(1)),
+		Long: `Writes a new random seal key to FILE, with mode 0400, or to standard output. A file that exists is never overwritten: with
+another key, what is sealed in the journal could not be opened any more.`,
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if len(given) == 0 {
+				line(cmd.OutOrStdout(), "%s", seal.NewKey())
+				return nil
+			}
+			file, err := os.OpenFile(given[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400) //nolint:gosec // the path is the operator's own
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(file, seal.NewKey())
+			if syncErr := file.Sync(); err == nil {
+				err = syncErr
+			}
+			if closeErr := file.Close(); err == nil {
+				err = closeErr
+			}
+			return err
+		},
+	})
+	return cmd
+}

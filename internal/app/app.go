@@ -1,0 +1,278 @@
+// Package app wires the daemon: configuration, journal, providers, sinks, engine, web server, signals. It decides nothing.
+// Everything that can fail does so before anything is live.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/engine"
+	"github.com/rotatord/rotatord/rotator/journal"
+	"github.com/rotatord/rotatord/rotator/seal"
+	"github.com/rotatord/rotatord/web"
+	"github.com/rotatord/rotatord/web/metrics"
+)
+
+// Options say what to run.
+type Options struct {
+	// ConfigPath is the configuration file.
+	ConfigPath string
+	// Version and Revision say what is running.
+	Version, Revision string
+	// Log, if set, is used in place of what the configuration asks for.
+	Log *zap.Logger
+	// Observer, if set, hears everything that the metrics hear.
+	Observer engine.Observer
+	// Retry, if set, is used in place of [DefaultRetry].
+	Retry engine.Backoff
+}
+
+// DefaultRetry spaces the retries of failed steps.
+var DefaultRetry = engine.Backoff{Base: 5 * time.Second, Max: 15 * time.Minute}
+
+// drain is how long a stop waits for calls in flight: shorter than systemd's and Kubernetes' patience.
+const drain = 20 * time.Second
+
+// memoryTarget is where the garbage collector begins to work harder. It bounds what a large scan leaves behind, not what
+// the daemon may use.
+const memoryTarget = 40 << 20
+
+// App is a daemon that is ready to run.
+type App struct {
+	o        Options
+	log      *zap.Logger
+	level    zap.AtomicLevel
+	store    *journal.Store
+	engine   *engine.Engine
+	metrics  *metrics.Metrics
+	server   *web.Server
+	listener net.Listener
+	builder  *builder
+
+	mu     sync.Mutex // one reload at a time
+	config atomic.Pointer[config.Config]
+	setup  atomic.Pointer[engine.Setup]
+}
+
+// New reads the configuration and makes everything, without a call to any provider or sink. Close what it returns, or
+// run it.
+func New(ctx context.Context, o Options) (_ *App, err error) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryTarget)
+	}
+	c, err := config.Load(o.ConfigPath)
+	if err != nil {
+		return nil, err
+	}
+	if o.Retry == (engine.Backoff{}) {
+		o.Retry = DefaultRetry
+	}
+	a := &App{o: o, level: zap.NewAtomicLevel()}
+	if a.log, err = a.newLog(c); err != nil {
+		return nil, err
+	}
+	a.warn(c)
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	sealer, err := readSeal(c.Store.Seal.Key)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.openStore(ctx, c, sealer); err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	a.metrics = metrics.New(metrics.Options{
+		Registry: registry, View: a.store, Operations: a.store, Version: o.Version, Revision: o.Revision,
+		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: func() []rotator.Freeze { return a.setup.Load().Freezes },
+		PerKey: func() bool { return a.config.Load().Metrics.PerKey },
+	})
+	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)
+	setup, err := a.builder.setup(c)
+	if err != nil {
+		return nil, err
+	}
+	a.config.Store(c)
+	a.setup.Store(setup)
+	a.engine = engine.New(engine.Options{Store: a.store, Sealer: sealer, Log: a.log, Observer: a.observer(), Drain: drain}, setup)
+	return a, a.listen(ctx, c, registry)
+}
+
+func readSeal(ref config.SecretRef) (*seal.Sealer, error) {
+	if ref.File != "" {
+		return seal.ReadKeyFile(ref.File)
+	}
+	key, err := ref.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("store.seal.key: %w", err)
+	}
+	defer key.Wipe()
+	return seal.ParseKey(key.Reveal())
+}
+
+func (a *App) openStore(ctx context.Context, c *config.Config, sealer *seal.Sealer) error {
+	if err := os.MkdirAll(filepath.Dir(c.Store.Path), 0o700); err != nil {
+		return fmt.Errorf("store.path: %w", err)
+	}
+	var err error
+	a.store, err = journal.Open(ctx, c.Store.Path, journal.Options{OnDamaged: func(rotation string, err error) {
+		a.log.Error("a rotation in the journal cannot be read; it stays where it is and the others go on",
+			zap.String("rotation", rotation), zap.Error(err))
+	}})
+	if err != nil {
+		return err
+	}
+	return a.store.SealCheck(ctx, sealer.Check())
+}
+
+func (a *App) observer() engine.Observer {
+	if a.o.Observer == nil {
+		return a.metrics
+	}
+	return observers{a.metrics, a.o.Observer}
+}
+
+func (a *App) warn(c *config.Config) {
+	for _, w := range c.Warnings {
+		a.log.Warn("configuration: " + w.String())
+	}
+}
+
+func (a *App) providerNames() []string {
+	var names []string
+	for _, p := range a.config.Load().Providers {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func (a *App) sinkNames() []string {
+	var names []string
+	for _, s := range a.config.Load().Sinks {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// Addr is where the web server listens.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Store gives read access to the journal, for the demo's narration.
+func (a *App) Store() rotator.View { return a.store }
+
+// Run works until ctx ends, then stops within a bound. Signals are the caller's business, except the reload, which it
+// asks for with [App.Reload].
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	served := make(chan error, 1)
+	web, stopWeb := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWeb()
+	go func() { served <- a.server.Serve(web, a.listener) }()
+	go func() {
+		if err := <-served; err != nil && !errors.Is(err, context.Canceled) {
+			stop(fmt.Errorf("the web server failed: %w", err))
+		}
+		close(served)
+	}()
+	a.server.SetReady()
+	go a.preflight(ctx)
+	supervised := make(chan struct{})
+	go func() { a.supervise(ctx); close(supervised) }()
+	a.log.Info("rotatord is running", zap.String("version", a.o.Version), zap.String("listen", a.Addr()),
+		zap.Int("providers", len(a.config.Load().Providers)), zap.Int("policies", len(a.config.Load().Policies)))
+	err := a.engine.Run(ctx)
+	stop(nil)
+	<-supervised
+	stopWeb() // last, so that the page and the metrics show the stop
+	<-served
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	a.log.Info("rotatord has stopped; what was in flight resumes at the next start", zap.Error(err))
+	return err
+}
+
+// Reload reads the configuration anew and puts it in force. A bad one changes nothing: the error says what is wrong,
+// the metric and the log say so too.
+func (a *App) Reload(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.reload(ctx)
+	a.metrics.ConfigReloaded(err)
+	if err != nil {
+		a.log.Error("the configuration was not taken; the one before stays in force", zap.Error(err))
+	}
+	return err
+}
+
+func (a *App) reload(ctx context.Context) error {
+	c, err := config.Load(a.o.ConfigPath)
+	if err != nil {
+		return err
+	}
+	setup, err := a.builder.setup(c)
+	if err != nil {
+		return err
+	}
+	old := a.config.Load()
+	if fixed := restartNeeded(old, c); fixed != "" {
+		a.log.Warn("a change in the configuration takes effect at the next start only", zap.String("field", fixed))
+	}
+	if err := a.engine.Apply(ctx, setup); err != nil {
+		return err
+	}
+	a.config.Store(c)
+	a.setup.Store(setup)
+	a.setLevel(c)
+	a.warn(c)
+	a.log.Info("the configuration was read anew and is in force")
+	return nil
+}
+
+// restartNeeded names a field that changed and is only read at start.
+func restartNeeded(old, now *config.Config) string {
+	switch {
+	case old.Store.Path != now.Store.Path:
+		return "store.path"
+	case old.Store.Seal.Key.String() != now.Store.Seal.Key.String():
+		return "store.seal.key"
+	case old.Server.Listen != now.Server.Listen:
+		return "server.listen"
+	case old.Server.WebConfigFile != now.Server.WebConfigFile:
+		return "server.web_config_file"
+	case old.Log.Format != now.Log.Format:
+		return "log.format"
+	default:
+		return ""
+	}
+}
+
+func (a *App) close() {
+	if a.listener != nil {
+		_ = a.listener.Close() // closed already if it was served
+	}
+	if a.store != nil {
+		if err := a.store.Close(); err != nil {
+			a.log.Error("closing the journal failed", zap.Error(err))
+		}
+	}
+	_ = a.log.Sync() // fails on terminals and pipes, where there is nothing to sync
+}

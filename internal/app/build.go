@@ -1,0 +1,163 @@
+package app
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"reflect"
+	"time"
+
+	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/providers/certcentral"
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/engine"
+)
+
+// requests is told about every request to a provider.
+type requests func(provider, operation, code string, took time.Duration)
+
+// builder makes providers and sinks from configuration. It keeps those whose configuration did not change, so that a
+// reload resets no rate limiter and logs in nowhere anew.
+type builder struct {
+	observe   requests
+	retry     engine.Backoff
+	userAgent string
+	providers map[string]built[config.Provider, rotator.Provider]
+	sinks     map[string]built[config.Sink, rotator.Sink]
+}
+
+type built[C, T any] struct {
+	from C
+	made T
+}
+
+func newBuilder(version string, retry engine.Backoff, observe requests) *builder {
+	return &builder{observe: observe, retry: retry, userAgent: "rotatord/" + version,
+		providers: map[string]built[config.Provider, rotator.Provider]{}, sinks: map[string]built[config.Sink, rotator.Sink]{}}
+}
+
+// keep returns what was made before from the same configuration, or makes it.
+func keep[C, T any](known map[string]built[C, T], name string, from C, build func(C) (T, error)) (T, error) {
+	if b, ok := known[name]; ok && reflect.DeepEqual(b.from, from) {
+		return b.made, nil
+	}
+	made, err := build(from)
+	if err == nil {
+		known[name] = built[C, T]{from: from, made: made}
+	}
+	return made, err
+}
+
+// setup makes of a configuration what the engine runs on.
+func (b *builder) setup(c *config.Config) (*engine.Setup, error) {
+	s := &engine.Setup{
+		Sinks: make(map[string]rotator.Sink, len(c.Sinks)), Retry: b.retry,
+		Cap:        rotator.CapLimits{MaxShare: float64(c.Limits.MaxSharePerScan), AlwaysAllowed: c.Limits.AlwaysAllowed},
+		Concurrent: c.Limits.ConcurrentRotations, HaltAfter: c.Limits.HaltAfterFailures,
+	}
+	var err error
+	if s.Scan, err = rotator.ParseSchedule(c.Scan.Schedule, c.Scan.Timezone); err != nil {
+		return nil, err
+	}
+	for _, p := range c.Providers {
+		made, err := keep(b.providers, p.Name, p, b.provider)
+		if err != nil {
+			return nil, fmt.Errorf("provider %s: %w", p.Name, err)
+		}
+		s.Accounts = append(s.Accounts, engine.Account{Name: p.Name, Provider: made, MaxKeys: p.CertCentral.MaxKeys})
+	}
+	for _, k := range c.Sinks {
+		if s.Sinks[k.Name], err = keep(b.sinks, k.Name, k, newSink); err != nil {
+			return nil, fmt.Errorf("sink %s: %w", k.Name, err)
+		}
+	}
+	if s.Policies, err = policies(c.Policies); err != nil {
+		return nil, err
+	}
+	for _, f := range c.Freezes {
+		s.Freezes = append(s.Freezes, rotator.Freeze{From: f.From.Start(), To: f.To.End(), Reason: f.Reason,
+			UnlessExpiresWithin: time.Duration(f.UnlessExpiresWithin)})
+	}
+	return s, nil
+}
+
+func (b *builder) provider(p config.Provider) (rotator.Provider, error) {
+	c := p.CertCentral
+	transport, err := newTransport(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	rates := make([]certcentral.Rate, 0, len(c.Rates))
+	for _, r := range c.Rates {
+		rates = append(rates, certcentral.Rate{Requests: r.Requests, Per: time.Duration(r.Per)})
+	}
+	o := certcentral.Options{
+		BaseURL: c.BaseURL, Key: c.APIKey.Resolve, ContainerID: c.ContainerID, AllUsers: c.AllUsers, PageSize: c.PageSize,
+		Rates: rates, MaxKeysPerUser: c.MaxKeysPerUser, MaxNameLength: c.MaxNameLength, Propagation: time.Duration(c.Propagation),
+		Timeout: time.Duration(c.Timeout), Transport: transport, UserAgent: b.userAgent,
+		Observe: func(operation, code string, took time.Duration) { b.observe(p.Name, operation, code, took) },
+	}
+	if c.ServiceUsersPath != defaultServiceUsers {
+		o.ServiceUsersPath = c.ServiceUsersPath
+	}
+	if c.RestrictedToRoleID != 0 {
+		o.RestrictedToRoleID = &c.RestrictedToRoleID
+	}
+	return certcentral.New(o)
+}
+
+// defaultServiceUsers is left to the provider, which tries the older path where the server does not have this one.
+const defaultServiceUsers = "/user/api-only"
+
+// newTransport trusts the system's certificates, or those in caFile alone. The proxy comes from the environment.
+func newTransport(caFile string) (*http.Transport, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented to be one
+	if caFile == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(caFile) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file %s holds no certificate in PEM", caFile)
+	}
+	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return t, nil
+}
+
+func newSink(s config.Sink) (rotator.Sink, error) {
+	switch {
+	case s.Vault != nil:
+		return newVault(s.Vault)
+	case s.File != nil:
+		return newFile(s.File)
+	default:
+		return nil, fmt.Errorf("type %q is not known", s.Type)
+	}
+}
+
+func policies(from []config.Policy) ([]*rotator.Policy, error) {
+	made := make([]*rotator.Policy, 0, len(from))
+	for _, p := range from {
+		m := &rotator.Policy{
+			Name:        p.Name,
+			Match:       rotator.Match{Providers: p.Match.Providers, ServiceUsers: p.Match.ServiceUsers, Keys: p.Match.Keys, Exclude: p.Match.Exclude},
+			RenewBefore: time.Duration(p.RenewBefore), MaxAge: time.Duration(p.MaxAge), Lifetime: time.Duration(p.Lifetime),
+			Grace: time.Duration(p.Grace), Idle: time.Duration(p.Idle), Soak: time.Duration(p.Soak), Jitter: float64(p.Jitter),
+			Sinks: p.Sinks, Labels: p.Labels,
+		}
+		if p.Window != nil {
+			opens, err := rotator.ParseSchedule(p.Window.Cron, p.Window.Timezone)
+			if err != nil {
+				return nil, fmt.Errorf("policy %s: window: %w", p.Name, err)
+			}
+			m.Window = &rotator.Window{Opens: opens, For: time.Duration(p.Window.For)}
+		}
+		made = append(made, m)
+	}
+	return made, nil
+}
