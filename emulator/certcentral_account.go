@@ -91,7 +91,7 @@ func (s *CertCentral) AddKey(k CertCentralKey) (id int64, secret string, err err
 	return added.id, secret, nil
 }
 
-// AddFleet puts many service users into the account, each with that many keys, cheaply: in some 250 bytes per user with two keys.
+// AddFleet puts many service users into the account, each with that many keys, cheaply: in some 300 bytes per user with two keys.
 // Their profiles follow from their ids, the keys are named "key" and created at one time, and nobody knows their secrets.
 func (s *CertCentral) AddFleet(users, keysEach int, created time.Time) {
 	s.mu.Lock()

@@ -8,7 +8,7 @@ import (
 )
 
 // The ids of the first user and the first key. Ids grow by one, so that an id leads to its record without a map: an
-// account of 100,000 users and 200,000 keys fits into some 25 MB.
+// account of 100,000 users and 200,000 keys fits into some 30 MB.
 const (
 	ccFirstUser = 125001
 	ccFirstKey  = 700001

@@ -50,6 +50,10 @@ func (m memory) serve(w *memoryWriter, r *http.Request) {
 			w.fail(io.ErrUnexpectedEOF)
 			return
 		}
+		if err := r.Context().Err(); err != nil {
+			w.fail(err) // the client has left, so what the handler wrote may be half of it
+			return
+		}
 		w.WriteHeader(http.StatusOK)
 		_ = w.body.Close()
 	}()

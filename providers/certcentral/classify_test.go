@@ -161,7 +161,7 @@ func TestUnreadable(t *testing.T) {
 
 func TestBoundedBody(t *testing.T) {
 	for size, want := range map[int]error{9: nil, 10: nil, 11: errTooLarge} {
-		b := &boundedBody{body: io.NopCloser(strings.NewReader(strings.Repeat("x", size))), left: 10, finish: func() {}}
+		b := &boundedBody{body: io.NopCloser(strings.NewReader(strings.Repeat("x", size))), left: 10, ctx: t.Context(), finish: func() {}}
 		if _, err := io.ReadAll(b); !errors.Is(err, want) {
 			t.Errorf("%d bytes of 10: got %v, want %v", size, err, want)
 		}

@@ -191,16 +191,13 @@ func (p *Provider) exchange(ctx context.Context, c call, secret rotator.Secret) 
 		defer finish()
 		return nil, lost(ctx, c, trace.maybe(), err)
 	}
-	body := &boundedBody{body: resp.Body, left: c.limit, finish: finish}
+	body := &boundedBody{body: resp.Body, left: c.limit, ctx: ctx, finish: finish}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		defer func() { _ = body.Close() }()
 		return nil, refused(c, resp, secret)
 	}
 	if c.stream {
-		body.watch, body.timeout, body.ctx = watch, p.options.Timeout, ctx
-		watch.Stop()
-	} else {
-		body.ctx = ctx
+		body.watch, body.timeout = watch, p.options.Timeout // from now on each read is timed by itself
 	}
 	return &answer{status: resp.StatusCode, body: body}, nil
 }
@@ -257,10 +254,10 @@ var errTooLarge = errors.New("the answer is larger than any that is expected")
 // boundedBody bounds an answer in size and, for streams, each read in time. The time that a visitor takes does not count.
 type boundedBody struct {
 	body    io.ReadCloser
-	left    int64
+	left    int64           // bytes that may still come
+	ctx     context.Context // whose cause says why a read failed
 	finish  func()
-	ctx     context.Context
-	watch   *time.Timer
+	watch   *time.Timer // of a stream; nil otherwise
 	timeout time.Duration
 }
 
@@ -278,7 +275,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.body.Read(p)
 	b.left -= int64(n)
-	if err != nil && !errors.Is(err, io.EOF) && b.ctx != nil && b.ctx.Err() != nil {
+	if err != nil && !errors.Is(err, io.EOF) && b.ctx.Err() != nil {
 		err = context.Cause(b.ctx)
 	}
 	return n, err
