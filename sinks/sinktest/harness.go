@@ -26,6 +26,8 @@ type Harness struct {
 	Overwrite func(location, value string) error
 	// Remove deletes what a consumer reads, as a person would.
 	Remove func(location string) error
+	// Forgets is true where a removal takes the mark with it, so that nobody can tell what was there.
+	Forgets bool
 }
 
 // plant is in every secret of the suite: where it shows up, a secret leaked.

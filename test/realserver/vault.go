@@ -110,7 +110,7 @@ func (v *VaultServer) secure() string {
 func (v *VaultServer) start() error {
 	var err error
 	// Vault 1.13 has a built-in certificate with a negative serial number, on which Go 1.23 and later fail otherwise.
-	v.process, err = launch(v.dir, []string{"GODEBUG=x509negativeserial=1"}, v.binary, v.args...)
+	v.process, err = launch(v.dir, []string{"GODEBUG=x509negativeserial=1", "VAULT_LOG_LEVEL=error"}, v.binary, v.args...)
 	if err != nil {
 		return err
 	}
