@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// built is where the binary is built to: a folder that [Main] makes and removes.
+var built string
+
+// Main runs the tests of a package and removes what was built for them. Call it from TestMain.
+func Main(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "rotatord-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "make a folder for the binary:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a folder left in the temporary folder does no harm
+	built = dir
+	return m.Run()
+}
+
+// Version is what the binary says of itself.
+const Version = "under-test"
+
+// build makes the binary as "make build" does, once for each test process.
+var build = sync.OnceValues(func() (string, error) {
+	if built == "" {
+		return "", errors.New("the package's TestMain must call daemon.Main")
+	}
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	target := filepath.Join(built, "rotatord")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+Version, "-o", target, "./cmd/rotatord") //nolint:gosec // our own source
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out.String())
+	}
+	return target, nil
+})
+
+// Binary returns the path of the binary under test.
+func Binary(t testing.TB) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatalf("build rotatord: %v", err)
+	}
+	return path
+}
+
+// moduleRoot is the nearest folder with a go.mod, seen from the folder that the test runs in: its package's.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("no go.mod in this folder or above it")
+		}
+		dir = parent
+	}
+}

@@ -1,0 +1,46 @@
+package daemon
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// output collects what a process prints, from two streams at once.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+// String returns everything so far.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// runningLine is what the daemon logs once it listens; in both log formats the fields are JSON.
+var runningLine = regexp.MustCompile(`rotatord is running.*"listen":\s*"([^"]+)"`)
+
+// address finds where the daemon listens; empty while it has not said so.
+func (o *output) address() string {
+	found := runningLine.FindStringSubmatch(o.String())
+	if found == nil {
+		return ""
+	}
+	return found[1]
+}
+
+// tail is the end of a text, for messages.
+func tail(text string, lines int) string {
+	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
