@@ -39,7 +39,8 @@ type CertCentral struct {
 	ContainerID int `yaml:"container_id" min:"0"`
 	// AllUsers reads the keys of people too, not of service users alone.
 	AllUsers bool `yaml:"all_users" default:"false"`
-	// RestrictedToRoleID is the API role given to new keys: 0 none, 100 orders, 101 also organizations and domains,
+	// RestrictedToRoleID is the API role given to new keys whose predecessor has none (a restricted key is always replaced
+	// by one with the same restriction): 0 none, 100 orders, 101 also organizations and domains,
 	// 102 reading only, 103 users only.
 	RestrictedToRoleID int `yaml:"restricted_to_role_id" default:"0" enum:"0,100,101,102,103"`
 	// PageSize is how many entries are asked for at once.

@@ -106,10 +106,14 @@ func inactive(f *Facts, _ time.Time) (Decision, bool) {
 	return Decision{}, false
 }
 
-func superseded(f *Facts, _ time.Time) (Decision, bool) {
+// supersededRecheck is when a superseded key is looked at again: its successor may be revoked, which changes nothing about
+// the key itself.
+const supersededRecheck = 6 * time.Hour
+
+func superseded(f *Facts, now time.Time) (Decision, bool) {
 	for _, other := range f.Series {
 		if other.ID != f.Key.ID && other.State == KeyActive && other.MissingSince.IsZero() && other.Newer(f.Key) {
-			return ignore("key " + other.Name + " supersedes it")
+			return wait("", now.Add(supersededRecheck), "key "+other.Name+" supersedes it")
 		}
 	}
 	return Decision{}, false

@@ -37,7 +37,7 @@ func TestDecide(t *testing.T) {
 		{"revoked", func(f *Facts) { f.Key.State = KeyRevoked }, ActIgnore, "", time.Time{}},
 		{"a state we do not know", func(f *Facts) { f.Key.State = KeyOther }, ActIgnore, "", time.Time{}},
 		{"user inactive", func(f *Facts) { f.UserActive = false }, ActIgnore, "", time.Time{}},
-		{"superseded", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, time.Time{})) }, ActIgnore, "", time.Time{}},
+		{"superseded", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, time.Time{})) }, ActWait, "", noon.Add(supersededRecheck)},
 		{"a revoked successor does not supersede", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyRevoked, time.Time{})) }, ActRotate, "", time.Time{}},
 		{"a missing successor does not supersede", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, noon)) }, ActRotate, "", time.Time{}},
 		{"no deadline", func(f *Facts) { f.Key.Deadline = time.Time{} }, ActIgnore, "", time.Time{}},

@@ -44,6 +44,9 @@ type Key struct {
 	LastUsed time.Time
 	// State is what the provider says of it.
 	State KeyState
+	// Restriction is what narrows the key's rights, in the provider's own words; empty for none. A replacement gets the
+	// same, so that a rotation never widens what a key may do.
+	Restriction string
 }
 
 // Visitor receives what a scan sees. An error from either method stops the scan and is returned by it.
@@ -67,6 +70,8 @@ type MintRequest struct {
 	UserID   string
 	Name     string
 	Lifetime time.Duration
+	// Restriction is the replaced key's; empty leaves it to the provider's configuration.
+	Restriction string
 }
 
 // Minted is the one answer in which the secret exists.

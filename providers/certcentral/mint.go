@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -24,7 +26,11 @@ func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.M
 	if err := rotator.CheckName(req.Name, p.limits); err != nil {
 		return rotator.Minted{}, &rotator.Fault{Op: c.op(), Kind: rotator.Invalid, Err: err}
 	}
-	body, err := json.Marshal(wireCreate{Name: req.Name, RestrictedTo: p.options.RestrictedToRoleID})
+	role, err := p.roleFor(req)
+	if err != nil {
+		return rotator.Minted{}, &rotator.Fault{Op: c.op(), Kind: rotator.Invalid, Err: err}
+	}
+	body, err := json.Marshal(wireCreate{Name: req.Name, RestrictedTo: role})
 	if err != nil {
 		return rotator.Minted{}, rotator.NewFault(c.op(), rotator.Invalid, "the request cannot be written: %w", err)
 	}
@@ -35,6 +41,18 @@ func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.M
 	}
 	defer func() { _ = ans.body.Close() }()
 	return readMinted(c, ans.body)
+}
+
+// roleFor is the API access role of the new key: that of the key it replaces, else the configured one.
+func (p *Provider) roleFor(req rotator.MintRequest) (*int, error) {
+	if req.Restriction == "" {
+		return p.options.RestrictedToRoleID, nil
+	}
+	role, err := strconv.Atoi(req.Restriction)
+	if err != nil {
+		return nil, fmt.Errorf("the key to replace is restricted to %q, which is not the id of an API access role", req.Restriction)
+	}
+	return &role, nil
 }
 
 // errNoKey is the cause of an unknown outcome after an answer that said success. It never wraps what a decoder said,

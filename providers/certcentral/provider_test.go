@@ -253,6 +253,13 @@ func TestMintedKeysAreRestrictedAsConfigured(t *testing.T) {
 			t.Errorf("the key is restricted to %d, want %d", k.RestrictedTo, want)
 		}
 	}
+	m, err := a.provider(t, certcentral.Options{RestrictedToRoleID: new(100)}).Mint(t.Context(), rotator.MintRequest{UserID: str(user), Name: "ci", Restriction: "102"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, _ := a.Key(parse(t, m.KeyID)); k.RestrictedTo != 102 {
+		t.Errorf("the replacement of a key restricted to 102 is restricted to %d", k.RestrictedTo)
+	}
 	mustKind(t, mintErr(t, a.provider(t, certcentral.Options{RestrictedToRoleID: new(5)}), user), rotator.Invalid)
 	mustKind(t, mintErr(t, a.provider(t, certcentral.Options{MaxNameLength: 3}), user), rotator.Invalid)
 	mustKind(t, mintErr(t, a.provider(t, certcentral.Options{}), 99), rotator.Gone)

@@ -45,6 +45,7 @@ type wireKey struct {
 	CreateDate string `json:"create_date"`
 	LastUsed   string `json:"last_used_date"`
 	ACME       string `json:"acme_directory_url"`
+	Restricted int    `json:"restricted_to_role_id"`
 }
 
 // key fails on a date that cannot be read. To leave it out instead would say "never used" of a key in use, or would take
@@ -62,6 +63,9 @@ func (k *wireKey) key() (rotator.Key, error) {
 		return rotator.Key{}, fmt.Errorf("%w: last_used_date of key %d: %w", errShape, k.ID, err)
 	}
 	key := rotator.Key{ID: text(k.ID), Name: k.Name, Created: created, LastUsed: used, State: k.state()}
+	if k.Restricted != 0 {
+		key.Restriction = strconv.Itoa(k.Restricted)
+	}
 	if k.User.ID != 0 {
 		key.UserID = text(k.User.ID)
 	}

@@ -454,3 +454,29 @@ func TestAScanThatLosesMostKeysIsNotBelieved(t *testing.T) {
 		}
 	})
 }
+
+func TestAReplacementIsAsNarrowAsTheKeyItReplaces(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.provider.Restrict("1", "102")
+		w.lives(3 * time.Hour)
+		w.wantRotated()
+		if got := w.provider.Keys()[1].Restriction; got != "102" {
+			t.Errorf("the new key is restricted to %q, want 102", got)
+		}
+	})
+}
+
+func TestAKeyIsLookedAtAgainWhenItsSuccessorIsRevoked(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		byHand, _ := w.provider.AddKey(user, "deploy-r0001", time.Now().Add(-day))
+		l := w.start(nil)
+		defer l.stop()
+		pass(time.Hour)
+		w.wantActive("deploy", "deploy-r0001")
+		if err := w.provider.Retire(t.Context(), rotator.Key{ID: byHand}); err != nil {
+			t.Fatal(err)
+		}
+		pass(10 * time.Hour)
+		w.wantActive("deploy-r0002")
+	})
+}

@@ -126,7 +126,7 @@ func (h *hasher) user(epoch uint64, u rotator.ServiceUser) uint64 {
 const lastUsedStep = time.Hour
 
 func (h *hasher) key(user uint64, k rotator.Key) uint64 {
-	h.number(user).text(k.ID).text(k.UserID).text(k.Name).text(string(k.State)).time(k.Created).time(k.Expires)
+	h.number(user).text(k.ID).text(k.UserID).text(k.Name).text(string(k.State)).text(k.Restriction).time(k.Created).time(k.Expires)
 	if !k.LastUsed.IsZero() {
 		// Each key's hours begin at a minute of its own, so that the fleet is not written all at once.
 		offset := idOf(k.ID) % uint64(lastUsedStep/time.Second)

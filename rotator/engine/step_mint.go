@@ -29,7 +29,7 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	}
 	s := seriesOf(r, keys)
 	if why := s.superseded(r); why != "" {
-		return r.Supersede(now, why, time.Time{}), nil
+		return r.Supersede(now, why, now.Add(abandonedRetry)), nil
 	}
 	if s.highest >= r.Version {
 		return r.Renumber(s.highest+1, fmt.Sprintf("the provider has a key of version %d already", s.highest)), nil
@@ -46,7 +46,7 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 		return rotator.Change{}, err
 	}
 	*r = begin.After
-	return e.mint(ctx, a, r)
+	return e.mint(ctx, a, r, s.restriction(r))
 }
 
 // series is what the provider lists of one credential and its user, seen just now.
@@ -82,12 +82,7 @@ func (s series) superseded(r *rotator.Rotation) string {
 	if r.OldKey.ID == "" {
 		return ""
 	}
-	var old *rotator.TrackedKey
-	for i, k := range s.keys {
-		if k.ID == r.OldKey.ID {
-			old = &s.keys[i]
-		}
-	}
+	old := s.old(r)
 	if old == nil || old.State != rotator.KeyActive {
 		return "the key to replace is no longer active at the provider"
 	}
@@ -95,6 +90,24 @@ func (s series) superseded(r *rotator.Rotation) string {
 		if k.State == rotator.KeyActive && k.Newer(*old) {
 			return fmt.Sprintf("key %s (id %s) has superseded the key to replace", k.Name, k.ID)
 		}
+	}
+	return ""
+}
+
+// old returns the key that is to be replaced, or nil.
+func (s series) old(r *rotator.Rotation) *rotator.TrackedKey {
+	for i, k := range s.keys {
+		if k.ID == r.OldKey.ID {
+			return &s.keys[i]
+		}
+	}
+	return nil
+}
+
+// restriction is what narrows the replaced key, and so its replacement.
+func (s series) restriction(r *rotator.Rotation) string {
+	if old := s.old(r); old != nil {
+		return old.Restriction
 	}
 	return ""
 }
@@ -137,8 +150,8 @@ func (e *Engine) makeRoom(ctx context.Context, a *account, r *rotator.Rotation, 
 }
 
 // mint makes the key, in one call, right after its intent was committed in this process.
-func (e *Engine) mint(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
-	m, err := a.provider().Mint(ctx, rotator.MintRequest{UserID: r.UserID, Name: r.NewKey.Name, Lifetime: r.Terms.Lifetime})
+func (e *Engine) mint(ctx context.Context, a *account, r *rotator.Rotation, restriction string) (rotator.Change, error) {
+	m, err := a.provider().Mint(ctx, rotator.MintRequest{UserID: r.UserID, Name: r.NewKey.Name, Lifetime: r.Terms.Lifetime, Restriction: restriction})
 	e.note(ctx, a, err)
 	now := time.Now()
 	if err == nil {

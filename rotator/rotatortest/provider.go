@@ -127,6 +127,7 @@ func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.M
 	p.mu.Lock()
 	p.mints++
 	k := p.add(req.UserID, req.Name, time.Now())
+	k.Restriction = req.Restriction
 	if p.Lifetime > 0 {
 		k.Expires = k.Created.Add(p.Lifetime)
 	}
@@ -206,6 +207,17 @@ func (p *Provider) Keys() []rotator.Key {
 		keys = append(keys, k.Key)
 	}
 	return keys
+}
+
+// Restrict narrows a key.
+func (p *Provider) Restrict(id, restriction string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.keys {
+		if k.ID == id {
+			k.Restriction = restriction
+		}
+	}
 }
 
 // Active returns the names of a user's active keys.
