@@ -192,6 +192,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		close(served)
 	}()
+	a.harden()
 	a.server.SetReady()
 	go a.preflight(ctx)
 	supervised := make(chan struct{})
