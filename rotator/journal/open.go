@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -124,8 +125,12 @@ func dsn(path string, pragmas []string) string {
 
 func checkFolder(dir string) error {
 	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return rotator.NewFault("open journal", rotator.Invalid, "the journal's folder does not exist: %w; make it as rotatord's user with: "+
+			"install -d -m 0700 %s", err, dir)
+	}
 	if err != nil {
-		return rotator.NewFault("open journal", rotator.Invalid, "the journal's folder cannot be used: %w; make it with: install -d -m 0700 %s", err, dir)
+		return fmt.Errorf("the journal's folder cannot be used: %w; rotatord's user must be able to write in %s", err, dir)
 	}
 	if !info.IsDir() {
 		return rotator.NewFault("open journal", rotator.Invalid, "%s is not a folder; set another store.path", dir)

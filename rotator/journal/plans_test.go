@@ -1,0 +1,60 @@
+package journal
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+)
+
+// TestHotQueriesUseTheirIndex holds that what runs at each tick and each scrape neither walks a table nor sorts.
+func TestHotQueriesUseTheirIndex(t *testing.T) {
+	s := openTemp(t)
+	cases := map[string]struct {
+		query string
+		args  []any
+		index string
+	}{
+		"due":                   {dueRotations, []any{"p", 0}, "SEARCH rotations USING INDEX rotations_due (provider=? AND next_at<?)"},
+		"due while paused":      {dueRotationsOffline, []any{"p", 0}, "SEARCH rotations USING INDEX rotations_due_offline (provider=? AND next_at<?)"},
+		"next due":              {nextDue, []any{"p"}, "SEARCH rotations USING COVERING INDEX rotations_due (provider=?)"},
+		"next due while paused": {nextDueOffline, []any{"p"}, "SEARCH rotations USING COVERING INDEX rotations_due_offline (provider=?)"},
+		"open rotation":         {openRotation, []any{"p", "u", "b"}, "SEARCH rotations USING INDEX rotations_one_open (provider=? AND user_id=? AND base=?)"},
+		"ended rotations":       {endedRotations, nil, "SCAN rotations USING INDEX rotations_ended"},
+		"keys to look at":       {keysToLookAt, []any{"p", 0, 1}, "SEARCH keys USING INDEX keys_look (provider=? AND look_at>? AND look_at<?)"},
+		"count due":             {countDue, []any{"p", 0, 1}, "SEARCH keys USING COVERING INDEX keys_look (provider=? AND look_at>? AND look_at<?)"},
+		"count awaiting":        {countAwaiting, []any{"p", "x", 0, 1}, "SEARCH keys USING COVERING INDEX keys_waiting_reason (provider=? AND waiting=?"},
+		"next look":             {nextLook, []any{"p"}, "SEARCH keys USING COVERING INDEX keys_look (provider=?"},
+		"look again":            {lookAgain, []any{0, "p", "x"}, "SEARCH keys USING INDEX keys_waiting_reason (provider=? AND waiting=?)"},
+		"series":                {keySeries, []any{"p", "u", "b"}, "SEARCH keys USING INDEX keys_series (provider=? AND user_id=? AND base=?)"},
+		"waiting keys":          {waitingKeys, []any{1}, "SCAN keys USING INDEX keys_waiting"},
+		"count keys":            {countKeys, nil, "SCAN keys USING INDEX keys_class"},
+		"count stages":          {countStages, nil, "SCAN rotations USING COVERING INDEX rotations_stage"},
+		"count blocked":         {countBlocked, nil, "SCAN rotations USING COVERING INDEX rotations_blocked"},
+		"count waiting":         {countWaiting, nil, "SCAN keys USING INDEX keys_waiting_reason"},
+		"count orphans":         {countOrphans, nil, "SCAN n USING INDEX names_unsealed"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			plan := queryPlan(t, s, c.query, c.args)
+			if !strings.Contains(plan, c.index) || strings.Contains(plan, "TEMP B-TREE") {
+				t.Errorf("the plan is\n%swant one with\n%s\nand without a temporary b-tree", plan, c.index)
+			}
+		})
+	}
+}
+
+func queryPlan(t *testing.T, s *Store, query string, args []any) string {
+	t.Helper()
+	var plan strings.Builder
+	err := s.each(t.Context(), "EXPLAIN QUERY PLAN "+query, args, func(rows *sql.Rows) error {
+		var id, parent, unused int
+		var detail string
+		err := rows.Scan(&id, &parent, &unused, &detail)
+		plan.WriteString(detail + "\n")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan.String()
+}
