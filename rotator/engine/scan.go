@@ -21,9 +21,14 @@ const (
 	disbelieved  = 3
 )
 
-// runScans scans one account at start, after each request, and when the schedule says so, until ctx ends.
+// runScans scans one account at start, after each request, and when the schedule says so, until ctx ends. A scan serves
+// every request made before it began: the start makes one too, and an account of any size is not to be scanned twice.
 func (e *Engine) runScans(ctx context.Context, a *account) {
 	for ctx.Err() == nil {
+		select {
+		case <-a.scan:
+		default:
+		}
 		last := time.Now()
 		e.scanAndTell(ctx, a)
 		e.awaitScan(ctx, a, last)
