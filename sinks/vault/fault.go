@@ -2,10 +2,10 @@ package vault
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"unicode"
@@ -117,13 +117,13 @@ func words(answer *api.ResponseError, secrets []rotator.Secret) string {
 func connectionAdvice(err error) string {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
-	var alert tls.AlertError
+	var alert *net.OpError
 	switch {
 	case errors.As(err, &unknown):
 		return "; the server's certificate is of an authority that is not trusted: set ca_file"
 	case errors.As(err, &name):
 		return "; the server's certificate is for another name: set server_name"
-	case errors.As(err, &alert):
+	case errors.As(err, &alert) && alert.Op == "remote error": // as crypto/tls names an alert that it received
 		return "; the server refused the client certificate, or misses one: see cert_file and key_file"
 	default:
 		return ""

@@ -118,9 +118,23 @@ func (s *Sink) deliver(ctx context.Context, op string, e engine, d rotator.Deliv
 		if err := s.write(ctx, op, e, d, now); err != nil {
 			return "", err
 		}
-		now.kv = e.next(now)
+		if now, err = s.written(ctx, e, d.Location, now); err != nil {
+			return "", err
+		}
 	}
 	return e.where(d.Location, now), s.annotate(ctx, e, d, now)
+}
+
+// written is what an entry is after it was written over now. Metadata that somebody made before there was any version come to light
+// only with the first one.
+func (s *Sink) written(ctx context.Context, e engine, location string, now entry) (entry, error) {
+	after := entry{kv: e.next(now), custom: now.custom}
+	if e.version() == 1 || now.kv != 0 {
+		return after, nil
+	}
+	seen, err := s.read(ctx, e, location)
+	after.custom = seen.custom
+	return after, err
 }
 
 // write replaces what was read. When the answer is lost, it reads back what became of it.
