@@ -72,9 +72,12 @@ func (c checked) print(w io.Writer, path string) {
 		}
 		line(w, "%s\t%s\t%s", o.Name, mark, o.Detail)
 	}
-	if c.OK {
+	switch n := len(c.Problems); {
+	case c.OK:
 		line(w, "%s is valid", path)
-	} else {
-		line(w, "%s has %d mistakes", path, len(c.Problems))
+	case n == 1:
+		line(w, "%s has 1 mistake", path)
+	default:
+		line(w, "%s has %d mistakes", path, n)
 	}
 }

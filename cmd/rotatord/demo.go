@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -18,12 +17,12 @@ func demoCommand() *cobra.Command {
 		Long: `Starts an emulated provider, the daemon with policies that count in seconds, and consumers that use the delivered keys all the
 time, and tells what happens to each key. It fails if one call of a consumer was refused.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.For < 10*time.Second {
-				return usage{fmt.Errorf("--for is %s; a key's whole life takes at least 30s here, and less than 10s shows nothing", o.For)}
-			}
 			o.Out, o.Colour, o.VaultToken = cmd.OutOrStdout(), terminal(cmd.OutOrStdout()), os.Getenv("VAULT_TOKEN")
 			if o.VaultAddress == "" {
 				o.VaultToken = ""
+			}
+			if err := o.Check(); err != nil {
+				return usage{err}
 			}
 			err := demo.Run(cmd.Context(), o)
 			if errors.Is(err, demo.ErrFailed) {

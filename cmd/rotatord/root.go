@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/internal/app"
 	"github.com/rotatord/rotatord/internal/client"
 )
 
@@ -61,7 +62,7 @@ func exitCode(err error, errOut io.Writer) int {
 	if _, ok := errors.AsType[usage](err); ok {
 		return exitUsage
 	}
-	if _, ok := errors.AsType[config.Problems](err); ok {
+	if _, ok := errors.AsType[app.BadConfigError](err); ok {
 		return exitUsage
 	}
 	return exitFailed
@@ -75,7 +76,8 @@ func newRoot() *cobra.Command {
 		Long: `rotatord is a daemon that replaces service users' keys before they expire. It makes a new key beside the old one, delivers
 it to Vault, files and other sinks, reads every sink back, tries the new key, and revokes the old one only after a grace
 period and on evidence.`,
-		Version: version, SilenceErrors: true, SilenceUsage: true,
+		Version: version, SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
+		Args: cobra.ArbitraryArgs, RunE: group,
 	}
 	root.PersistentFlags().StringVarP(&f.config, "config", "c", "/etc/rotatord/rotatord.yaml", "configuration file")
 	root.PersistentFlags().StringVar(&f.server, "server", envOr("ROTATORD_SERVER", "http://127.0.0.1:9650"), "address of the running daemon (or $ROTATORD_SERVER)")
@@ -90,6 +92,19 @@ period and on evidence.`,
 	root.AddCommand(runCommand(f), demoCommand(), checkConfigCommand(f), statusCommand(f), rotateCommand(f), holdCommand(f),
 		releaseCommand(f), approveCommand(f), emulateCommand(), sealCommand(), healthcheckCommand(), versionCommand(f))
 	return root
+}
+
+// group runs a command that only holds others: alone it prints its help, and a name that it does not have is a mistake of
+// the command line.
+func group(cmd *cobra.Command, given []string) error {
+	if len(given) == 0 {
+		return cmd.Help()
+	}
+	hint := "see: " + cmd.CommandPath() + " --help"
+	if near := cmd.SuggestionsFor(given[0]); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usage{fmt.Errorf("%s has no command %q; %s", cmd.CommandPath(), given[0], hint)}
 }
 
 func envOr(name, otherwise string) string {
@@ -140,10 +155,14 @@ func when(t time.Time) string {
 	}
 	d := time.Until(t).Round(time.Second)
 	at := t.Local().Format("2006-01-02 15:04:05")
-	if d >= 0 {
+	switch {
+	case d > 0:
 		return fmt.Sprintf("%s (in %s)", at, span(d))
+	case d < 0:
+		return fmt.Sprintf("%s (%s ago)", at, span(-d))
+	default:
+		return at + " (now)"
 	}
-	return fmt.Sprintf("%s (%s ago)", at, span(-d))
 }
 
 // span prints a duration in its two largest units.

@@ -10,7 +10,7 @@ import (
 )
 
 func sealCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "seal", Short: "Look after the key that seals secrets in flight", Args: args(cobra.NoArgs)}
+	cmd := &cobra.Command{Use: "seal", Short: "Look after the key that seals secrets in flight", RunE: group}
 	cmd.AddCommand(&cobra.Command{
 		Use: "init [FILE]", Short: "Make a new seal key", Args: args(cobra.MaximumNArgs(1)),
 		Long: `Writes a new random seal key to FILE, with mode 0400, or to standard output. A file that exists is never overwritten: with

@@ -49,7 +49,8 @@ func printStatus(w io.Writer, s *web.Status) {
 	}
 	line(w, "\nPROVIDERS")
 	for _, p := range s.Providers {
-		line(w, "  %s\t%d users\t%d keys\t%d managed\tlast scan %s", p.Name, p.Users, p.Keys, p.KeysByState["managed"], when(p.LastScan))
+		line(w, "  %s\t%d users\t%d keys\t%d managed\t%d waiting\tlast scan %s", p.Name, p.Users, p.Keys, p.KeysByState["managed"],
+			p.KeysByState["waiting"], when(p.LastScan))
 		if p.PausedUntil.After(s.Now) {
 			line(w, "    paused until %s: %s", p.PausedUntil.Local().Format(time.TimeOnly), p.PausedWhy)
 		}

@@ -67,6 +67,12 @@ type App struct {
 	setup  atomic.Pointer[engine.Setup]
 }
 
+// BadConfigError is an error of [New] about the configuration file itself: it cannot be read, or holds mistakes.
+type BadConfigError struct{ error }
+
+// Unwrap returns the error of package config.
+func (e BadConfigError) Unwrap() error { return e.error }
+
 // New reads the configuration and makes everything, without a call to any provider or sink. Close what it returns, or
 // run it.
 func New(ctx context.Context, o Options) (_ *App, err error) {
@@ -75,7 +81,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	c, err := config.Load(o.ConfigPath)
 	if err != nil {
-		return nil, err
+		return nil, BadConfigError{err}
 	}
 	if o.Retry == (engine.Backoff{}) {
 		o.Retry = DefaultRetry

@@ -48,7 +48,9 @@ func bounded[T any](ctx context.Context, f func(context.Context) T) T {
 }
 
 // pinger is a sink that can be asked whether it would work.
-type pinger interface{ Ping(ctx context.Context) error }
+type pinger interface {
+	Ping(ctx context.Context) error
+}
 
 func ping(ctx context.Context, name string, s rotator.Sink) Finding {
 	f := Finding{Name: "sink " + name, OK: true, Detail: "it answers"}

@@ -38,6 +38,20 @@ type Options struct {
 	Version string
 }
 
+// shortest is the shortest time in which a demo shows anything at all.
+const shortest = 10 * time.Second
+
+// Check says what is wrong with the options, before anything is started.
+func (o Options) Check() error {
+	if o.For < shortest {
+		return fmt.Errorf("--for is %s; a key's whole life takes at least 30s here, and less than %s shows nothing", o.For, shortest)
+	}
+	if (o.VaultAddress == "") != (o.VaultToken == "") {
+		return errors.New("a Vault address and a token go together: set --vault-address and the variable VAULT_TOKEN, or neither")
+	}
+	return nil
+}
+
 // ErrFailed says that the demo ended and did not show what it was to show. Its verdict has been printed.
 var ErrFailed = errors.New("the demo did not prove its claim")
 
@@ -57,11 +71,9 @@ var lostAnswer = emulator.Fault{
 	Effect: emulator.Effect{Kind: emulator.EffectReset, AfterEffect: true},
 }
 
-// Run plays the demo and returns nil only if keys were rotated and not one call of any consumer was refused.
+// Run plays the demo and returns nil only if keys were rotated and not one call of any consumer was refused. The options
+// have passed their check.
 func Run(ctx context.Context, o Options) error {
-	if (o.VaultAddress == "") != (o.VaultToken == "") {
-		return errors.New("a Vault address and a token go together: set --vault-address and the variable VAULT_TOKEN, or neither")
-	}
 	dir, err := os.MkdirTemp("", "rotatord-demo-")
 	if err != nil {
 		return err

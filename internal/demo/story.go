@@ -143,7 +143,7 @@ func (s *story) verdict(consumers []*consumer) error {
 		refused += c.refused.Load()
 	}
 	done := s.done.Load()
-	s.printf("\n%d rotations completed; %d calls by consumers, %d refused.\n", done, calls, refused)
+	s.printf("\nRotations completed: %d. Calls by consumers: %d, refused: %d.\n", done, calls, refused)
 	switch {
 	case refused > 0 || calls == 0:
 		s.printf("VERDICT: failed: a consumer was left without a working key.\n")
@@ -152,7 +152,7 @@ func (s *story) verdict(consumers []*consumer) error {
 		s.printf("VERDICT: no key got through its whole life in this time; give it longer with --for 60s.\n")
 		return ErrFailed
 	default:
-		s.printf("VERDICT: every key was replaced with overlap, and not one call was refused.\n")
+		s.printf("VERDICT: keys were replaced with overlap, and not one call was refused.\n")
 		return nil
 	}
 }

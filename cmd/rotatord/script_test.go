@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite" // to make a journal look newer than it is
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"rotatord": main}) }
+
+// TestScripts runs every script in testdata/script. Beside testscript's own commands they use:
+//
+//	exits CODE PROGRAM ARGS...       runs a program that must end with that code
+//	emulator ARGS...                 starts rotatord emulate certcentral; sets BASE_URL, EMULATOR and HOST, writes manager.key
+//	seed EMAIL NAME AGE              puts a service user with a key into the emulator; sets USER_ID and KEY_ID
+//	order FILE                       orders the faults in FILE from the emulator; without FILE takes all back
+//	expand FILE                      replaces $NAME in FILE by the environment's values
+//	daemon ARGS...                   starts rotatord run and waits until it is ready; sets ROTATORD_SERVER and PID
+//	stop                             stops the daemon, which must exit with 0
+//	eventually REGEXP PROGRAM ARGS.. runs a program until its output matches
+//	logged REGEXP                    waits until the daemon has logged a line that matches
+//	get URL                          prints what the server answers; fails on anything but 200
+//	mode OCTAL FILE                  compares a file's permissions
+//	newer FILE                       makes a journal's schema look newer than this program's
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"), RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[worldKey{}] = &world{}
+			example, err := filepath.Abs(filepath.Join("..", "..", "deploy", "rotatord.example.yaml"))
+			env.Setenv("EXAMPLE", example)
+			for _, name := range []string{"ROTATORD_SERVER", "VAULT_ADDR", "VAULT_TOKEN"} {
+				env.Setenv(name, "") // flags have them as defaults
+			}
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "emulator": startEmulator, "seed": seed, "order": order, "expand": expand, "daemon": startDaemon, "stop": stopDaemon,
+			"eventually": eventually, "logged": logged, "get": get, "mode": mode, "newer": newer,
+		},
+	})
+}
+
+// patience is how long a script waits for an effect; a busy machine takes its time.
+const patience = 60 * time.Second
+
+type worldKey struct{}
+
+// world is what a script has started.
+type world struct {
+	daemon  *exec.Cmd
+	ended   chan struct{} // closed when the daemon has ended
+	logFile string
+	logs    int
+}
+
+func worldOf(ts *testscript.TestScript) *world {
+	w, ok := ts.Value(worldKey{}).(*world)
+	if !ok {
+		ts.Fatalf("the script has no world")
+	}
+	return w
+}
+
+// poll calls look until it returns true, and fails the script with what it was waiting for otherwise.
+func poll(ts *testscript.TestScript, what string, look func() bool) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for give := time.Now().Add(patience); !look(); <-tick.C {
+		if time.Now().After(give) {
+			ts.Fatalf("waited %s in vain for %s", patience, what)
+		}
+	}
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		failed, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = failed.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// launch starts rotatord with its output in a file, and ends it with the script.
+func launch(ts *testscript.TestScript, output string, args ...string) (*exec.Cmd, chan struct{}) {
+	f, err := os.Create(output)
+	ts.Check(err)
+	defer f.Close()
+	program, err := exec.LookPath("rotatord")
+	ts.Check(err)
+	cmd := exec.Command(program, args...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "HOME=/no-home", "NOTIFY_SOCKET=")
+	cmd.Stdout, cmd.Stderr = f, f
+	ts.Check(cmd.Start())
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended is in its state
+		close(ended)
+	}()
+	ts.Defer(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		<-ended
+	})
+	return cmd, ended
+}
+
+// printed waits for text that matches in a file, and returns the groups of the match.
+func printed(ts *testscript.TestScript, file, pattern string, ended <-chan struct{}) []string {
+	re, err := regexp.Compile(pattern)
+	ts.Check(err)
+	var found []string
+	poll(ts, pattern+" in "+file, func() bool {
+		over := false
+		select {
+		case <-ended:
+			over = true
+		default:
+		}
+		text, err := os.ReadFile(file)
+		ts.Check(err)
+		if found = re.FindStringSubmatch(string(text)); found == nil && over {
+			ts.Fatalf("it ended without printing %q:\n%s", pattern, text)
+		}
+		return found != nil
+	})
+	return found
+}
+
+func startEmulator(ts *testscript.TestScript, _ bool, args []string) {
+	output := ts.MkAbs("emulator.out")
+	_, ended := launch(ts, output, append([]string{"emulate", "certcentral", "--listen", "127.0.0.1:0"}, args...)...)
+	found := printed(ts, output, `base_url: (\S+)\nadmin: +(\S+)/_emulator/\napi_key: +(\S+)\n`, ended)
+	ts.Setenv("BASE_URL", found[1])
+	ts.Setenv("EMULATOR", found[2])
+	ts.Setenv("HOST", strings.TrimPrefix(found[2], "http://"))
+	ts.Check(os.WriteFile(ts.MkAbs("manager.key"), []byte(found[3]), 0o600))
+}
+
+// admin sends a request to the emulator's admin API.
+func admin(ts *testscript.TestScript, method, path string, body []byte) []byte {
+	req, err := http.NewRequest(method, ts.Getenv("EMULATOR")+"/_emulator"+path, bytes.NewReader(body))
+	ts.Check(err)
+	return send(ts, req)
+}
+
+func send(ts *testscript.TestScript, req *http.Request) []byte {
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if res.StatusCode/100 != 2 {
+		ts.Fatalf("%s %s: %s: %s", req.Method, req.URL, res.Status, text)
+	}
+	return text
+}
+
+func seed(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: seed EMAIL NAME AGE")
+	}
+	age, err := time.ParseDuration(args[2])
+	ts.Check(err)
+	var created struct {
+		ID int64 `json:"id"`
+	}
+	add := func(path string, what any) string {
+		body, err := json.Marshal(what)
+		ts.Check(err)
+		ts.Check(json.Unmarshal(admin(ts, http.MethodPost, path, body), &created))
+		return strconv.FormatInt(created.ID, 10)
+	}
+	ts.Setenv("USER_ID", add("/users", map[string]any{"email": args[0], "username": strings.Split(args[0], "@")[0]}))
+	ts.Setenv("KEY_ID", add("/keys", map[string]any{"user_id": created.ID, "name": args[1], "created": time.Now().Add(-age)}))
+}
+
+func order(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) == 0 {
+		admin(ts, http.MethodDelete, "/faults", nil)
+		return
+	}
+	admin(ts, http.MethodPost, "/faults", []byte(ts.ReadFile(args[0])))
+}
+
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		text := os.Expand(ts.ReadFile(name), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+}
+
+func startDaemon(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	w.logs++
+	w.logFile = ts.MkAbs(fmt.Sprintf("daemon-%d.log", w.logs))
+	w.daemon, w.ended = launch(ts, w.logFile, append([]string{"run"}, args...)...)
+	found := printed(ts, w.logFile, `"msg":"rotatord is running".*"listen":"([^"]+)"`, w.ended)
+	ts.Setenv("ROTATORD_SERVER", "http://"+found[1])
+	ts.Setenv("PID", strconv.Itoa(w.daemon.Process.Pid))
+	poll(ts, "the daemon to be ready", func() bool {
+		res, err := http.Get("http://" + found[1] + "/-/ready")
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+func stopDaemon(ts *testscript.TestScript, _ bool, _ []string) {
+	w := worldOf(ts)
+	ts.Check(w.daemon.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-w.ended:
+	case <-time.After(patience):
+		ts.Fatalf("the daemon did not stop within %s", patience)
+	}
+	if code := w.daemon.ProcessState.ExitCode(); code != exitFine {
+		ts.Fatalf("the daemon ended with %s; its log:\n%s", w.daemon.ProcessState, ts.ReadFile(w.logFile))
+	}
+}
+
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: eventually REGEXP PROGRAM ARGS...")
+	}
+	re, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	program, err := exec.LookPath(args[1])
+	ts.Check(err)
+	var text []byte
+	poll(ts, fmt.Sprintf("%q from %s", args[0], args[1:]), func() bool {
+		cmd := exec.Command(program, args[2:]...)
+		cmd.Dir = ts.MkAbs(".")
+		cmd.Env = append(os.Environ(), "ROTATORD_SERVER="+ts.Getenv("ROTATORD_SERVER"))
+		text, _ = cmd.CombinedOutput() // its exit code is not what is waited for
+		return re.Match(text)
+	})
+	_, err = ts.Stdout().Write(text)
+	ts.Check(err)
+}
+
+func logged(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: logged REGEXP")
+	}
+	printed(ts, worldOf(ts).logFile, args[0], worldOf(ts).ended)
+}
+
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: get URL")
+	}
+	req, err := http.NewRequest(http.MethodGet, args[0], nil)
+	ts.Check(err)
+	_, err = ts.Stdout().Write(send(ts, req))
+	ts.Check(err)
+}
+
+func mode(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: mode OCTAL FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+func newer(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: newer FILE")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`)
+	ts.Check(err)
+}
