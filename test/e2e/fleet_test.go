@@ -1,0 +1,175 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/rotatord/rotatord/test/daemon"
+	"github.com/rotatord/rotatord/test/realserver"
+)
+
+// fleet is what the tests run the daemon on: an emulated account, a real Vault server, and a folder for files.
+type fleet struct {
+	t        *testing.T
+	provider *daemon.Emulator
+	vault    *realserver.VaultServer
+	client   *api.Client
+	roleID   string
+	secretID string
+	// providerURL and vaultURL are what the daemon is told; a front may stand before either.
+	providerURL, vaultURL string
+	d                     *daemon.Daemon
+	services              []daemon.Service
+}
+
+func newFleet(t *testing.T, e *daemon.Emulator) *fleet {
+	t.Helper()
+	f := &fleet{t: t, provider: e, vault: realserver.Vault(t), providerURL: e.BaseURL}
+	f.client, f.vaultURL = f.vault.Client(), f.vault.Address
+	f.enableAppRole()
+	return f
+}
+
+// enableAppRole makes the login that the documentation of the sink asks for, and no more.
+func (f *fleet) enableAppRole() {
+	f.t.Helper()
+	if err := f.client.Sys().EnableAuthWithOptions("approle", &api.EnableAuthOptions{Type: "approle"}); err != nil {
+		f.t.Fatal(err)
+	}
+	policy := `path "secret/data/rotatord/*" { capabilities = ["create", "read", "update"] }
+path "secret/metadata/rotatord/*" { capabilities = ["create", "update"] }`
+	if err := f.client.Sys().PutPolicy("rotatord", policy); err != nil {
+		f.t.Fatal(err)
+	}
+	f.write("auth/approle/role/rotatord", map[string]any{"token_policies": "rotatord", "token_ttl": "10m"})
+	id, err := f.client.Logical().Read("auth/approle/role/rotatord/role-id")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.roleID, _ = id.Data["role_id"].(string)
+	f.secretID, _ = f.write("auth/approle/role/rotatord/secret-id", nil).Data["secret_id"].(string)
+}
+
+func (f *fleet) write(path string, data map[string]any) *api.Secret {
+	f.t.Helper()
+	answer, err := f.client.Logical().Write(path, data)
+	if err != nil {
+		f.t.Fatalf("write %s into Vault: %v", path, err)
+	}
+	return answer
+}
+
+// config is a configuration with both sinks. Rest is the policy and whatever else the test wants.
+func (f *fleet) config(fileFormat, rest string) string {
+	return fmt.Sprintf(`providers:
+  - {name: cc, type: certcentral, base_url: %q, api_key_file: $DIR/manager.key, propagation: 1s, rates: [{requests: 100000, per: 1m}]}
+sinks:
+  - name: vault
+    type: vault
+    address: %q
+    auth: {approle: {role_id: %q, secret_id_file: $DIR/secret-id}}
+    path: "rotatord/{{.ServiceUser}}/{{.Credential}}"
+  - {name: disk, type: file, path: "$DIR/keys/{{.ServiceUser}}/{{.Credential}}", mode: "0640", format: %s}
+limits: {max_share_per_scan: 100%%, always_allowed: 1000}
+`, f.providerURL, f.vaultURL, f.roleID, fileFormat) + rest
+}
+
+// prepare makes the daemon without starting it.
+func (f *fleet) prepare(yaml string) {
+	f.t.Helper()
+	f.d = daemon.New(f.t, daemon.Config{YAML: yaml, Files: map[string]string{"manager.key": f.provider.ManagerSecret(), "secret-id": f.secretID}})
+}
+
+func (f *fleet) file(s daemon.Service) string { return f.d.Path("keys/" + s.Name + "/" + s.Key) }
+
+func vaultPath(s daemon.Service) string { return "rotatord/" + s.Name + "/" + s.Key }
+
+// fromVault reads a service's secret as a program does that asks Vault.
+func (f *fleet) fromVault(s daemon.Service) daemon.Reader {
+	return func(ctx context.Context) (string, error) {
+		entry, err := f.client.KVv2("secret").Get(ctx, vaultPath(s))
+		if errors.Is(err, api.ErrSecretNotFound) {
+			return "", daemon.ErrNothing
+		}
+		if err != nil {
+			return "", err
+		}
+		secret, ok := entry.Data["api_key"].(string)
+		if !ok {
+			return "", fmt.Errorf("the entry in Vault holds no api_key: it has %d other fields", len(entry.Data))
+		}
+		return secret, nil
+	}
+}
+
+// fromJSON reads a service's secret out of a file of format json.
+func (f *fleet) fromJSON(s daemon.Service) daemon.Reader {
+	raw := daemon.FileReader(f.file(s))
+	return func(ctx context.Context) (string, error) {
+		text, err := raw(ctx)
+		if err != nil {
+			return "", err
+		}
+		var content struct {
+			Secret string `json:"api_key"`
+		}
+		if err := json.Unmarshal([]byte(text), &content); err != nil {
+			return "", fmt.Errorf("the file is no JSON: %w", err)
+		}
+		return content.Secret, nil
+	}
+}
+
+// readers are the places where a service's secret is delivered to.
+func (f *fleet) readers(s daemon.Service) map[string]daemon.Reader {
+	return map[string]daemon.Reader{"vault": f.fromVault(s), "disk": f.fromJSON(s)}
+}
+
+// consume starts a consumer of each sink for each service.
+func (f *fleet) consume(pause time.Duration) (all consumers) {
+	for _, s := range f.services {
+		for sink, read := range f.readers(s) {
+			all = append(all, f.provider.Consume(f.t, s.Name+" by "+sink, s.Secret, read, pause))
+		}
+	}
+	return all
+}
+
+// consumers are several, judged together.
+type consumers []*daemon.Consumer
+
+// failures are what went wrong for any of them.
+func (cs consumers) failures() string {
+	var all []string
+	for _, c := range cs {
+		if bad := c.Failures(); bad != "" {
+			all = append(all, bad)
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
+// verdict stops them and fails the test if one call was refused, or if one of them used fewer secrets than that.
+func (cs consumers) verdict(t *testing.T, secrets int) {
+	t.Helper()
+	total := 0
+	for _, c := range cs {
+		c.Stop()
+		calls, used := c.Calls()
+		total += calls
+		if used < secrets {
+			t.Errorf("a consumer used %d different secrets in %d calls, want at least %d", used, calls, secrets)
+		}
+	}
+	if bad := cs.failures(); bad != "" {
+		t.Errorf("consumers were left without a working key:\n%s", bad)
+	}
+	t.Logf("%d consumers made %d calls", len(cs), total)
+}

@@ -1,0 +1,336 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rotatord/rotatord/emulator"
+	"github.com/rotatord/rotatord/test/daemon"
+	"github.com/rotatord/rotatord/web"
+)
+
+// The key is eight seconds old at the start and due at the age of ten.
+const wholePolicy = `scan: {schedule: "@every 1s"}
+policies:
+  - {name: seconds, max_age: 40s, renew_before: 30s, grace: 3s, idle: 2s, jitter: 0%, sinks: [vault, disk]}
+`
+
+// TestWholeRotation follows one key from its discovery to its revocation, with everything real but the provider, and looks
+// at each place where the outcome shows.
+func TestWholeRotation(t *testing.T) {
+	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 300 * time.Millisecond}))
+	old := f.provider.AddService("ci-build", "build", 8*time.Second)
+	f.services = []daemon.Service{old}
+	f.prepare(f.config("json", wholePolicy))
+	revocation := f.watchRevocation(old)
+	f.d.Start()
+	consumers := f.consume(50 * time.Millisecond)
+
+	f.awaitGrace(old)
+	f.overlap(old)
+	daemon.Await(t, daemon.Patience, "the rotation's end", func() error {
+		if _, ended := f.d.Rotations(); len(ended) != 1 || ended[0].Stage != "done" {
+			return fmt.Errorf("the ended rotations are %+v", ended)
+		}
+		return nil
+	})
+	consumers.verdict(t, 2)
+	for _, bad := range revocation() {
+		t.Error(bad)
+	}
+
+	next := onlyActive(t, f.provider, old)
+	f.provesProvider(old, next)
+	f.provesVault(old, next)
+	f.provesFile(old, next)
+	f.provesMetrics(old, next)
+	f.provesStatus(old, next)
+	f.provesHistory(old, next)
+	f.d.Stop()
+	if logs := f.d.Logs(); !strings.Contains(logs, "rotatord has stopped") {
+		t.Error("the log does not tell of the stop")
+	}
+}
+
+// watchRevocation looks into both sinks at the moment in which the old key's revocation arrives at the provider.
+func (f *fleet) watchRevocation(s daemon.Service) (complaints func() []string) {
+	var mu sync.Mutex
+	var found []string
+	seen := 0
+	f.provider.Watch(func(c daemon.Call) {
+		if c.Done || c.Method != http.MethodPut || c.Path != fmt.Sprintf("/key/%d/status", s.KeyID) {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		seen++
+		for sink, read := range f.readers(s) {
+			secret, err := read(f.t.Context())
+			if err == nil {
+				err = f.provider.Use(f.t.Context(), secret)
+			}
+			if err != nil || secret == s.Secret {
+				found = append(found, fmt.Sprintf("when the old key was revoked, %s did not hold a new key that works: %v", sink, err))
+			}
+		}
+	})
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		if seen != 1 {
+			found = append(found, fmt.Sprintf("the old key was revoked %d times, want once", seen))
+		}
+		return found
+	}
+}
+
+func (f *fleet) awaitGrace(s daemon.Service) {
+	f.t.Helper()
+	daemon.Await(f.t, daemon.Patience, "the grace period of "+s.Key, func() error {
+		open, _ := f.d.Rotations()
+		for _, r := range open {
+			if r.OldKey.ID == strconv.FormatInt(s.KeyID, 10) && r.Stage == "grace" {
+				return nil
+			}
+		}
+		return fmt.Errorf("the open rotations are %+v", open)
+	})
+}
+
+// overlap checks that in the grace period both keys work, and that the daemon says what it is doing.
+func (f *fleet) overlap(old daemon.Service) {
+	f.t.Helper()
+	if err := f.provider.Use(f.t.Context(), old.Secret); err != nil {
+		f.t.Errorf("the old key does not work in the grace period: %v", err)
+	}
+	for sink, read := range f.readers(old) {
+		secret, err := read(f.t.Context())
+		if err == nil {
+			err = f.provider.Use(f.t.Context(), secret)
+		}
+		if err != nil || secret == old.Secret {
+			f.t.Errorf("in the grace period %s does not hold a new key that works: %v", sink, err)
+		}
+	}
+	out, _, code := f.d.Command("status", "-o", "json")
+	var st web.Status
+	if err := json.Unmarshal([]byte(out), &st); err != nil || code != 0 {
+		f.t.Fatalf("status -o json ends with %d and prints %q: %v", code, out, err)
+	}
+	if len(st.InMotion) != 1 || st.InMotion[0].Stage != "grace" || st.InMotion[0].GraceUntil.IsZero() {
+		f.t.Errorf("status says that in motion is %+v, want one rotation in its grace period", st.InMotion)
+	}
+	if due, found := f.d.Metric("rotatord_key_rotation_due_timestamp_seconds", keyLabel(old.KeyID)); !found || due > float64(time.Now().Unix()) {
+		f.t.Errorf("the metrics say that the old key is due at %v (found: %v), want a time that has passed", due, found)
+	}
+}
+
+// onlyActive is the one key of a service that is active.
+func onlyActive(t *testing.T, e *daemon.Emulator, s daemon.Service) emulator.CertCentralKey {
+	t.Helper()
+	var active []emulator.CertCentralKey
+	for _, k := range e.Keys(s.UserID) {
+		if k.Status == "active" {
+			active = append(active, k)
+		}
+	}
+	if len(active) != 1 {
+		t.Fatalf("service user %s has the active keys %+v, want one", s.Name, active)
+	}
+	return active[0]
+}
+
+func (f *fleet) provesProvider(old daemon.Service, next emulator.CertCentralKey) {
+	f.t.Helper()
+	if next.ID == old.KeyID || next.Name != "build-r0001" {
+		f.t.Errorf("the active key is %s (id %d), want a new one named build-r0001", next.Name, next.ID)
+	}
+	if err := f.provider.Use(f.t.Context(), old.Secret); !daemon.Refused(err) {
+		f.t.Errorf("the old key is not refused at the end: %v", err)
+	}
+	if k, _ := f.provider.Key(old.KeyID); k.Status != "revoked" {
+		f.t.Errorf("the old key is %s, want revoked", k.Status)
+	}
+	if n := len(f.provider.Keys(old.UserID)); n != 2 {
+		f.t.Errorf("the service user had %d keys in all, want 2: one was made too many", n)
+	}
+}
+
+func (f *fleet) provesVault(old daemon.Service, next emulator.CertCentralKey) {
+	f.t.Helper()
+	entry, err := f.client.KVv2("secret").Get(f.t.Context(), vaultPath(old))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if k, _ := f.provider.KeyOfSecret(fmt.Sprint(entry.Data["api_key"])); k.ID != next.ID {
+		f.t.Errorf("Vault holds the secret of key %d, want that of %d", k.ID, next.ID)
+	}
+	id := strconv.FormatInt(next.ID, 10)
+	for field, want := range map[string]string{"key_id": id, "key_name": next.Name, "version": "1"} {
+		if got := entry.Data[field]; got != want {
+			f.t.Errorf("the entry's field %s is %v, want %s", field, got, want)
+		}
+	}
+	r := f.rotation()
+	want := map[string]any{"managed-by": "rotatord", "rotatord-version": "1", "rotatord-rotation": r.ID,
+		"rotatord-fingerprint": r.Fingerprint, "rotatord-key-id": id}
+	if diff := cmp.Diff(want, entry.CustomMetadata); diff != "" {
+		f.t.Errorf("the custom metadata differ (-want +got):\n%s", diff)
+	}
+	if v := entry.VersionMetadata.Version; v != 1 {
+		f.t.Errorf("Vault has version %d of the entry, want 1: it was written more than once", v)
+	}
+}
+
+func (f *fleet) provesFile(old daemon.Service, next emulator.CertCentralKey) {
+	f.t.Helper()
+	path := f.file(old)
+	info, err := os.Lstat(path)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if info.Mode() != 0o640 {
+		f.t.Errorf("the file's mode is %s, want -rw-r-----", info.Mode())
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // the test's own
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var content map[string]any
+	if err := json.Unmarshal(text, &content); err != nil {
+		f.t.Fatal(err)
+	}
+	if k, _ := f.provider.KeyOfSecret(fmt.Sprint(content["api_key"])); k.ID != next.ID {
+		f.t.Errorf("the file holds the secret of key %d, want that of %d", k.ID, next.ID)
+	}
+	delete(content, "api_key")
+	want := map[string]any{"key_id": strconv.FormatInt(next.ID, 10), "key_name": next.Name, "version": 1.0, "provider": "cc",
+		"service_user": old.Name, "credential": old.Key}
+	if diff := cmp.Diff(want, content); diff != "" {
+		f.t.Errorf("the file differs (-want +got):\n%s", diff)
+	}
+}
+
+// rotation is the one rotation that has ended.
+func (f *fleet) rotation() web.Rotation {
+	f.t.Helper()
+	_, ended := f.d.Rotations()
+	if len(ended) != 1 {
+		f.t.Fatalf("%d rotations have ended, want one", len(ended))
+	}
+	return ended[0]
+}
+
+func (f *fleet) provesMetrics(old daemon.Service, next emulator.CertCentralKey) {
+	f.t.Helper()
+	// The next scan sees the old key revoked. The counts may be some seconds old by design.
+	f.awaitMetric(0, "rotatord_key_rotation_due_timestamp_seconds", keyLabel(old.KeyID))
+	for _, m := range []struct {
+		want   float64
+		name   string
+		labels []string
+	}{
+		{1, "rotatord_rotations_total", []string{`provider="cc"`, `reason="max_age"`, `result="done"`}},
+		{0, "rotatord_rotations_total", []string{`result="abandoned"`}},
+		{1, "rotatord_sink_deliveries_total", []string{`sink="vault"`, `result="confirmed"`}},
+		{1, "rotatord_sink_deliveries_total", []string{`sink="disk"`, `result="confirmed"`}},
+		{2, "rotatord_sink_deliveries_total", nil},
+		{0, "rotatord_open_rotations", nil},
+		{0, "rotatord_rotations_blocked", nil},
+		{0, "rotatord_orphan_keys", nil},
+		{1, "rotatord_keys", []string{`state="managed"`}},
+		{1, "rotatord_provider_up", []string{`provider="cc"`}},
+		{2, "rotatord_sink_up", nil},
+		{0, "rotatord_breaker_open", nil},
+		{0, "rotatord_journal_errors_total", nil},
+	} {
+		if _, found := f.d.Metric(m.name, m.labels...); !found {
+			f.t.Errorf("there is no metric %s%v", m.name, m.labels)
+		}
+		f.awaitMetric(m.want, m.name, m.labels...)
+	}
+	deadline, _ := f.d.Metric("rotatord_key_revoke_due_timestamp_seconds", keyLabel(next.ID))
+	if want := float64(next.Created.Add(40 * time.Second).Unix()); deadline != want {
+		f.t.Errorf("the new key's deadline is %v, want its creation and 40 seconds, %v", deadline, want)
+	}
+	proven, _ := f.d.Metric("rotatord_last_proven_rotation_timestamp_seconds", `provider="cc"`)
+	if age := time.Since(time.Unix(int64(proven), 0)); age > time.Minute {
+		f.t.Errorf("the last proven rotation is %s ago, want moments", age)
+	}
+}
+
+func keyLabel(id int64) string { return fmt.Sprintf("key_id=%q", strconv.FormatInt(id, 10)) }
+
+// awaitMetric waits until a metric has that value; an absent one has 0.
+func (f *fleet) awaitMetric(want float64, name string, labels ...string) {
+	f.t.Helper()
+	daemon.Await(f.t, daemon.Patience, name, func() error {
+		if got, _ := f.d.Metric(name, labels...); got != want {
+			return fmt.Errorf("%s%v is %v, want %v", name, labels, got, want)
+		}
+		return nil
+	})
+}
+
+func (f *fleet) provesStatus(old daemon.Service, next emulator.CertCentralKey) {
+	f.t.Helper()
+	out, errs, code := f.d.Command("status", "-o", "json")
+	var st web.Status
+	if err := json.Unmarshal([]byte(out), &st); err != nil {
+		f.t.Fatalf("status -o json: %v in %q %q", err, out, errs)
+	}
+	if code != 0 || st.NeedsPerson || !st.Ready || len(st.InMotion)+len(st.Attention)+len(st.Waiting) != 0 {
+		f.t.Errorf("status ends with %d and says %s, want 0 and that nothing needs a person or moves", code, out)
+	}
+	if st.Version != daemon.Version {
+		f.t.Errorf("status says version %q, want %q", st.Version, daemon.Version)
+	}
+	if len(st.DueNext) != 1 || st.DueNext[0].Key.ID != strconv.FormatInt(next.ID, 10) || st.DueNext[0].Version != 1 {
+		f.t.Errorf("due next is %+v, want the new key", st.DueNext)
+	}
+	if len(st.DueNext) == 1 && st.DueNext[0].UserID != strconv.FormatInt(old.UserID, 10) {
+		f.t.Errorf("due next is a key of user %s, want %d", st.DueNext[0].UserID, old.UserID)
+	}
+	if text, _, code := f.d.Command("status"); code != 0 || !strings.Contains(text, "Nothing needs a person.") {
+		f.t.Errorf("status ends with %d and prints %q", code, text)
+	}
+}
+
+func (f *fleet) provesHistory(old daemon.Service, next emulator.CertCentralKey) {
+	f.t.Helper()
+	h := f.d.History(f.rotation().ID)
+	if h.Reason != "max_age" || h.Policy != "seconds" || h.Version != 1 || h.ServiceUser != old.Name ||
+		h.OldKey.ID != strconv.FormatInt(old.KeyID, 10) || h.NewKey.ID != strconv.FormatInt(next.ID, 10) {
+		f.t.Errorf("the rotation is %+v", h.Rotation)
+	}
+	var stages []string
+	var last time.Time
+	for i, e := range h.History {
+		if int64(i+1) != e.Seq || e.At.Before(last) || e.Note == "" {
+			f.t.Errorf("entry %d of the history is %+v, after one at %s", i, e, last)
+		}
+		last = e.At
+		if e.To != e.From {
+			stages = append(stages, e.To)
+		}
+	}
+	want := []string{"planned", "minting", "minted", "testing", "delivering", "confirmed", "grace", "revoking", "done"}
+	if diff := cmp.Diff(want, stages); diff != "" {
+		f.t.Errorf("the history's stages differ (-want +got):\n%s", diff)
+	}
+	if !h.GraceUntil.After(h.PlannedAt.Add(3 * time.Second)) {
+		f.t.Errorf("the grace period ended at %s, want more than 3s after %s", h.GraceUntil, h.PlannedAt)
+	}
+	if h.StageAt.Before(h.GraceUntil) {
+		f.t.Errorf("the old key was revoked at %s, before the grace period ended at %s", h.StageAt, h.GraceUntil)
+	}
+}
