@@ -24,10 +24,34 @@ import (
 	"github.com/rotatord/rotatord/test/realserver"
 )
 
-func TestTokenEndsMidway(t *testing.T) {
+// TestAuth shares one server among all that needs no other one.
+func TestAuth(t *testing.T) {
+	server := realserver.Vault(t)
+	for _, c := range []struct {
+		name string
+		run  func(*testing.T, *mount)
+	}{
+		{"token ends midway", tokenEndsMidway},
+		{"token runs out unused", tokenRunsOutUnused},
+		{"token revoked midway", tokenRevokedMidway},
+		{"destroyed secret id", destroyedSecretID},
+		{"wrong AppRole", wrongAppRole},
+		{"policy that does not allow", policyThatDoesNotAllow},
+		{"policy without metadata", policyWithoutMetadata},
+		{"one login at a time", oneLoginAtATime},
+		{"token file", tokenFile},
+		{"token file is renewed", tokenFileIsRenewed},
+		{"token file that cannot be renewed", tokenFileThatCannotBeRenewed},
+		{"root token never expires", rootTokenNeverExpires},
+		{"kubernetes", kubernetes},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.run(t, newMount(t, server, 2, false)) })
+	}
+}
+
+func tokenEndsMidway(t *testing.T, m *mount) {
 	t.Parallel() // it waits for time to pass
-	m := newMount(t, realserver.Vault(t), 2, false)
-	m.role = newRole(t, m.root, "short", policyFor(m.path, 2), map[string]any{"token_ttl": "2s", "token_max_ttl": "4s"})
+	m.role = newRole(t, m.root, m.path+"-short", policyFor(m.path, 2), map[string]any{"token_ttl": "2s", "token_max_ttl": "4s"})
 	o, l := m.options(), new(log)
 	o.Observer = l.observe
 	s := newSink(t, o)
@@ -43,18 +67,16 @@ func TestTokenEndsMidway(t *testing.T) {
 	}, func() bool { return l.count("login") >= 2 && l.count("renew") >= 1 })
 }
 
-func TestTokenRunsOutUnused(t *testing.T) {
+func tokenRunsOutUnused(t *testing.T, m *mount) {
 	t.Parallel() // it waits for time to pass
-	m := newMount(t, realserver.Vault(t), 2, false)
-	m.role = newRole(t, m.root, "short", policyFor(m.path, 2), map[string]any{"token_ttl": "1s", "token_max_ttl": "1s"})
+	m.role = newRole(t, m.root, m.path+"-short", policyFor(m.path, 2), map[string]any{"token_ttl": "1s", "token_max_ttl": "1s"})
 	s := newSink(t, m.options())
 	deliver(t, s, delivery(t, s, 1))
 	until(t, func() error { return nil }, func() bool { return time.Now().After(s.TokenExpiry().Add(time.Second)) })
 	deliver(t, s, delivery(t, s, 2))
 }
 
-func TestTokenRevokedMidway(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func tokenRevokedMidway(t *testing.T, m *mount) {
 	o, l := m.options(), new(log)
 	o.Observer = l.observe
 	s := newSink(t, o)
@@ -77,8 +99,7 @@ func TestTokenRevokedMidway(t *testing.T) {
 	}
 }
 
-func TestDestroyedSecretID(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func destroyedSecretID(t *testing.T, m *mount) {
 	kept, err := m.role.SecretID()
 	if err != nil {
 		t.Fatal(err)
@@ -94,8 +115,7 @@ func TestDestroyedSecretID(t *testing.T) {
 	}
 }
 
-func TestWrongAppRole(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func wrongAppRole(t *testing.T, m *mount) {
 	for _, test := range []struct {
 		name string
 		role vault.AppRole
@@ -114,8 +134,7 @@ func TestWrongAppRole(t *testing.T) {
 	}
 }
 
-func TestPolicyThatDoesNotAllow(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func policyThatDoesNotAllow(t *testing.T, m *mount) {
 	m.role = newRole(t, m.root, "reader", `path "`+m.path+`/data/*" { capabilities = ["read"] }`, nil)
 	o, l := m.options(), new(log)
 	o.Observer = l.observe
@@ -130,8 +149,7 @@ func TestPolicyThatDoesNotAllow(t *testing.T) {
 	deliver(t, s, delivery(t, s, 1))
 }
 
-func TestPolicyWithoutMetadata(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func policyWithoutMetadata(t *testing.T, m *mount) {
 	m.role = newRole(t, m.root, "no-metadata", `path "`+m.path+`/data/*" { capabilities = ["create", "update", "read"] }`, nil)
 	s := newSink(t, m.options())
 	d := delivery(t, s, 1)
@@ -141,8 +159,7 @@ func TestPolicyWithoutMetadata(t *testing.T) {
 	}
 }
 
-func TestOneLoginAtATime(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func oneLoginAtATime(t *testing.T, m *mount) {
 	o, l := m.options(), new(log)
 	o.Observer = l.observe
 	s := newSink(t, o)
@@ -182,20 +199,19 @@ func TestWaitingForALoginHonoursTheContext(t *testing.T) {
 	wantFault(t, <-first, rotator.Transient, "canceled")
 }
 
-func TestTokenFile(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func tokenFile(t *testing.T, m *mount) {
 	o, l := m.options(), new(log)
 	path := filepath.Join(t.TempDir(), "token")
 	o.Auth, o.Observer = vault.Auth{TokenFile: path}, l.observe
 	s := newSink(t, o)
 	refused(t, s, delivery(t, s, 1), rotator.Denied, path)
-	tokenFile(t, path, " ")
+	putToken(t, path, " ")
 	refused(t, s, delivery(t, s, 1), rotator.Denied, "is empty")
-	tokenFile(t, path, strings.Repeat("x", 65<<10))
+	putToken(t, path, strings.Repeat("x", 65<<10))
 	refused(t, s, delivery(t, s, 1), rotator.Denied, "no token")
 
 	first := tokenFor(t, m.root, m.path, nil)
-	tokenFile(t, path, first)
+	putToken(t, path, first)
 	deliver(t, s, delivery(t, s, 1))
 	if s.TokenExpiry().IsZero() {
 		t.Error("the token's end is not known")
@@ -208,11 +224,11 @@ func TestTokenFile(t *testing.T) {
 	if got := l.count("lookup"); got != lookups {
 		t.Error("an unchanged token file was tried again")
 	}
-	tokenFile(t, path, tokenFor(t, m.root, m.path, nil))
+	putToken(t, path, tokenFor(t, m.root, m.path, nil))
 	deliver(t, s, delivery(t, s, 2))
 
 	third := tokenFor(t, m.root, m.path, nil)
-	tokenFile(t, path, third)
+	putToken(t, path, third)
 	deliver(t, s, delivery(t, s, 3))
 	if err := m.root.Auth().Token().RevokeTree(third); err != nil {
 		t.Fatal(err)
@@ -222,24 +238,22 @@ func TestTokenFile(t *testing.T) {
 	}
 }
 
-func TestTokenFileIsRenewed(t *testing.T) {
+func tokenFileIsRenewed(t *testing.T, m *mount) {
 	t.Parallel() // it waits for time to pass
-	m := newMount(t, realserver.Vault(t), 2, false)
 	o, l := m.options(), new(log)
 	path := filepath.Join(t.TempDir(), "token")
-	tokenFile(t, path, tokenFor(t, m.root, m.path, map[string]any{"period": "2s"}))
+	putToken(t, path, tokenFor(t, m.root, m.path, map[string]any{"period": "2s"}))
 	o.Auth, o.Observer = vault.Auth{TokenFile: path}, l.observe
 	s := newSink(t, o)
 	until(t, func() error { return s.Ping(t.Context()) }, func() bool { return l.count("renew") >= 2 })
 	deliver(t, s, delivery(t, s, 1))
 }
 
-func TestTokenFileThatCannotBeRenewed(t *testing.T) {
+func tokenFileThatCannotBeRenewed(t *testing.T, m *mount) {
 	t.Parallel() // it waits for time to pass
-	m := newMount(t, realserver.Vault(t), 2, false)
 	o, l := m.options(), new(log)
 	path := filepath.Join(t.TempDir(), "token")
-	tokenFile(t, path, tokenFor(t, m.root, m.path, map[string]any{"ttl": "3s", "renewable": false}))
+	putToken(t, path, tokenFor(t, m.root, m.path, map[string]any{"ttl": "3s", "renewable": false}))
 	o.Auth, o.Observer = vault.Auth{TokenFile: path}, l.observe
 	s := newSink(t, o)
 	deliver(t, s, delivery(t, s, 1))
@@ -250,15 +264,14 @@ func TestTokenFileThatCannotBeRenewed(t *testing.T) {
 	if l.count("renew") != 0 {
 		t.Error("a token that cannot be renewed was")
 	}
-	tokenFile(t, path, tokenFor(t, m.root, m.path, nil))
+	putToken(t, path, tokenFor(t, m.root, m.path, nil))
 	deliver(t, s, delivery(t, s, 2))
 }
 
-func TestRootTokenNeverExpires(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func rootTokenNeverExpires(t *testing.T, m *mount) {
 	o := m.options()
 	path := filepath.Join(t.TempDir(), "token")
-	tokenFile(t, path, m.server.RootToken)
+	putToken(t, path, m.server.RootToken)
 	o.Auth = vault.Auth{TokenFile: path}
 	s := newSink(t, o)
 	deliver(t, s, delivery(t, s, 1))
@@ -267,8 +280,7 @@ func TestRootTokenNeverExpires(t *testing.T) {
 	}
 }
 
-func TestKubernetes(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func kubernetes(t *testing.T, m *mount) {
 	jwt, reviewer, authority := serviceAccount(t, "system:serviceaccount:apps:rotatord")
 	if err := m.root.Sys().EnableAuthWithOptions("kubernetes", &api.EnableAuthOptions{Type: "kubernetes"}); err != nil {
 		t.Fatal(err)
@@ -280,7 +292,7 @@ func TestKubernetes(t *testing.T) {
 		"bound_service_account_names": "rotatord", "bound_service_account_namespaces": "apps", "token_policies": m.path,
 	})
 	file := filepath.Join(t.TempDir(), "jwt")
-	tokenFile(t, file, jwt)
+	putToken(t, file, jwt)
 	o := m.options()
 	o.Auth = vault.Auth{Kubernetes: &vault.Kubernetes{Role: "rotatord", JWTFile: file}}
 	s := newSink(t, o)

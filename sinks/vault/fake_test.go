@@ -66,7 +66,7 @@ func fakeSink(t *testing.T, f *fake, change func(*vault.Options)) *vault.Sink {
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	path := filepath.Join(t.TempDir(), "token")
-	tokenFile(t, path, "t")
+	putToken(t, path, "t")
 	o := vault.Options{Address: server.URL, Auth: vault.Auth{TokenFile: path}, Path: "{{.ServiceUser}}"}
 	if change != nil {
 		change(&o)

@@ -118,8 +118,8 @@ func tokenFor(t testing.TB, root *api.Client, policy string, settings map[string
 	return write(t, root, "auth/token/create", all).Auth.ClientToken
 }
 
-// tokenFile writes a file that is replaced in one step, as agents do.
-func tokenFile(t testing.TB, path, token string) {
+// putToken writes a file that is replaced in one step, as agents do.
+func putToken(t testing.TB, path, token string) {
 	t.Helper()
 	next := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(next, []byte(token+"\n"), 0o600); err != nil {

@@ -40,8 +40,10 @@ func newDialer(o Options) (*dialer, error) {
 		ResponseHeaderTimeout: o.Timeout,
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConnsPerHost:   16,
-		ForceAttemptHTTP2:     true,
+		// HTTP/1.1 alone: a refused client certificate comes to light as such, where HTTP/2 may say only that there is no connection.
+		Protocols: new(http.Protocols),
 	}
+	transport.Protocols.SetHTTP1(true)
 	client := &http.Client{
 		Transport:     guard{transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -14,6 +14,21 @@ import (
 	"github.com/rotatord/rotatord/test/realserver"
 )
 
+// TestTrouble shares one server among all that needs no other one.
+func TestTrouble(t *testing.T) {
+	server := realserver.Vault(t)
+	for _, c := range []struct {
+		name string
+		run  func(*testing.T, *mount)
+	}{
+		{"writes without end in the same moment", writesWithoutEndInTheSameMoment},
+		{"odd answer to a write", oddAnswerToAWrite},
+		{"slow server", slowServer},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.run(t, newMount(t, server, 2, false)) })
+	}
+}
+
 func TestSealedAndRestarted(t *testing.T) {
 	server := realserver.Vault(t, realserver.Persistent())
 	m := newMount(t, server, 2, false)
@@ -151,8 +166,7 @@ func TestWriteInTheSameMoment(t *testing.T) {
 	}
 }
 
-func TestWritesWithoutEndInTheSameMoment(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func writesWithoutEndInTheSameMoment(t *testing.T, m *mount) {
 	var versions atomic.Int64
 	other := newSink(t, m.options())
 	address := newProxy(t, m.server.Address, func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
@@ -200,8 +214,7 @@ func TestLostAnswerAndNoReadBack(t *testing.T) {
 	}
 }
 
-func TestOddAnswerToAWrite(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func oddAnswerToAWrite(t *testing.T, m *mount) {
 	for _, body := range []string{"", "{}", "<html>", `{"data":{"version":77}}`} {
 		s, _ := interfering(t, m, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { _, _ = w.Write([]byte(body)) })
 		_, err := s.Deliver(t.Context(), delivery(t, s, 1))
@@ -211,8 +224,7 @@ func TestOddAnswerToAWrite(t *testing.T) {
 	}
 }
 
-func TestSlowServer(t *testing.T) {
-	m := newMount(t, realserver.Vault(t), 2, false)
+func slowServer(t *testing.T, m *mount) {
 	hold := make(chan struct{})
 	address := newProxy(t, m.server.Address, func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 		select {
