@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -45,9 +46,12 @@ func planned(n int) rotator.Change {
 	return rotator.Plan(fmt.Sprint("rotation-", n), r, epoch, "the deadline is near")
 }
 
-// BenchmarkCommit measures acknowledged changes of rotations per second, with so many committers at once, beside the
-// bare syncs per second that the disk gives.
+// BenchmarkCommit measures acknowledged changes of rotations per second with so many committers at once, beside what the
+// disk and SQLite give without the store: bare syncs, and a lone writer of the same rows that puts as many into a
+// transaction as the committer may.
 func BenchmarkCommit(b *testing.B) {
+	b.Run("bare=syncs", benchSyncs)
+	b.Run("bare=writer", benchBareWriter)
 	for _, committers := range []int{1, 16, 256} {
 		b.Run(fmt.Sprint("committers=", committers), func(b *testing.B) {
 			s := openTemp(b)
@@ -64,6 +68,53 @@ func BenchmarkCommit(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
 		})
 	}
+}
+
+func benchSyncs(b *testing.B) {
+	f, err := os.Create(filepath.Join(b.TempDir(), "log"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close() //nolint:errcheck // a file of the benchmark
+	block := make([]byte, 4096)
+	for b.Loop() {
+		if _, err := f.Write(block); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "syncs/s")
+}
+
+func benchBareWriter(b *testing.B) {
+	s := openTemp(b)
+	c := planned(0)
+	if err := s.Commit(context.Background(), c); err != nil {
+		b.Fatal(err)
+	}
+	r := c.After
+	b.ResetTimer()
+	for done := 0; done < b.N; done += maxBatch {
+		err := s.write(context.Background(), "bare", func(w *writer) error {
+			for range min(maxBatch, b.N-done) {
+				ready, err := prepare("bare", r.Wait("nothing new to see", epoch.Add(time.Hour)))
+				if err != nil {
+					return err
+				}
+				if err := ready.apply(w, "bare"); err != nil {
+					return err
+				}
+				r = ready.After
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
 }
 
 func commitAll(b *testing.B, s *Store, rotations []rotator.Rotation) {
@@ -144,7 +195,8 @@ func BenchmarkIdleTick(b *testing.B) {
 		b.Run(fmt.Sprint("tracked=", tracked), func(b *testing.B) {
 			s := openTemp(b)
 			start := time.Now()
-			mergePages(b, s, tracked/1000, 1000, 1)
+			rows := min(tracked, 20_000) // the larger the page, the fewer times an index page is written again
+			mergePages(b, s, tracked/rows, rows, 1)
 			b.Logf("%d keys stored in %s", tracked, time.Since(start).Round(time.Millisecond))
 			tick(b, s)
 			for b.Loop() {

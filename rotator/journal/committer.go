@@ -70,6 +70,11 @@ func (s *Store) write(ctx context.Context, op string, run func(w *writer) error)
 	case err := <-r.done:
 		return err
 	case <-ctx.Done():
+	}
+	select {
+	case err := <-r.done:
+		return err
+	default:
 		return s.faults.of(op, ctx.Err())
 	}
 }

@@ -12,6 +12,12 @@ func open(t *testing.T) rotator.Store {
 	return openTemp(t)
 }
 
-func TestConformance(t *testing.T) { journaltest.Run(t, open) }
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	journaltest.Run(t, open)
+}
 
-func TestModel(t *testing.T) { journaltest.Model(t, open) }
+func TestModel(t *testing.T) {
+	t.Parallel()
+	journaltest.Model(t, open)
+}

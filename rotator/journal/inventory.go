@@ -38,7 +38,7 @@ WHERE provider = $2 AND id = $3 AND (missing_since IS NULL OR sum <> 0)`
 )
 
 // Merge implements [rotator.Inventory]. While it runs, no other write does: merge a page of a scan at a time, not all of
-// it.
+// it. A few thousand rows at a time are good: with fewer, a large inventory's index pages are written again more often.
 func (s *Store) Merge(ctx context.Context, provider string, users []rotator.UserRow, keys []rotator.KeyRow) error {
 	if len(users)+len(keys) == 0 {
 		return nil

@@ -30,7 +30,7 @@ const (
 // Options are what a caller may set. The zero Options are good for production.
 type Options struct {
 	// OnDamaged is called for each rotation that was skipped because its stored form cannot be read, each time this is
-	// found; an open one is looked at again every hour. It must not call the store. nil ignores it.
+	// found; an open one is looked at again every hour. nil ignores it.
 	OnDamaged func(rotation string, err error)
 	// WipeAfter is how long the journal must be idle before the copies of erased secrets are truncated out of the
 	// write-ahead log; 0 is two seconds. A journal that is never idle does it all the same, now and then.

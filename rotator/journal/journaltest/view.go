@@ -87,11 +87,12 @@ var viewCases = []testCase{
 		forever := b.key("p", "forever", b.now)
 		forever.Deadline = time.Time{}
 		b.merge(forever)
-		for i := range 1500 {
-			k := b.key("p", fmt.Sprintf("k%04d", i), b.now.Add(time.Duration(i+1)*time.Hour))
-			b.merge(k)
-			want = append(want, k.ID)
+		many := make([]rotator.KeyRow, 1500)
+		for i := range many {
+			many[len(many)-1-i] = b.key("p", fmt.Sprintf("k%04d", i), b.now.Add(time.Duration(i+1)*time.Hour))
+			want = append(want, fmt.Sprintf("k%04d", i))
 		}
+		b.merge(many...)
 		var got []string
 		b.ok(b.ManagedKeys(b.ctx, func(k rotator.TrackedKey) error {
 			got = append(got, k.ID)
