@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -286,5 +287,44 @@ func TestOperationsAreAllKnown(t *testing.T) {
 		if got := l.count(operation); got != want {
 			t.Errorf("%s was observed %d times, want %d", operation, got, want)
 		}
+	}
+}
+
+func TestManyRefusalsLeadToOneLogin(t *testing.T) {
+	const many = 20
+	var logins atomic.Int64
+	var refusals sync.WaitGroup
+	refusals.Add(many)
+	f := &fake{answers: map[string]http.HandlerFunc{
+		"PUT /v1/auth/approle/login": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"auth":{"client_token":"t-%d","lease_duration":3600,"renewable":true}}`, logins.Add(1))
+		},
+		"GET /v1/auth/token/lookup-self": func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Vault-Token") != "t-1" {
+				answer(200, `{"data":{"ttl":3600,"expire_time":"2030-01-01T00:00:00Z"}}`)(w, r)
+				return
+			}
+			refusals.Done()
+			refusals.Wait() // all were sent with the first token
+			answer(403, `{"errors":["permission denied"]}`)(w, r)
+		},
+	}}
+	s := fakeSink(t, f, func(o *vault.Options) {
+		o.Auth = vault.Auth{AppRole: &vault.AppRole{RoleID: "r", SecretID: func() (rotator.Secret, error) { return rotator.SecretString("s"), nil }}}
+	})
+	var all sync.WaitGroup
+	for range many {
+		all.Go(func() {
+			if err := s.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := logins.Load(); got != 2 {
+		t.Errorf("%d logins, want 2", got)
+	}
+	if got := f.count("PUT /v1/auth/token/revoke-self"); got != 1 {
+		t.Errorf("%d tokens were given back, want 1", got)
 	}
 }
