@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
+//go:generate go test . -run TestCommandReferenceIsFresh -update
+
 var update = flag.Bool("update", false, "write docs/reference/cli.md")
 
 // TestCommandReferenceIsFresh compares docs/reference/cli.md with the commands as they are.
