@@ -102,6 +102,11 @@ func (r *Rotation) Coordinates() Coordinates {
 	return Coordinates{Provider: r.Provider, UserID: r.UserID, ServiceUser: user, Credential: r.Base}
 }
 
+// DeliversTo reports whether the rotation delivers to that place.
+func (r *Rotation) DeliversTo(sink, location string) bool {
+	return slices.ContainsFunc(r.Sinks, func(p SinkProgress) bool { return p.Sink == sink && p.Location == location })
+}
+
 // Unconfirmed lists the indexes of the sinks that do not hold the new key yet.
 func (r *Rotation) Unconfirmed() []int {
 	var open []int

@@ -29,6 +29,7 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	}
 	s := seriesOf(r, keys)
 	if why := s.superseded(r); why != "" {
+		a.requestScan() // the inventory that the plan was made from is behind
 		return r.Supersede(now, why, now.Add(abandonedRetry)), nil
 	}
 	if s.highest >= r.Version {
@@ -124,12 +125,15 @@ func (s series) full(perCredential, perUser int) string {
 	}
 }
 
+// roomIdle is how long at least a key must have been idle that is revoked to make room: a policy without grace and idle
+// time says nothing about how often consumers of an older key come by.
+const roomIdle = 24 * time.Hour
+
 // makeRoom is guarantee G4 at the cap: it retires a key only if it is ours, superseded and idle; else it blocks.
 func (e *Engine) makeRoom(ctx context.Context, a *account, r *rotator.Rotation, s series, why string) (rotator.Change, error) {
 	now := time.Now()
 	for _, k := range s.keys {
-		idle := a.provider().Limits().ReportsLastUse && now.Sub(k.LastUsed) >= max(r.Terms.Idle, r.Terms.Grace)
-		if k.State != rotator.KeyActive || k.ID == r.OldKey.ID || !idle {
+		if k.State != rotator.KeyActive || k.ID == r.OldKey.ID || !idleForRoom(a, r, k.Key, now) {
 			continue
 		}
 		rec, err := e.store.Name(ctx, r.Provider, r.UserID, k.Name)
@@ -139,14 +143,28 @@ func (e *Engine) makeRoom(ctx context.Context, a *account, r *rotator.Rotation, 
 			}
 			continue
 		}
+		if !rec.Sealed && !k.LastUsed.IsZero() {
+			continue // its secret was never ours, and somebody has it
+		}
 		err = a.provider().Retire(ctx, k.Key)
 		e.note(ctx, a, err)
 		if err != nil {
 			return rotator.Change{}, err
 		}
-		return r.Wait(fmt.Sprintf("made room: revoked key %s (id %s), which rotation %s made, which is superseded and idle", k.Name, k.ID, rec.Rotation), now), nil
+		// The provider's list may be behind its own act.
+		next := now.Add(settleStep(a.provider().Limits().Propagation))
+		return r.Wait(fmt.Sprintf("made room: revoked key %s (id %s), which rotation %s made, which is superseded and idle", k.Name, k.ID, rec.Rotation), next), nil
 	}
 	return r.Block(rotator.BlockAtKeyCap, why+"; nothing was revoked to make room: revoke a key that nobody needs, or raise the cap", now, now.Add(planRecheck)), nil
+}
+
+// idleForRoom needs a provider that reports use: elsewhere nothing tells that a key is idle.
+func idleForRoom(a *account, r *rotator.Rotation, k rotator.Key, now time.Time) bool {
+	lastSign := k.LastUsed
+	if k.Created.After(lastSign) {
+		lastSign = k.Created
+	}
+	return a.provider().Limits().ReportsLastUse && now.Sub(lastSign) >= max(r.Terms.Idle, r.Terms.Grace, roomIdle)
 }
 
 // mint makes the key, in one call, right after its intent was committed in this process.

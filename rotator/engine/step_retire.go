@@ -76,40 +76,98 @@ func (e *Engine) mayRetire(ctx context.Context, a *account, r *rotator.Rotation)
 	if p := e.policy(r.Policy); p != nil {
 		ev.Window = p.Window
 	}
-	if err := e.readSinks(ctx, a, r, &ev); err != nil {
+	err := e.readSinks(ctx, a, r, &ev)
+	if err == nil && r.Reason != rotator.ReasonCompromised {
+		err = e.readFormerPlaces(ctx, r, &ev)
+	}
+	if err != nil {
 		return rotator.Verdict{}, err
 	}
-	var err error
 	if ev.Keys, err = e.listKeys(ctx, a, r.UserID); err != nil {
 		return rotator.Verdict{}, err
 	}
 	ev.Now = time.Now()
 	if ev.Hold, err = e.store.HoldOn(ctx, r.CredentialID, ev.Now); err != nil {
-		return rotator.Verdict{}, journalError{err}
+		return rotator.Verdict{}, asJournal(err)
 	}
 	return rotator.MayRetire(r, ev), nil
 }
 
-// readSinks reads every sink back and tries a copy that was read at the provider: not the copy that was sent.
+// readSinks reads every sink back and tries a copy that was read at the provider: not the copy that was sent. One copy is
+// enough, because all that match are the same secret.
 func (e *Engine) readSinks(ctx context.Context, a *account, r *rotator.Rotation, ev *rotator.Evidence) error {
+	tried := false
 	for _, p := range r.Sinks {
 		found, copied, err := e.observe(ctx, r, p)
 		if err != nil {
 			return err
 		}
 		ev.Sinks = append(ev.Sinks, found)
-		if found.Matches && !ev.NewKeyWorks && ev.NewKeyTrouble == "" {
-			err = a.provider().Check(ctx, r.UserID, copied)
+		if found.Matches && !tried {
+			tried = true
+			err = e.tryCopy(ctx, a, r, copied, ev)
 		}
 		copied.Wipe()
-		switch {
-		case err == nil:
-			ev.NewKeyWorks = ev.NewKeyWorks || found.Matches
-		case rotator.KindOf(err) == rotator.Denied, rotator.KindOf(err) == rotator.Conflict, rotator.KindOf(err) == rotator.Invalid:
-			ev.NewKeyTrouble = err.Error()
-		default:
-			return fmt.Errorf("trying the new key at the provider: %w", err)
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// tryCopy returns an error where the provider gave no answer about the key.
+func (e *Engine) tryCopy(ctx context.Context, a *account, r *rotator.Rotation, copied rotator.Secret, ev *rotator.Evidence) error {
+	err := a.provider().Check(ctx, r.UserID, copied)
+	if err == nil {
+		ev.NewKeyWorks = true
+		return nil
+	}
+	switch rotator.KindOf(err) {
+	case rotator.Denied, rotator.Conflict, rotator.Invalid:
+		ev.NewKeyTrouble = err.Error()
+		return nil
+	default:
+		return fmt.Errorf("trying the new key at the provider: %w", err)
+	}
+}
+
+// readFormerPlaces looks at where the old key was delivered and the new one was not, because the service user was renamed
+// or the sink's path or the policy was changed: whoever still reads there must not lose the key (guarantee G1). A sink
+// that is no longer configured cannot be asked.
+func (e *Engine) readFormerPlaces(ctx context.Context, r *rotator.Rotation, ev *rotator.Evidence) error {
+	before, err := e.madeBy(ctx, r.Provider, r.UserID, r.OldKey)
+	if err != nil || before == nil {
+		return err
+	}
+	for _, p := range before.Sinks {
+		if _, configured := e.setup.Load().Sinks[p.Sink]; !configured || r.DeliversTo(p.Sink, p.Location) {
+			continue
+		}
+		found, copied, err := e.observe(ctx, before, p)
+		copied.Wipe()
+		if err != nil {
+			return err
+		}
+		if found.Matches {
+			ev.Sinks = append(ev.Sinks, rotator.SinkEvidence{Sink: p.Sink, Block: rotator.BlockSinkMismatch, Trouble: fmt.Sprintf(
+				"%s still holds the old key, and the new one is delivered elsewhere; move who reads there and remove it", p.Location)})
+		}
+	}
+	return nil
+}
+
+// madeBy returns the rotation that made a key, or nil for a key that is not ours.
+func (e *Engine) madeBy(ctx context.Context, provider, userID string, k rotator.KeyRef) (*rotator.Rotation, error) {
+	rec, err := e.store.Name(ctx, provider, userID, k.Name)
+	if err != nil {
+		return nil, asJournal(unlessGone(err))
+	}
+	r, err := e.store.Rotation(ctx, rec.Rotation)
+	if err != nil {
+		return nil, asJournal(unlessGone(err))
+	}
+	if r.NewKey.ID != k.ID {
+		return nil, nil
+	}
+	return &r, nil
 }

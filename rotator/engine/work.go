@@ -122,6 +122,14 @@ type journalError struct{ error }
 
 func (j journalError) Unwrap() error { return j.error }
 
+// asJournal marks err, unless it is nil.
+func asJournal(err error) error {
+	if err == nil {
+		return nil
+	}
+	return journalError{err}
+}
+
 func isJournal(err error) bool {
 	_, ok := errors.AsType[journalError](err)
 	return ok

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,6 +38,9 @@ type world struct {
 	setup    engine.Setup
 	loud     bool
 	look     time.Duration
+	// outer, if set, is what the daemon gets in place of the provider or a sink.
+	outerProvider func(rotator.Provider) rotator.Provider
+	outerSink     func(name string, s rotator.Sink) rotator.Sink
 }
 
 // newWorld has one service user with one key, "deploy", that became due ten days ago under a policy with two sinks.
@@ -67,10 +71,17 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// slow lets months pass quickly: the loops look at the clock rarely.
+func (w *world) slow() {
+	w.look = time.Hour
+	w.setup.Scan, _ = rotator.ParseSchedule("0 */6 * * *", "")
+}
+
 // life is one run of the daemon.
 type life struct {
 	w      *world
 	engine *engine.Engine
+	setup  engine.Setup
 	store  *journal.Store
 	cancel context.CancelFunc
 	done   chan error
@@ -103,6 +114,12 @@ func (w *world) begin(crash *rotatortest.Crash, wrap func(rotator.Store) rotator
 	}
 	for name, sink := range w.sinks {
 		s.Sinks[name] = sink
+		if w.outerSink != nil {
+			s.Sinks[name] = w.outerSink(name, sink)
+		}
+	}
+	if w.outerProvider != nil {
+		p = w.outerProvider(p)
 	}
 	if crash != nil {
 		crash.OnCrash = cancel
@@ -120,9 +137,22 @@ func (w *world) begin(crash *rotatortest.Crash, wrap func(rotator.Store) rotator
 		asStore = wrap(asStore)
 	}
 	s.Accounts = []engine.Account{{Name: "cc", Provider: p, MaxKeys: 2}}
+	l.setup = s
 	l.engine = engine.New(engine.Options{Store: asStore, Sealer: w.sealer, Log: log, Drain: time.Second, Look: w.look}, &s)
 	go func() { l.done <- l.engine.Run(ctx) }()
 	return l
+}
+
+// reload puts a changed configuration in force. change gets a copy.
+func (l *life) reload(change func(s *engine.Setup)) {
+	l.w.t.Helper()
+	s := l.setup
+	s.Sinks = maps.Clone(s.Sinks)
+	change(&s)
+	l.setup = s
+	if err := l.engine.Apply(l.w.t.Context(), &s); err != nil {
+		l.w.t.Fatal(err)
+	}
 }
 
 // stop ends the life and waits until nothing of it moves.
