@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,13 +39,15 @@ type Options struct {
 	Observer engine.Observer
 	// Retry, if set, is used in place of [DefaultRetry].
 	Retry engine.Backoff
+	// Drain is how long a stop waits for calls in flight; 0 is twenty seconds.
+	Drain time.Duration
 }
 
 // DefaultRetry spaces the retries of failed steps.
 var DefaultRetry = engine.Backoff{Base: 5 * time.Second, Max: 15 * time.Minute}
 
-// drain is how long a stop waits for calls in flight: shorter than systemd's and Kubernetes' patience.
-const drain = 20 * time.Second
+// defaultDrain is shorter than systemd's and Kubernetes' patience.
+const defaultDrain = 20 * time.Second
 
 // memoryTarget is where the garbage collector begins to work harder. It bounds what a large scan leaves behind, not what
 // the daemon may use.
@@ -116,7 +119,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.config.Store(c)
 	a.setup.Store(setup)
-	a.engine = engine.New(engine.Options{Store: a.store, Sealer: sealer, Log: a.log, Observer: a.observer(), Drain: drain}, setup)
+	a.engine = engine.New(engine.Options{Store: a.store, Sealer: sealer, Log: a.log, Observer: a.observer(),
+		Drain: cmp.Or(o.Drain, defaultDrain)}, setup)
 	return a, a.listen(ctx, c, registry)
 }
 
@@ -200,6 +204,7 @@ func (a *App) Run(ctx context.Context) error {
 	}()
 	a.harden()
 	a.server.SetReady()
+	defer context.AfterFunc(ctx, func() { a.server.SetUnready("rotatord is stopping") })()
 	go a.preflight(ctx)
 	supervised := make(chan struct{})
 	go func() { a.supervise(ctx); close(supervised) }()

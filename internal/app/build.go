@@ -34,42 +34,44 @@ type built[C, T any] struct {
 }
 
 func newBuilder(version string, retry engine.Backoff, observe requests) *builder {
-	return &builder{observe: observe, retry: retry, userAgent: "rotatord/" + version,
-		providers: map[string]built[config.Provider, rotator.Provider]{}, sinks: map[string]built[config.Sink, rotator.Sink]{}}
+	return &builder{observe: observe, retry: retry, userAgent: "rotatord/" + version}
 }
 
-// keep returns what was made before from the same configuration, or makes it.
-func keep[C, T any](known map[string]built[C, T], name string, from C, build func(C) (T, error)) (T, error) {
+// keep puts into next what was made before from the same configuration, or makes it.
+func keep[C, T any](known, next map[string]built[C, T], name string, from C, build func(C) (T, error)) (T, error) {
 	if b, ok := known[name]; ok && reflect.DeepEqual(b.from, from) {
+		next[name] = b
 		return b.made, nil
 	}
 	made, err := build(from)
 	if err == nil {
-		known[name] = built[C, T]{from: from, made: made}
+		next[name] = built[C, T]{from: from, made: made}
 	}
 	return made, err
 }
 
-// setup makes of a configuration what the engine runs on.
+// setup makes of a configuration what the engine runs on. Only if all of it can be made does the builder remember it in
+// place of what it made before.
 func (b *builder) setup(c *config.Config) (*engine.Setup, error) {
 	s := &engine.Setup{
 		Sinks: make(map[string]rotator.Sink, len(c.Sinks)), Retry: b.retry,
 		Cap:        rotator.CapLimits{MaxShare: float64(c.Limits.MaxSharePerScan), AlwaysAllowed: c.Limits.AlwaysAllowed},
 		Concurrent: c.Limits.ConcurrentRotations, HaltAfter: c.Limits.HaltAfterFailures,
 	}
+	providers, sinks := map[string]built[config.Provider, rotator.Provider]{}, map[string]built[config.Sink, rotator.Sink]{}
 	var err error
 	if s.Scan, err = rotator.ParseSchedule(c.Scan.Schedule, c.Scan.Timezone); err != nil {
 		return nil, err
 	}
 	for _, p := range c.Providers {
-		made, err := keep(b.providers, p.Name, p, b.provider)
+		made, err := keep(b.providers, providers, p.Name, p, b.provider)
 		if err != nil {
 			return nil, fmt.Errorf("provider %s: %w", p.Name, err)
 		}
 		s.Accounts = append(s.Accounts, engine.Account{Name: p.Name, Provider: made, MaxKeys: p.CertCentral.MaxKeys})
 	}
 	for _, k := range c.Sinks {
-		if s.Sinks[k.Name], err = keep(b.sinks, k.Name, k, newSink); err != nil {
+		if s.Sinks[k.Name], err = keep(b.sinks, sinks, k.Name, k, newSink); err != nil {
 			return nil, fmt.Errorf("sink %s: %w", k.Name, err)
 		}
 	}
@@ -80,6 +82,7 @@ func (b *builder) setup(c *config.Config) (*engine.Setup, error) {
 		s.Freezes = append(s.Freezes, rotator.Freeze{From: f.From.Start(), To: f.To.End(), Reason: f.Reason,
 			UnlessExpiresWithin: time.Duration(f.UnlessExpiresWithin)})
 	}
+	b.providers, b.sinks = providers, sinks
 	return s, nil
 }
 
