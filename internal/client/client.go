@@ -86,7 +86,10 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if out == nil {
 		return nil
 	}
-	return json.Unmarshal(answer, out)
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("the answer from %s is not what a daemon says: %w; is it rotatord that answers there?", c.base.Redacted(), err)
+	}
+	return nil
 }
 
 func (c *Client) unreachable(err error) error {
