@@ -168,7 +168,8 @@ func TestFingerprint(t *testing.T) {
 }
 
 func TestCheckTellsKeysApart(t *testing.T) {
-	if newSealer(t, 1).Check() != newSealer(t, 1).Check() {
+	one, again := newSealer(t, 1), newSealer(t, 1)
+	if one.Check() != again.Check() {
 		t.Error("one key has two check values")
 	}
 	if newSealer(t, 1).Check() == newSealer(t, 2).Check() {
