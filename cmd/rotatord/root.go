@@ -180,5 +180,5 @@ func span(d time.Duration) string {
 // terminal reports whether out is one, so that it may be given colours.
 func terminal(out io.Writer) bool {
 	f, ok := out.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" //nolint:gosec // a file descriptor fits an int
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
 }

@@ -20,7 +20,7 @@ another key, what is sealed in the journal could not be opened any more.`,
 				line(cmd.OutOrStdout(), "%s", seal.NewKey())
 				return nil
 			}
-			file, err := os.OpenFile(given[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400) //nolint:gosec // the path is the operator's own
+			file, err := os.OpenFile(given[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -116,7 +117,11 @@ const defaultServiceUsers = "/user/api-only"
 
 // newTransport trusts the system's certificates, or those in caFile alone. The proxy comes from the environment.
 func newTransport(caFile string) (*http.Transport, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented to be one
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return nil, errors.New("net/http has another transport than its documented one")
+	}
+	t := standard.Clone()
 	if caFile == "" {
 		return t, nil
 	}

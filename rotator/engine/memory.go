@@ -104,7 +104,7 @@ func (h *hasher) time(t time.Time) *hasher {
 	if t.IsZero() {
 		return h.number(0)
 	}
-	return h.number(uint64(t.UnixMilli())) //nolint:gosec // only its bits count
+	return h.number(uint64(t.UnixMilli()))
 }
 
 func (h *hasher) sum() uint64 {
