@@ -136,7 +136,7 @@ func (r *refusal) Error() string { return r.why }
 // checked is what the output of every action passes through.
 func checked(v any) (string, error) {
 	value := fmt.Sprint(v)
-	why := ""
+	var why string
 	switch {
 	case value == "":
 		return "", &refusal{"a value is empty: the provider has no such name for this service user; use another field, {{.UserID}} for one"}

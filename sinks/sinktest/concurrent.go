@@ -14,10 +14,13 @@ const stops = 100
 // stoppedEverywhere ends a delivery at each of its changes in turn, and then repeats it.
 func stoppedEverywhere(t *testing.T, h Harness) {
 	for n := range stops {
-		fresh, freshStopped := stopOnce(t, h, n, fmt.Sprintf("fresh-%d", n), 0)
-		again, againStopped := stopOnce(t, h, n, fmt.Sprintf("again-%d", n), 1)
-		if fresh != nil || again != nil {
-			t.Fatalf("stop %d: %v, %v", n, fresh, again)
+		freshStopped, err := stopOnce(t, h, n, fmt.Sprintf("fresh-%d", n), 0)
+		if err != nil {
+			t.Fatalf("first delivery, stop %d: %v", n, err)
+		}
+		againStopped, err := stopOnce(t, h, n, fmt.Sprintf("again-%d", n), 1)
+		if err != nil {
+			t.Fatalf("second delivery, stop %d: %v", n, err)
 		}
 		if !freshStopped && !againStopped {
 			if n == 0 {
@@ -31,7 +34,7 @@ func stoppedEverywhere(t *testing.T, h Harness) {
 
 // stopOnce delivers version from+1 over version from (0 for none), stopped at change n, and checks what is there then and after
 // the same delivery was repeated.
-func stopOnce(t *testing.T, h Harness, n int, user string, from int) (err error, stopped bool) {
+func stopOnce(t *testing.T, h Harness, n int, user string, from int) (stopped bool, err error) {
 	t.Helper()
 	d := delivery(t, h.Sink, user, from+1)
 	if from > 0 {
@@ -40,20 +43,20 @@ func stopOnce(t *testing.T, h Harness, n int, user string, from int) (err error,
 	sink, wasStopped := h.Stopping(t, n)
 	_, err = sink.Deliver(t.Context(), d)
 	if (err != nil) != wasStopped() {
-		return fmt.Errorf("delivery of version %d ended with %w, stopped: %t", d.Version, err, wasStopped()), true
+		return true, fmt.Errorf("delivery of version %d ended with %w, stopped: %t", d.Version, err, wasStopped())
 	}
 	if err := h.between(d, user, from); err != nil {
-		return err, true
+		return true, err
 	}
 	if got := observe(t, h.Sink, d); got.Present && (!got.Ours || string(got.Secret.Reveal()) != secretOf(user, got.Version)) {
-		return fmt.Errorf("after the stop %+v is observed", got), true
+		return true, fmt.Errorf("after the stop %+v is observed", got)
 	}
 	deliver(t, h.Sink, d)
 	h.holds(t, d)
 	next := delivery(t, h.Sink, user, from+2)
 	deliver(t, h.Sink, next)
 	h.holds(t, next)
-	return nil, wasStopped()
+	return wasStopped(), nil
 }
 
 // between checks that a consumer reads the version before or the new one, whole.

@@ -19,7 +19,7 @@ func binary(t testing.TB, name string) string {
 	}
 	build := filepath.Join(root, "test", "servers", "build")
 	var out, errs bytes.Buffer
-	cmd := exec.Command(build, name) //nolint:gosec // our own script
+	cmd := exec.CommandContext(t.Context(), build, name) //nolint:gosec // our own script
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("there is no %s server to test against: %v\n%s\nmake it with: %s %s", name, err, errs.String(), build, name)

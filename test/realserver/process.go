@@ -48,7 +48,7 @@ func (o *output) String() string {
 // launch starts a server. Its environment holds nothing of the test's but PATH, so that no address, token or proxy of the
 // machine reaches it.
 func launch(dir string, env []string, name string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(name, args...), output: new(output), ended: make(chan struct{})} //nolint:gosec // a test's server
+	p := &process{cmd: exec.CommandContext(context.Background(), name, args...), output: new(output), ended: make(chan struct{})} //nolint:gosec // a test's server
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.cmd.Dir = dir
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
@@ -102,13 +102,15 @@ func (p *process) kill() {
 // freePair returns a port P such that P and P+1 were both free a moment ago.
 func freePair(t testing.TB) int {
 	t.Helper()
+	var listen net.ListenConfig
 	for range 100 {
-		first, err := net.Listen("tcp", "127.0.0.1:0")
+		first, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatalf("find a free port: %v", err)
 		}
-		port := first.Addr().(*net.TCPAddr).Port
-		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
+		_, text, _ := net.SplitHostPort(first.Addr().String()) // a listener's own address
+		port, _ := strconv.Atoi(text)                          // as above
+		second, err := listen.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
 		_ = first.Close()
 		if err == nil {
 			_ = second.Close()

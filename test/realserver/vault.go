@@ -135,11 +135,11 @@ func (v *VaultServer) answers(ctx context.Context) error {
 // Client returns a client with the root token, which follows nothing of the environment but what tests set themselves.
 func (v *VaultServer) Client() *api.Client {
 	v.t.Helper()
-	config := &api.Config{Address: v.Address, HttpClient: &http.Client{Transport: &http.Transport{}}}
+	transport := &http.Transport{}
 	if v.Authority != nil {
-		config.HttpClient.Transport.(*http.Transport).TLSClientConfig = v.tlsConfig()
+		transport.TLSClientConfig = v.tlsConfig()
 	}
-	client, err := api.NewClient(config)
+	client, err := api.NewClient(&api.Config{Address: v.Address, HttpClient: &http.Client{Transport: transport}})
 	if err != nil {
 		v.t.Fatalf("make a Vault client: %v", err)
 	}
