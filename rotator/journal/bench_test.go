@@ -75,7 +75,7 @@ func benchSyncs(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // a file of the benchmark
+	defer f.Close()
 	block := make([]byte, 4096)
 	for b.Loop() {
 		if _, err := f.Write(block); err != nil {

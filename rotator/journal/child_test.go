@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 
 func child(t *testing.T, role, dir string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // the test binary itself
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+role, childDir+"="+dir)
 	cmd.Stderr = os.Stderr
 	return cmd

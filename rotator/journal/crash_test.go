@@ -49,7 +49,7 @@ func TestAcknowledgedCommitsSurviveKills(t *testing.T) {
 	acknowledged := map[string]int64{}
 	for kill := range 6 {
 		before := len(acknowledged)
-		commitAndKill(t, dir, 20+rand.IntN(400), acknowledged) //nolint:gosec // any moment will do
+		commitAndKill(t, dir, 20+rand.IntN(400), acknowledged)
 		if len(acknowledged) == before {
 			t.Fatalf("kill %d: nothing was acknowledged before it", kill)
 		}

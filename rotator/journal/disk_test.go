@@ -34,10 +34,10 @@ func TestReadOnlyDisk(t *testing.T) { ownDisk(t, "read-only") }
 
 func TestForeignFolder(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // the stranger has to come that far
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o555); err != nil { //nolint:gosec // likewise
+	if err := os.Chmod(dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
 	if err := child(t, "stranger", dir).Run(); err != nil {
@@ -100,7 +100,7 @@ func meetFullDisk(dir string) error {
 }
 
 func fillDisk(path string) error {
-	f, err := os.Create(path) //nolint:gosec // a path of the test
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func TestFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer db.Close() //nolint:errcheck // nothing was written
+		defer db.Close()
 		_, err = db.ExecContext(t.Context(), "DELETE FROM meta")
 		return s.faults.of("try", err)
 	}

@@ -67,8 +67,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		s.onDamaged = func(string, error) {}
 	}
 	if err := s.open(ctx, cmp.Or(opts.WipeAfter, defaultWipeAfter)); err != nil {
-		s.shut()
-		return nil, s.faults.of(op, err)
+		return nil, errors.Join(s.faults.of(op, err), s.shut())
 	}
 	return s, nil
 }
@@ -124,7 +123,7 @@ func dsn(path string, pragmas []string) string {
 }
 
 func checkFolder(dir string) error {
-	info, err := os.Stat(dir)
+	info, err := os.Stat(dir) //nolint:gosec // the operator's own path
 	if errors.Is(err, fs.ErrNotExist) {
 		return rotator.NewFault("open journal", rotator.Invalid, "the journal's folder does not exist: %w; make it as rotatord's user with: "+
 			"install -d -m 0700 %s", err, dir)

@@ -51,7 +51,7 @@ func TestTheLockIsNotFollowedToAnotherFile(t *testing.T) {
 
 func TestFilesAreForTheOwnerAlone(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "rotatord.db"), nil, 0o644); err != nil { //nolint:gosec // too wide on purpose
+	if err := os.WriteFile(filepath.Join(dir, "rotatord.db"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s := openIn(t, dir, Options{})
@@ -76,7 +76,7 @@ func TestFoldersThatWillNotDo(t *testing.T) {
 	if err := os.Mkdir(open, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(open, 0o777); err != nil { //nolint:gosec // too wide on purpose
+	if err := os.Chmod(open, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "file")
@@ -109,7 +109,7 @@ func TestWhatIsNoJournalIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(t, openError(t, path), rotator.Invalid, "is damaged", "backup")
-	if after, err := os.ReadFile(path); err != nil || string(after) != string(garbage) { //nolint:gosec // a path of the test
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(garbage) {
 		t.Errorf("the file was changed: %v", err)
 	}
 }

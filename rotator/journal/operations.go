@@ -32,7 +32,7 @@ ON CONFLICT (provider) DO UPDATE SET body = excluded.body WHERE provider_state.b
 
 // PutHold implements [rotator.Operations].
 func (s *Store) PutHold(ctx context.Context, h rotator.Hold) error {
-	return s.write(ctx, "hold "+h.CredentialID.String(), func(w *writer) error {
+	return s.write(ctx, "hold "+h.String(), func(w *writer) error {
 		_, err := w.exec(putHold, h.Provider, h.UserID, h.Base, h.By, upMillis(h.Until), h.Reason, down(h.At))
 		return err
 	})

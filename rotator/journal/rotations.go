@@ -67,12 +67,12 @@ func (s *Store) rotations(ctx context.Context, op string, limit int, query strin
 		return nil, nil, nil
 	}
 	err := s.each(ctx, query, args, func(rows *sql.Rows) error {
-		r, id, err := scanRotation(rows)
-		if id == "" && err != nil {
+		r, bad, err := scanRotation(rows)
+		if err != nil {
 			return err
 		}
-		if err != nil {
-			damaged = append(damaged, damage{id: id, why: err})
+		if bad != nil {
+			damaged = append(damaged, *bad)
 			return nil
 		}
 		found = append(found, r)
@@ -104,21 +104,21 @@ func (s *Store) putAside(ctx context.Context, damaged []damage, now time.Time) {
 	})
 }
 
-// scanRotation reads a row of rotationColumns. With an error, id is set if the row was read and only its content is at
-// fault.
-func scanRotation(rows *sql.Rows) (r rotator.Rotation, id string, err error) {
-	var stage string
+// scanRotation reads a row of rotationColumns. The error is about the reading; a row that was read and holds no rotation
+// is damage.
+func scanRotation(rows *sql.Rows) (rotator.Rotation, *damage, error) {
+	var id, stage string
 	var seq int64
 	var body, sealed sql.RawBytes
 	if err := rows.Scan(&id, &stage, &seq, &body, &sealed); err != nil {
-		return r, "", err
+		return rotator.Rotation{}, nil, err
 	}
-	r, err = decodeRotation(body, id, rotator.Stage(stage), seq)
-	if err != nil {
-		return rotator.Rotation{}, id, err
+	r, why := decodeRotation(body, id, rotator.Stage(stage), seq)
+	if why != nil {
+		return rotator.Rotation{}, &damage{id: id, why: why}, nil
 	}
 	r.Sealed = slices.Clone([]byte(sealed))
-	return r, id, nil
+	return r, nil, nil
 }
 
 // decodeRotation reads a stored rotation and compares it with the columns beside it, which are what the next commit will
@@ -167,7 +167,10 @@ func (s *Store) rotation(ctx context.Context, op, query string, args ...any) (r 
 	found := false
 	err = s.each(ctx, query, args, func(rows *sql.Rows) error {
 		found = true
-		r, _, err = scanRotation(rows)
+		var bad *damage
+		if r, bad, err = scanRotation(rows); err == nil && bad != nil {
+			return bad.why
+		}
 		return err
 	})
 	if err == nil && !found {

@@ -26,16 +26,17 @@ func walk(t *testing.T, s *Store, n int, to rotator.Stage) rotator.Rotation {
 			t.Fatal(err)
 		}
 		r := c.After
-		switch {
-		case r.Stage == to:
+		if r.Stage == to {
 			return r
-		case r.Stage == rotator.StagePlanned:
+		}
+		switch r.Stage {
+		case rotator.StagePlanned:
 			c = r.BeginMint(epoch)
-		case r.Stage == rotator.StageMinting:
+		case rotator.StageMinting:
 			c = r.Seal(rotator.Minted{KeyID: "new"}, sealedBytes, "fp-0", epoch)
-		case r.Stage == rotator.StageMinted:
+		case rotator.StageMinted:
 			c = r.BeginTest(epoch, time.Minute)
-		case r.Stage == rotator.StageTesting:
+		case rotator.StageTesting:
 			c = r.Proven(epoch)
 		default:
 			t.Fatalf("no way from %s to %s", r.Stage, to)

@@ -29,11 +29,11 @@ func (w *writer) get(query string) (*sql.Stmt, error) {
 
 // exec runs a statement and returns how many rows it touched.
 func (w *writer) exec(query string, args ...any) (int64, error) {
-	st, err := w.get(query)
+	st, err := w.get(query) //nolint:sqlclosecheck // it belongs to w, which closes it
 	if err != nil {
 		return 0, err
 	}
-	result, err := st.Exec(args...)
+	result, err := st.ExecContext(context.Background(), args...)
 	if err != nil {
 		return 0, err
 	}
@@ -42,11 +42,11 @@ func (w *writer) exec(query string, args ...any) (int64, error) {
 
 // one reads a single row inside the transaction; it is false if there is none.
 func (w *writer) one(query string, args []any, dest ...any) (bool, error) {
-	st, err := w.get(query)
+	st, err := w.get(query) //nolint:sqlclosecheck // it belongs to w, which closes it
 	if err != nil {
 		return false, err
 	}
-	err = st.QueryRow(args...).Scan(dest...)
+	err = st.QueryRowContext(context.Background(), args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

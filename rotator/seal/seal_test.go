@@ -183,7 +183,7 @@ func TestNoFormatterPrintsTheKeys(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		printed := fmt.Sprintf(verb, s)
 		for _, key := range keys {
-			for _, form := range []string{string(key), fmt.Sprintf("%x", key), fmt.Sprint(key), fmt.Sprintf("%#v", key)} {
+			for _, form := range []string{string(key), fmt.Sprintf("%x", key), fmt.Sprintf("%d", key), fmt.Sprintf("%#v", key)} {
 				if strings.Contains(printed, strings.Trim(form, "[]")) {
 					t.Errorf("%s prints a key: %s", verb, printed)
 				}

@@ -176,24 +176,24 @@ var lookCases = []testCase{
 	{"a key is to be looked at at its time and not before, the longest due first", func(b *bench) {
 		b.merge(b.key("p", "late", b.now), b.key("p", "later", b.now.Add(-time.Hour)), b.key("p", "early", b.now.Add(time.Millisecond)))
 		b.merge(b.key("q", "other", b.now))
-		b.look("p", b.now, 10, "later", "late")
-		b.look("p", b.now.Add(time.Millisecond), 10, "later", "late", "early")
-		b.look("p", b.now, 1, "later")
-		b.look("p", b.now, 0)
+		b.look(b.now, 10, "later", "late")
+		b.look(b.now.Add(time.Millisecond), 10, "later", "late", "early")
+		b.look(b.now, 1, "later")
+		b.look(b.now, 0)
 	}},
 	{"a fraction of a millisecond is not too early", func(b *bench) {
 		at := b.now.Add(300 * time.Microsecond)
 		b.merge(b.key("p", "k1", at))
-		b.look("p", b.now.Add(200*time.Microsecond), 10)
+		b.look(b.now.Add(200*time.Microsecond), 10)
 		next, err := b.NextLook(b.ctx, "p")
 		b.ok(err)
-		b.look("p", next, 10, "k1")
+		b.look(next, 10, "k1")
 	}},
 	{"a key without a LookAt is never looked at", func(b *bench) {
 		k := b.key("p", "k1", b.now)
 		k.LookAt = time.Time{}
 		b.merge(k)
-		b.look("p", b.now.Add(10_000*time.Hour), 10)
+		b.look(b.now.Add(10_000*time.Hour), 10)
 		b.nextLook("p", time.Time{})
 	}},
 	{"the next look is the earliest of the provider", func(b *bench) {
@@ -266,15 +266,16 @@ var lookCases = []testCase{
 			b.ok(b.SetLook(b.ctx, k.TrackedKey, b.now))
 		}
 		b.ok(b.LookAgain(b.ctx, "p", rotator.BlockAwaitingApproval, b.now))
-		b.look("p", b.now, 10, "a", "b")
+		b.look(b.now, 10, "a", "b")
 		b.ok(b.LookAgain(b.ctx, "p", "", b.now))
-		b.look("p", b.now, 10, "a", "b")
+		b.look(b.now, 10, "a", "b")
 	}},
 }
 
-func (b *bench) look(provider string, now time.Time, limit int, want ...string) {
+// look checks which keys of provider "p" are to be looked at, in order.
+func (b *bench) look(now time.Time, limit int, want ...string) {
 	b.Helper()
-	keys, err := b.KeysToLookAt(b.ctx, provider, now, limit)
+	keys, err := b.KeysToLookAt(b.ctx, "p", now, limit)
 	b.ok(err)
 	b.same("the keys to look at", ids(keys), want)
 }
