@@ -115,7 +115,7 @@ func scanRotation(rows *sql.Rows) (rotator.Rotation, *damage, error) {
 	}
 	r, why := decodeRotation(body, id, rotator.Stage(stage), seq)
 	if why != nil {
-		return rotator.Rotation{}, &damage{id: id, why: why}, nil
+		return rotator.Rotation{}, &damage{id: id, why: why}, nil //nolint:nilerr // the damage carries it
 	}
 	r.Sealed = slices.Clone([]byte(sealed))
 	return r, nil, nil
