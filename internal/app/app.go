@@ -206,6 +206,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.server.SetReady()
 	defer context.AfterFunc(ctx, func() { a.server.SetUnready("rotatord is stopping") })()
 	go a.preflight(ctx)
+	go a.probeSinks(ctx)
 	supervised := make(chan struct{})
 	go func() { a.supervise(ctx); close(supervised) }()
 	a.log.Info("rotatord is running", zap.String("version", a.o.Version), zap.String("listen", a.Addr()),

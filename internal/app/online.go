@@ -47,11 +47,6 @@ func bounded[T any](ctx context.Context, f func(context.Context) T) T {
 	return f(ctx)
 }
 
-// pinger is a sink that can be asked whether it would work.
-type pinger interface {
-	Ping(ctx context.Context) error
-}
-
 func ping(ctx context.Context, name string, s rotator.Sink) Finding {
 	f := Finding{Name: "sink " + name, OK: true, Detail: "it answers"}
 	p, ok := s.(pinger)

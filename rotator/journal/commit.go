@@ -25,7 +25,12 @@ WHERE id = $12 AND stage = $13 AND seq = $14`
 	readLocation = `SELECT provider, user_id, base FROM locations WHERE sink = $1 AND location = $2`
 
 	claimLocation = `INSERT INTO locations (sink, location, provider, user_id, base) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (sink, location) DO NOTHING`
+ON CONFLICT (sink, location) DO UPDATE SET provider = excluded.provider, user_id = excluded.user_id, base = excluded.base
+WHERE provider <> excluded.provider OR user_id <> excluded.user_id OR base <> excluded.base`
+
+	// A credential lives while it has a rotation under way or an active key that the last scan saw.
+	readLiving = `SELECT 1 WHERE EXISTS (SELECT 1 FROM rotations WHERE provider = $1 AND user_id = $2 AND base = $3 AND is_open = 1)
+OR EXISTS (SELECT 1 FROM keys WHERE provider = $1 AND user_id = $2 AND base = $3 AND state = 'active' AND missing_since IS NULL)`
 
 	raiseVersion = `INSERT INTO credentials (provider, user_id, base, highest_version) VALUES ($1, $2, $3, $4)
 ON CONFLICT (provider, user_id, base) DO UPDATE SET highest_version = excluded.highest_version
@@ -152,6 +157,11 @@ func (c *change) checkLocation(w *writer, op string, sink rotator.SinkProgress) 
 	var owner rotator.CredentialID
 	taken, err := w.one(readLocation, []any{sink.Sink, sink.Location}, &owner.Provider, &owner.UserID, &owner.Base)
 	if err != nil || !taken || owner == c.After.CredentialID {
+		return err
+	}
+	var one int
+	living, err := w.one(readLiving, []any{owner.Provider, owner.UserID, owner.Base}, &one)
+	if err != nil || !living {
 		return err
 	}
 	return rotator.NewFault(op, rotator.Conflict, "sink %s delivers %s to %s, and so it does %s: %w; give them different paths",

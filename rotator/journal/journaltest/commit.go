@@ -91,8 +91,22 @@ var commitCases = []testCase{
 		}
 		b.leftNothing(second)
 	}},
-	{"a location stays claimed after the end of the rotation", func(b *bench) {
+	{"a location of a credential that has no active key any more can be taken over", func(b *bench) {
 		first := b.start(1, rotator.StageDone)
+		b.appears(first, "gone", rotator.KeyRevoked)
+		second := b.plan(2)
+		second.After.Sinks = second.After.Sinks[:1]
+		second.After.Sinks[0].Location = first.Sinks[0].Location
+		b.stored(b.commit(second))
+		third := b.plan(1)
+		third.After.ID, third.After.Version = "third", 9
+		if err := b.Commit(b.ctx, third); !errors.Is(err, rotator.ErrLocationTaken) {
+			b.Errorf("the one before got it back beside the new one: %v", err)
+		}
+	}},
+	{"a location stays claimed after the end of the rotation while the credential has an active key", func(b *bench) {
+		first := b.start(1, rotator.StageDone)
+		b.appears(first, "living", rotator.KeyActive)
 		second := b.plan(2)
 		second.After.Sinks = second.After.Sinks[:1]
 		second.After.Sinks[0].Location = first.Sinks[0].Location
