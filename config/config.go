@@ -101,9 +101,11 @@ type Freeze struct {
 
 // Limits keep one bad thing from becoming many.
 type Limits struct {
-	// ConcurrentRotations is how many rotations take a step at the same time.
+	// ConcurrentRotations is how many rotations of one provider take a step at the same time. It is counted for each
+	// provider, so that a slow one stops no other.
 	ConcurrentRotations int `yaml:"concurrent_rotations" default:"16" min:"1" max:"1024"`
-	// HaltAfterFailures is how many failures in a row halt a provider until a person looks.
+	// HaltAfterFailures is how many failures in a row open a provider's breaker: nothing calls it for a minute, then it is
+	// tried again, and after each further failure for twice as long, up to half an hour.
 	HaltAfterFailures int `yaml:"halt_after_failures" default:"5" min:"1" max:"1000"`
 	// MaxSharePerScan is the share of a provider's credentials that one scan may plan to rotate without asking a person.
 	MaxSharePerScan Percent `yaml:"max_share_per_scan" default:"20%"`

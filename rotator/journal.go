@@ -192,7 +192,7 @@ type View interface {
 	WaitingKeys(ctx context.Context, limit int) ([]TrackedKey, error)
 	// History returns a rotation's entries, oldest first.
 	History(ctx context.Context, rotation string) ([]Entry, error)
-	// FindCredentials returns the credentials whose provider, user (id or name) and base name match the glob patterns;
+	// FindCredentials returns the credentials whose provider, user (id, name or e-mail) and base name match the glob patterns;
 	// an empty pattern matches all; up to limit.
 	FindCredentials(ctx context.Context, provider, user, base string, limit int) ([]TrackedKey, error)
 }

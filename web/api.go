@@ -84,7 +84,7 @@ type answer[T any] struct{ Body T }
 // Selection chooses credentials by patterns in which * stands for anything but a slash and ? for one character.
 type Selection struct {
 	Provider   string `json:"provider" minLength:"1" maxLength:"200" example:"certcentral" doc:"A pattern for the provider's name in the configuration."`
-	User       string `json:"user" minLength:"1" maxLength:"200" example:"ci-*" doc:"A pattern for the service user's id or name."`
+	User       string `json:"user" minLength:"1" maxLength:"200" example:"ci-*" doc:"A pattern for the service user's id, name or e-mail."`
 	Credential string `json:"credential" minLength:"1" maxLength:"200" example:"*" doc:"A pattern for the base name of the credential's keys."`
 }
 

@@ -165,7 +165,7 @@ func touch(keys []rotator.TrackedKey, do func(rotator.CredentialID) error) (*ans
 
 type releaseQuery struct {
 	Provider   string `query:"provider" required:"true" maxLength:"200" doc:"A pattern for the provider's name."`
-	User       string `query:"user" required:"true" maxLength:"200" doc:"A pattern for the service user's id or name; the id, if no scan saw it."`
+	User       string `query:"user" required:"true" maxLength:"200" doc:"A pattern for the service user's id, name or e-mail; the id, if no scan saw it."`
 	Credential string `query:"credential" required:"true" maxLength:"200" doc:"A pattern for the base name of the credential's keys."`
 	Actor      string `query:"actor" maxLength:"100" doc:"Who asks, where nobody is authenticated."`
 }

@@ -84,7 +84,7 @@ func (s *Server) getRotation(ctx context.Context, q *rotationPath) (*answer[Rota
 
 type credentialsQuery struct {
 	Provider   string `query:"provider" default:"*" maxLength:"200" doc:"A pattern for the provider's name."`
-	User       string `query:"user" default:"*" maxLength:"200" doc:"A pattern for the service user's id or name."`
+	User       string `query:"user" default:"*" maxLength:"200" doc:"A pattern for the service user's id, name or e-mail."`
 	Credential string `query:"credential" default:"*" maxLength:"200" doc:"A pattern for the base name of the credential's keys."`
 	Limit      int    `query:"limit" minimum:"1" maximum:"10000" default:"100" doc:"How many at most."`
 }

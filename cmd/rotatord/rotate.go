@@ -17,7 +17,7 @@ func rotateCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rotate PROVIDER/USER/CREDENTIAL", Short: "Rotate credentials now", Args: args(cobra.ExactArgs(1)),
 		Long: `Asks the running daemon to rotate every credential that matches, now, without waiting for its deadline, its policy's window
-or the blast-radius cap. USER is the service user's id or name; each part may hold * and ?. A hold is respected.
+or the blast-radius cap. USER is the service user's id, name or e-mail; each part may hold * and ?. A hold is respected.
 
 --compromised also sets aside freezes, the grace period and the idle time. What it does not set aside: every sink is
 read back and the new key is tried before the old one is revoked.`,
@@ -64,7 +64,11 @@ func printRotate(w io.Writer, a *web.RotateAnswer) {
 			line(w, "%s\tmatches", x.CredentialName)
 		}
 	}
-	line(w, "%d planned, %d not", a.Planned, a.Failed)
+	if a.Planned+a.Failed > 0 {
+		line(w, "%d planned, %d not", a.Planned, a.Failed)
+	} else {
+		line(w, "%d match; nothing was changed", len(a.Results))
+	}
 }
 
 // selection reads PROVIDER/USER/CREDENTIAL. A credential's name may hold slashes; the other two may not.

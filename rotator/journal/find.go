@@ -10,7 +10,7 @@ import (
 )
 
 const findKeys = `SELECT k.provider, k.id, k.user_id, k.name, k.base, k.version, k.created, k.expires, k.last_used, k.state, k.policy, k.deadline, k.due,
-k.look_at, k.draw, k.waiting, k.waiting_why, k.waiting_since, k.missing_since, COALESCE(u.name, '')
+k.look_at, k.draw, k.waiting, k.waiting_why, k.waiting_since, k.missing_since, COALESCE(u.name, ''), COALESCE(u.email, '')
 FROM keys k LEFT JOIN users u ON u.provider = k.provider AND u.id = k.user_id
 ORDER BY k.provider, k.user_id, k.base`
 
@@ -33,11 +33,11 @@ func (s *Store) FindCredentials(ctx context.Context, provider, user, base string
 	var found []rotator.TrackedKey
 	err := s.each(ctx, findKeys, nil, func(rows *sql.Rows) error {
 		var k rotator.TrackedKey
-		var userName string
-		if err := rows.Scan(append(keyFields(&k), &userName)...); err != nil {
+		var userName, email string
+		if err := rows.Scan(append(keyFields(&k), &userName, &email)...); err != nil {
 			return err
 		}
-		if !matches(provider, k.Provider) || !matches(user, k.UserID, userName) || !matches(base, k.Base) {
+		if !matches(provider, k.Provider) || !matches(user, k.UserID, userName, email) || !matches(base, k.Base) {
 			return nil
 		}
 		last := len(found) - 1

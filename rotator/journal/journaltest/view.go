@@ -163,6 +163,7 @@ var viewCases = []testCase{
 			{"", "build-*", "c?", 10, []string{"p/u1/cd", "p/u1/ci"}},
 			{"", "", "[d-z]*", 10, nil},
 			{"", "U2", "", 10, nil},
+			{"", "ci@*", "", 10, []string{"p/u1/cd", "p/u1/ci"}},
 		}
 		for _, c := range cases {
 			found, err := b.FindCredentials(b.ctx, c.provider, c.user, c.base, c.limit)
@@ -230,7 +231,7 @@ func (b *bench) rotations(final bool, limit int, want ...string) {
 // fleet stores four credentials, of which only u1 of p has a user with a name.
 func (b *bench) fleet() {
 	b.Helper()
-	b.ok(b.Merge(b.ctx, "p", []rotator.UserRow{{ServiceUser: rotator.ServiceUser{ID: "u1", Name: "build-bot", Active: true}}}, nil))
+	b.ok(b.Merge(b.ctx, "p", []rotator.UserRow{{ServiceUser: rotator.ServiceUser{ID: "u1", Name: "build-bot", Email: "ci@example.com", Active: true}}}, nil))
 	for i, c := range []rotator.CredentialID{{Provider: "q", UserID: "u1", Base: "ci"}, {Provider: "p", UserID: "u2", Base: "ci"},
 		{Provider: "p", UserID: "u1", Base: "ci"}, {Provider: "p", UserID: "u1", Base: "cd"}} {
 		k := b.key(c.Provider, fmt.Sprint("k", i), b.now)
