@@ -40,10 +40,10 @@ type refusal struct {
 }
 
 // refused reads what the service says about its refusal and classifies it. The secret is taken out of the text, should the
-// service repeat it.
+// service repeat it; one that the service has just made cannot be, so there nothing is repeated at all.
 func refused(c call, resp *http.Response, secret rotator.Secret) *rotator.Fault {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxError))
-	if err != nil {
+	if err != nil || c.shows && resp.StatusCode/100 != 4 {
 		body = nil // the status says enough
 	}
 	text := strings.ReplaceAll(string(body), string(secret.Reveal()), secret.String())

@@ -16,7 +16,7 @@ import (
 // Mint implements [rotator.Provider] with POST /key/user/{user_id}, in one request. CertCentral sets no lifetime and says
 // nothing of the date of creation, which the next scan brings.
 func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.Minted, error) {
-	c := call{name: "create_key", method: http.MethodPost, path: "/key/user/" + req.UserID, limit: maxAnswer}
+	c := call{name: "create_key", method: http.MethodPost, path: "/key/user/" + req.UserID, limit: maxAnswer, shows: true}
 	if _, ok := number(req.UserID); !ok {
 		return rotator.Minted{}, rotator.NewFault("POST /key/user", rotator.Invalid, "%q is not the id of a CertCentral user", req.UserID)
 	}

@@ -404,6 +404,20 @@ func TestASecretThatTheServiceRepeatsIsNotPassedOn(t *testing.T) {
 	}
 }
 
+func TestNothingIsQuotedOfACreateThatMayHaveHappened(t *testing.T) {
+	for _, status := range []int{302, 500, 503} {
+		a := newAccount(t, emulator.CertCentralOptions{})
+		user := a.AddUser(emulator.CertCentralUser{})
+		a.order(t, emulator.Fault{Effect: emulator.Effect{Kind: emulator.EffectStatus, Status: status, AfterEffect: true,
+			Body: `{"errors":[{"code":"audit","message":"made S3CR3T, and could not log it"}]}`}})
+		err := mintErr(t, a.provider(t, certcentral.Options{}), user)
+		mustKind(t, err, rotator.UnknownOutcome)
+		if strings.Contains(err.Error(), "S3CR3T") || !strings.Contains(err.Error(), strconv.Itoa(status)) {
+			t.Errorf("got %v, want the status and none of the service's words: they may hold the new key", err)
+		}
+	}
+}
+
 func TestAnAnswerWithoutEndIsCutOff(t *testing.T) {
 	a := newAccount(t, emulator.CertCentralOptions{})
 	a.order(t, emulator.Fault{Effect: emulator.Effect{Kind: emulator.EffectGarbage, Body: `{"id":1,"x":"` + strings.Repeat("x", 2<<20) + `"}`}})

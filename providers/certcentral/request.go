@@ -47,6 +47,7 @@ type call struct {
 	body   []byte         // of a write
 	secret rotator.Secret // sent in place of the manager key; the rates are the manager's and do not apply then
 	limit  int64          // the largest answer taken, in bytes
+	shows  bool           // the answer shows a secret that nobody knows yet: none is quoted that may come after the effect
 	stream bool           // the answer is read at a visitor's pace: the timeout bounds each read, not the whole
 }
 

@@ -236,6 +236,23 @@ func TestAServerThatRepeatsTheSecret(t *testing.T) {
 	refused(t, s, delivery(t, s, 1), rotator.Invalid, "cannot store [secret]")
 }
 
+func TestAServerThatRepeatsTheToken(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	putToken(t, token, "hvs.TOKEN-of-the-tests")
+	for _, request := range []string{readRequest, writeRequest, "PUT /v1/secret/metadata/robot", "GET /v1/sys/internal/ui/mounts/secret"} {
+		for _, code := range []int{400, 403, 500} {
+			f := &fake{answers: map[string]http.HandlerFunc{request: func(w http.ResponseWriter, r *http.Request) {
+				answer(code, `{"errors":["who sends `+r.Header.Get("X-Vault-Token")+`?"]}`)(w, r)
+			}}}
+			s := fakeSink(t, f, func(o *vault.Options) { o.Auth.TokenFile = token })
+			_, err := s.Deliver(t.Context(), delivery(t, s, 1))
+			if err == nil || !strings.Contains(err.Error(), "who sends [secret]?") || strings.Contains(err.Error(), "TOKEN") {
+				t.Errorf("%d to %s: got %v, want the server's words without the token", code, request, err)
+			}
+		}
+	}
+}
+
 func TestReadsAreRepeated(t *testing.T) {
 	tries := 0
 	f := &fake{answers: map[string]http.HandlerFunc{readRequest: func(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+	"github.com/rotatord/rotatord/rotator"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes: Vault's own limit for a request is 32 MiB, but an entry of ours
@@ -135,6 +137,26 @@ func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, throttled{retryAfter(answer.Header.Get("Retry-After"))}
 	}
 	answer.Body = &limited{answer.Body, maxAnswer}
+	if token := r.Header.Get(api.AuthHeaderName); len(token) >= shortestToken && answer.StatusCode >= 400 {
+		return mask(answer, token)
+	}
+	return answer, nil
+}
+
+// shortestToken keeps ordinary words from being masked for tokens that guard nothing; Vault's own have 26 characters and more.
+const shortestToken = 8
+
+// mask takes the token out of an error answer, should the server or a proxy repeat the request in it: the answer's words go into
+// logs and pages.
+func mask(answer *http.Response, token string) (*http.Response, error) {
+	text, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close() // it has been read
+	if err != nil {
+		return nil, err
+	}
+	text = bytes.ReplaceAll(text, []byte(token), []byte(rotator.SecretString(token).String()))
+	answer.Body = io.NopCloser(bytes.NewReader(text))
+	answer.ContentLength = int64(len(text))
 	return answer, nil
 }
 

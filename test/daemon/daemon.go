@@ -251,3 +251,11 @@ func (d *Daemon) end() {
 		d.t.Logf("the end of the daemon's log:\n%s", tail(d.Logs(), 60))
 	}
 }
+
+// Remove removes a file below the daemon's folder.
+func (d *Daemon) Remove(name string) {
+	d.t.Helper()
+	if err := os.Remove(d.Path(name)); err != nil {
+		d.t.Fatal(err)
+	}
+}

@@ -18,10 +18,10 @@ import (
 )
 
 // kills is how often the daemon dies.
-const kills = 150
+const kills = 120
 
 // longestWait is how long a moment is waited for; a daemon that has nothing of the kind to do dies then.
-const longestWait = 4 * time.Second
+const longestWait = 2 * time.Second
 
 // Keys are due at the age of one second, so each credential is always in some stage of a rotation.
 const restlessPolicy = `scan: {schedule: "@every 1s"}
@@ -42,8 +42,8 @@ func TestKillNine(t *testing.T) {
 	seed := drawSeed(t)
 	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // draws moments
 	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 200 * time.Millisecond}))
-	for i := range 5 {
-		f.services = append(f.services, f.provider.AddService(fmt.Sprintf("svc-%d", i), "key", time.Duration(i)*time.Second))
+	for i := range 12 {
+		f.services = append(f.services, f.provider.AddService(fmt.Sprintf("svc-%d", i), "key", time.Duration(i)*time.Second/3))
 	}
 	k := &killer{}
 	f.provider.Watch(k.provider)
@@ -51,7 +51,7 @@ func TestKillNine(t *testing.T) {
 	vault.set(k.vault)
 	f.vaultURL = vault.URL
 	f.prepare(f.config("json", restlessPolicy))
-	consumers := f.consume(100 * time.Millisecond)
+	consumers := f.consume(150 * time.Millisecond)
 
 	a := &autopsy{f: f, stages: map[rotator.Stage]int{}, held: map[string]bool{}}
 	moments := map[string]int{}
