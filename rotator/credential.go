@@ -20,8 +20,12 @@ func (c CredentialID) String() string { return c.Provider + "/" + c.UserID + "/"
 // versionMark stands between a base name and a version: letters, a dash and digits are in every provider's alphabet.
 const versionMark = "-r"
 
-// minVersionDigits keeps names sortable and makes it unlikely that a person's own name looks like one of ours.
-const minVersionDigits = 4
+// minVersionDigits keeps names sortable and makes it unlikely that a person's own name looks like one of ours. More than
+// maxVersionDigits are no version, but a date or a number that somebody put into a name.
+const (
+	minVersionDigits = 4
+	maxVersionDigits = 9
+)
 
 // KeyName is the name under which version v of the credential is minted: "ci" becomes "ci-r0002".
 func KeyName(base string, v int) string {
@@ -36,7 +40,7 @@ func SplitName(name string) (base string, version int) {
 		return name, 0
 	}
 	digits := name[i+len(versionMark):]
-	if len(digits) < minVersionDigits || strings.Trim(digits, "0123456789") != "" {
+	if len(digits) < minVersionDigits || len(digits) > maxVersionDigits || strings.Trim(digits, "0123456789") != "" {
 		return name, 0
 	}
 	v, err := strconv.Atoi(digits)
@@ -46,8 +50,13 @@ func SplitName(name string) (base string, version int) {
 	return name[:i], v
 }
 
-// CheckName says why a provider would not take the name, or nil.
+// CheckName says why a key cannot be minted under the name, because the provider would not take it or the version could
+// not be read back from it; or nil.
 func CheckName(name string, l Limits) error {
+	if _, version := SplitName(name); version == 0 {
+		return fmt.Errorf("the version in the key name %q is beyond what rotatord counts to; a key with so high a number was made by "+
+			"somebody else: rename it or delete it", name)
+	}
 	if l.MaxNameLength > 0 && len(name) > l.MaxNameLength {
 		return fmt.Errorf("the key name %q has %d characters and the provider takes %d; give the credential a shorter base name",
 			name, len(name), l.MaxNameLength)

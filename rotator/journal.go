@@ -130,6 +130,9 @@ type ProviderState struct {
 	BreakerOpen bool `json:"breaker_open,omitempty"`
 	// Failures counts failed calls in a row.
 	Failures int `json:"failures,omitempty"`
+	// WriteFailedAt is when a call that changes something failed last; zero once one has succeeded. While it is recent,
+	// a read that succeeds says nothing about whether the provider works.
+	WriteFailedAt time.Time `json:"write_failed_at,omitzero"`
 	// LastScan is when the last complete scan began; Users, Keys and Managed are what it saw.
 	LastScan time.Time `json:"last_scan,omitzero"`
 	Users    int       `json:"users,omitempty"`

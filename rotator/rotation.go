@@ -177,9 +177,12 @@ func (r *Rotation) stay(note string) Change {
 	return Change{From: r.Stage, Seq: r.Seq, After: after, Note: note}
 }
 
-// BeginMint commits the intent to make the key: planned to minting.
+// BeginMint commits the intent to make the key: planned to minting. Failures go on being counted, because a key that
+// could not be made leads back to planned: the two stages are one attempt.
 func (r *Rotation) BeginMint(now time.Time) Change {
-	return r.move(StageMinting, now, "asking the provider for "+r.NewKey.Name)
+	c := r.move(StageMinting, now, "asking the provider for "+r.NewKey.Name)
+	c.After.Attempt = r.Attempt
+	return c
 }
 
 // Supersede ends a rotation before anything was made: planned to abandoned. retry is when to look at the old key again,
@@ -223,9 +226,12 @@ func (r *Rotation) Renumber(version int, note string) Change {
 	return c
 }
 
-// Burn gives up the name of a key whose secret nobody has: minting to planned under the next version.
+// Burn gives up the name of a key whose secret nobody has: minting to planned under the next version. It counts as a
+// failed attempt; put the next one off with [Change.Later], or a provider that loses every answer is asked for keys
+// without end.
 func (r *Rotation) Burn(now time.Time, note string) Change {
 	c := r.move(StagePlanned, now, note)
+	c.After.Attempt, c.After.Trouble = r.Attempt+1, note
 	c.After.Version++
 	c.After.NewKey = KeyRef{Name: KeyName(r.Base, c.After.Version)}
 	c.After.SettleUntil = time.Time{}
@@ -358,6 +364,12 @@ func (r *Rotation) Block(reason BlockReason, why string, now, lookAt time.Time) 
 // WithBlock adds to a failed attempt that a person has to look at it.
 func (c Change) WithBlock(reason BlockReason, now time.Time) Change {
 	c.After.setBlocked(reason, now)
+	return c
+}
+
+// Later puts the step that follows off until at.
+func (c Change) Later(at time.Time) Change {
+	c.After.NextAt = at
 	return c
 }
 

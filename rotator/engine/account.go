@@ -86,11 +86,17 @@ const (
 	throttlePause = 30 * time.Second
 )
 
-// note keeps the breaker's books after a call to the provider with the daemon's own credential. Throttling pauses without
-// counting as a failure; a refusal, a lost answer and network trouble count; an answer about one key does not.
-func (e *Engine) note(ctx context.Context, a *account, err error) {
+// note keeps the breaker's books after a read with the daemon's own credential. Throttling pauses without counting as a
+// failure; a refusal, a lost answer and network trouble count; an answer about one key does not.
+func (e *Engine) note(ctx context.Context, a *account, err error) { e.book(ctx, a, err, false) }
+
+// noteWrite is note after a call that changes something: where reads work and writes do not, the reads in between must
+// not close the breaker.
+func (e *Engine) noteWrite(ctx context.Context, a *account, err error) { e.book(ctx, a, err, true) }
+
+func (e *Engine) book(ctx context.Context, a *account, err error, write bool) {
 	if err == nil {
-		e.recovered(ctx, a)
+		e.recovered(ctx, a, write)
 		return
 	}
 	if ctx.Err() != nil {
@@ -101,12 +107,20 @@ func (e *Engine) note(ctx context.Context, a *account, err error) {
 		pause := max(rotator.RetryAfterOf(err), throttlePause)
 		e.pause(ctx, a, pause, "the provider asks for patience: "+err.Error())
 	case rotator.Transient, rotator.Denied, rotator.UnknownOutcome:
-		e.failed(ctx, a, err)
+		e.failed(ctx, a, err, write)
 	}
 }
 
-func (e *Engine) recovered(ctx context.Context, a *account) {
-	if s := a.snapshot(); s.Failures == 0 && !s.BreakerOpen {
+// writeMemory is for how long a failed write outweighs reads that succeed: longer than any pause and any retry, so that
+// only writes that nobody wants any more are forgotten.
+const writeMemory = 2 * maxPause
+
+func (e *Engine) recovered(ctx context.Context, a *account, write bool) {
+	s := a.snapshot()
+	if s.Failures == 0 && !s.BreakerOpen {
+		return
+	}
+	if !write && time.Since(s.WriteFailedAt) < writeMemory {
 		return
 	}
 	_ = e.update(ctx, a, func(s *rotator.ProviderState) {
@@ -114,7 +128,7 @@ func (e *Engine) recovered(ctx context.Context, a *account) {
 			e.log.Info("the provider answers again, its breaker is closed", zap.String("provider", a.name))
 			s.PausedUntil, s.PausedWhy = time.Time{}, ""
 		}
-		s.BreakerOpen, s.Failures = false, 0
+		s.BreakerOpen, s.Failures, s.WriteFailedAt = false, 0, time.Time{}
 	})
 }
 
@@ -128,10 +142,13 @@ func (e *Engine) pause(ctx context.Context, a *account, d time.Duration, why str
 	e.log.Warn("provider paused", zap.String("provider", a.name), zap.Time("until", until), zap.String("why", why))
 }
 
-func (e *Engine) failed(ctx context.Context, a *account, err error) {
+func (e *Engine) failed(ctx context.Context, a *account, err error, write bool) {
 	halt := e.setup.Load().HaltAfter
 	_ = e.update(ctx, a, func(s *rotator.ProviderState) {
 		s.Failures++
+		if write {
+			s.WriteFailedAt = time.Now()
+		}
 		if halt <= 0 || s.Failures < halt || time.Now().Before(s.PausedUntil) {
 			return
 		}

@@ -359,7 +359,7 @@ func (e *Engine) retireOrphans(ctx context.Context, a *account, orphans []rotato
 			continue
 		}
 		err := a.provider().Retire(ctx, k)
-		e.note(ctx, a, err)
+		e.noteWrite(ctx, a, err)
 		log := e.log.With(zap.String("provider", a.name), zap.String("key_id", k.ID), zap.String("key_name", k.Name))
 		if err != nil {
 			log.Error("an orphan key, whose secret nobody has, could not be revoked; the next scan tries again", zap.Error(err))

@@ -147,7 +147,7 @@ func (e *Engine) makeRoom(ctx context.Context, a *account, r *rotator.Rotation, 
 			continue // its secret was never ours, and somebody has it
 		}
 		err = a.provider().Retire(ctx, k.Key)
-		e.note(ctx, a, err)
+		e.noteWrite(ctx, a, err)
 		if err != nil {
 			return rotator.Change{}, err
 		}
@@ -170,7 +170,7 @@ func idleForRoom(a *account, r *rotator.Rotation, k rotator.Key, now time.Time) 
 // mint makes the key, in one call, right after its intent was committed in this process.
 func (e *Engine) mint(ctx context.Context, a *account, r *rotator.Rotation, restriction string) (rotator.Change, error) {
 	m, err := a.provider().Mint(ctx, rotator.MintRequest{UserID: r.UserID, Name: r.NewKey.Name, Lifetime: r.Terms.Lifetime, Restriction: restriction})
-	e.note(ctx, a, err)
+	e.noteWrite(ctx, a, err)
 	now := time.Now()
 	if err == nil {
 		return e.seal(ctx, a, r, m)
@@ -199,22 +199,46 @@ const sealPatience = 30 * time.Second
 // sealPatience, the new key is revoked at once, while its id is known: nobody else ever will know of it.
 func (e *Engine) seal(ctx context.Context, a *account, r *rotator.Rotation, m rotator.Minted) (rotator.Change, error) {
 	defer m.Secret.Wipe()
-	sealedFor := *r
-	sealedFor.NewKey.ID = m.KeyID
 	sealed, err := e.sealer.Seal(record(r), m.Secret)
-	if err == nil {
-		c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), time.Now())
-		if err = e.commitPatiently(ctx, a, c); err == nil {
-			*r = c.After
-			return r.BeginTest(time.Now(), a.provider().Limits().Propagation), nil
-		}
+	if err != nil {
+		return e.unsealable(ctx, a, r, m, err)
 	}
-	e.log.Error("the new key's secret cannot be sealed into the journal; revoking the key again so that it is not lost",
-		append(rotationFields(&sealedFor), zap.Error(err))...)
-	if rerr := a.provider().Retire(ctx, rotator.Key{ID: m.KeyID, UserID: r.UserID, Name: r.NewKey.Name}); rerr != nil {
-		e.log.Error("revoking it failed too; it is found by its name and revoked once the journal works", append(rotationFields(&sealedFor), zap.Error(rerr))...)
+	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), time.Now())
+	if err := e.commitPatiently(ctx, a, c); err != nil {
+		_ = e.retireUnsealed(ctx, a, r, m, err) // it logs what it could not do
+		return rotator.Change{}, err
 	}
-	return rotator.Change{}, journalError{err}
+	*r = c.After
+	return r.BeginTest(time.Now(), a.provider().Limits().Propagation), nil
+}
+
+// unsealable gives up a key whose secret is none: the provider left it out of its answer, say.
+func (e *Engine) unsealable(ctx context.Context, a *account, r *rotator.Rotation, m rotator.Minted, err error) (rotator.Change, error) {
+	if rerr := e.retireUnsealed(ctx, a, r, m, err); rerr != nil {
+		return rotator.Change{}, fmt.Errorf("revoking key %s (id %s), whose secret cannot be sealed: %w", r.NewKey.Name, m.KeyID, rerr)
+	}
+	note := fmt.Sprintf("key %s (id %s) was made, its secret cannot be sealed, and it is revoked again: %v", r.NewKey.Name, m.KeyID, err)
+	return e.burnt(r, note).WithBlock(rotator.BlockInvalid, time.Now()), nil
+}
+
+// retireUnsealed revokes a key whose secret will be lost. What it cannot revoke is found by its name.
+func (e *Engine) retireUnsealed(ctx context.Context, a *account, r *rotator.Rotation, m rotator.Minted, why error) error {
+	lost := *r
+	lost.NewKey.ID = m.KeyID
+	log := e.log.With(rotationFields(&lost)...)
+	log.Error("the new key's secret cannot be sealed into the journal; revoking the key again so that it is not lost", zap.Error(why))
+	err := a.provider().Retire(ctx, rotator.Key{ID: m.KeyID, UserID: r.UserID, Name: r.NewKey.Name})
+	e.noteWrite(ctx, a, err)
+	if err != nil {
+		log.Error("revoking it failed too; it is found by its name and revoked later", zap.Error(err))
+	}
+	return err
+}
+
+// burnt is [rotator.Rotation.Burn], with the next attempt put off as after any failure.
+func (e *Engine) burnt(r *rotator.Rotation, note string) rotator.Change {
+	now := time.Now()
+	return r.Burn(now, note).Later(e.setup.Load().Retry.after(r.Attempt+1, now))
 }
 
 // commitPatiently repeats a commit that the journal fails to take, not one that conflicts.
@@ -251,7 +275,7 @@ func (e *Engine) reconcile(ctx context.Context, a *account, r *rotator.Rotation)
 		next := now.Add(settleStep(propagation))
 		return r.Wait(fmt.Sprintf("the provider does not list %s; it may still appear until %s", r.NewKey.Name, r.SettleUntil.UTC().Format(time.RFC3339)), next), nil
 	}
-	return r.Burn(now, fmt.Sprintf("the provider does not list %s: it was never made; the name is not used again", r.NewKey.Name)), nil
+	return e.burnt(r, fmt.Sprintf("the provider does not list %s: it was never made; the name is not used again", r.NewKey.Name)), nil
 }
 
 // settleStep is how often a lost key is looked for.
@@ -262,15 +286,15 @@ func settleStep(propagation time.Duration) time.Duration {
 // burn revokes a key that was made while its secret was lost, and takes the next name.
 func (e *Engine) burn(ctx context.Context, a *account, r *rotator.Rotation, k rotator.Key) (rotator.Change, error) {
 	if !k.LastUsed.IsZero() {
-		return r.Burn(time.Now(), fmt.Sprintf("key %s (id %s) exists and has been used, so somebody has its secret; it is left alone", k.Name, k.ID)), nil
+		return e.burnt(r, fmt.Sprintf("key %s (id %s) exists and has been used, so somebody has its secret; it is left alone", k.Name, k.ID)), nil
 	}
 	if k.State != rotator.KeyRevoked {
 		err := a.provider().Retire(ctx, k)
-		e.note(ctx, a, err)
+		e.noteWrite(ctx, a, err)
 		if err != nil {
 			return rotator.Change{}, fmt.Errorf("revoking key %s (id %s), whose secret was lost: %w", k.Name, k.ID, err)
 		}
 		e.obs.OrphanRetired(a.name, k)
 	}
-	return r.Burn(time.Now(), fmt.Sprintf("key %s (id %s) was made but its secret was lost; it is revoked and another is made", k.Name, k.ID)), nil
+	return e.burnt(r, fmt.Sprintf("key %s (id %s) was made but its secret was lost; it is revoked and another is made", k.Name, k.ID)), nil
 }

@@ -39,7 +39,7 @@ func (e *Engine) prove(ctx context.Context, a *account, r *rotator.Rotation) (ro
 // abandon revokes a new key that is of no use: stage abandoning.
 func (e *Engine) abandon(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
 	err := a.provider().Retire(ctx, rotator.Key{ID: r.NewKey.ID, UserID: r.UserID, Name: r.NewKey.Name})
-	e.note(ctx, a, err)
+	e.noteWrite(ctx, a, err)
 	if err != nil {
 		return rotator.Change{}, err
 	}

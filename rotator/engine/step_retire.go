@@ -33,7 +33,7 @@ func (e *Engine) deactivate(ctx context.Context, a *account, r *rotator.Rotation
 	disabler, ok := a.provider().(rotator.Disabler)
 	if ok && !v.Gone {
 		err := disabler.Disable(ctx, oldKey(r))
-		e.note(ctx, a, err)
+		e.noteWrite(ctx, a, err)
 		if err != nil {
 			return rotator.Change{}, err
 		}
@@ -51,7 +51,7 @@ func (e *Engine) revoke(ctx context.Context, a *account, r *rotator.Rotation) (r
 		return r.Finish(time.Now(), v.Why), nil
 	}
 	err = a.provider().Retire(ctx, oldKey(r))
-	e.note(ctx, a, err)
+	e.noteWrite(ctx, a, err)
 	if err != nil {
 		return rotator.Change{}, err
 	}

@@ -109,7 +109,7 @@ func (e *Engine) commit(ctx context.Context, c rotator.Change) error {
 	switch {
 	case r.Blocked != "":
 		e.log.Warn("rotation blocked", append(fields, zap.String("blocked", string(r.Blocked)), zap.Time("looks_again", r.NextAt))...)
-	case r.Attempt > 0:
+	case r.Attempt > 0 && r.Trouble != "":
 		e.log.Warn("rotation step failed and is tried again", append(fields, zap.Int("attempt", r.Attempt), zap.Time("next_at", r.NextAt))...)
 	default:
 		e.log.Info("rotation moved", fields...)
