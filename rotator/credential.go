@@ -50,13 +50,18 @@ func SplitName(name string) (base string, version int) {
 	return name[:i], v
 }
 
-// CheckName says why a key cannot be minted under the name, because the provider would not take it or the version could
-// not be read back from it; or nil.
-func CheckName(name string, l Limits) error {
-	if _, version := SplitName(name); version == 0 {
-		return fmt.Errorf("the version in the key name %q is beyond what rotatord counts to; a key with so high a number was made by "+
-			"somebody else: rename it or delete it", name)
+// CheckVersion says why the version could not be read back from the name of a key, or nil.
+func CheckVersion(base string, v int) error {
+	name := KeyName(base, v)
+	if b, version := SplitName(name); b != base || version != v {
+		return fmt.Errorf("the version in the key name %q is beyond what rotatord counts to; somebody else made a key with so high a "+
+			"number: rename it or delete it", name)
 	}
+	return nil
+}
+
+// CheckName says why a provider would not take the name, or nil.
+func CheckName(name string, l Limits) error {
 	if l.MaxNameLength > 0 && len(name) > l.MaxNameLength {
 		return fmt.Errorf("the key name %q has %d characters and the provider takes %d; give the credential a shorter base name",
 			name, len(name), l.MaxNameLength)

@@ -114,3 +114,15 @@ func TestAHugeVersionInANameIsNoVersion(t *testing.T) {
 		}
 	})
 }
+
+func TestTheHighestVersionBlocks(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		id, _ := w.provider.AddKey(user, "deploy-r999999999", time.Now().Add(-70*day))
+		l := w.start(nil)
+		defer l.stop()
+		pass(time.Hour)
+		if r := l.only(); r.Blocked != rotator.BlockNameInvalid || r.OldKey.ID != id || w.provider.Mints() != 0 {
+			t.Errorf("stage %s, blocked %q: %s", r.Stage, r.Blocked, r.Trouble)
+		}
+	})
+}

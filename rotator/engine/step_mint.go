@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +37,7 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 		return r.Renumber(s.highest+1, fmt.Sprintf("the provider has a key of version %d already", s.highest)), nil
 	}
 	limits := a.provider().Limits()
-	if err := rotator.CheckName(r.NewKey.Name, limits); err != nil {
+	if err := errors.Join(rotator.CheckVersion(r.Base, r.Version), rotator.CheckName(r.NewKey.Name, limits)); err != nil {
 		return r.Block(rotator.BlockNameInvalid, err.Error(), now, now.Add(planRecheck)), nil
 	}
 	if why := s.full(a.conf.Load().MaxKeys, limits.MaxKeysPerUser); why != "" {
