@@ -54,6 +54,8 @@ func startCommitter(conn *sql.Conn, f faults, wipeAfter time.Duration) *committe
 		stopped:  make(chan struct{}),
 		w:        &writer{conn: conn, byText: map[string]*sql.Stmt{}},
 		idle:     time.NewTimer(wipeAfter),
+		// The process before this one may have died between erasing a secret and wiping it.
+		wipeBy: time.Now().Add(wipeAtLatest),
 	}
 	go c.loop()
 	return c

@@ -163,6 +163,35 @@ func TestAReaderPutsTheWipeOffAndNoMore(t *testing.T) {
 	})
 }
 
+func TestTheNextProcessWipesWhatADeadOneLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openIn(t, t.TempDir(), Options{WipeAfter: time.Hour})
+		r := walk(t, s, 1, rotator.StageDelivering)
+		if err := s.Commit(t.Context(), r.Confirm(r.Sinks, epoch)); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		for _, suffix := range []string{"", "-wal"} { // as a death now would leave them
+			content, err := os.ReadFile(s.path + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, filepath.Base(s.path)+suffix), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		next := openIn(t, dir, Options{})
+		if !filesHold(t, next) {
+			t.Fatal("nothing is left of the sealed secret: this test sees nothing")
+		}
+		time.Sleep(defaultWipeAfter)
+		synctest.Wait()
+		if filesHold(t, next) {
+			t.Error("the sealed secret is still in a file of the journal")
+		}
+	})
+}
+
 func TestOnlyTheEndOfDeliveryErasesTheSealedSecret(t *testing.T) {
 	s := openTemp(t)
 	r := walk(t, s, 1, rotator.StageDelivering)
