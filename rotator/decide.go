@@ -58,7 +58,7 @@ type check func(f *Facts, now time.Time) (Decision, bool)
 // checks run in this order; the first that settles the matter wins, so the order is part of the contract: what makes a
 // key not ours to rotate, then what makes it not due, then what stops a due one.
 var checks = []check{
-	unmanaged, rotating, inactive, superseded, noDeadline, notDue, held, frozen, outsideWindow, overCap,
+	unmanaged, inactive, userInactive, rotating, superseded, noDeadline, notDue, held, frozen, outsideWindow, overCap,
 }
 
 // Decide says what to do about one key now. It is pure.
@@ -82,38 +82,61 @@ func wait(b BlockReason, until time.Time, why string) (Decision, bool) {
 	return Decision{Action: ActWait, Block: b, LookAt: until, Why: why}, true
 }
 
-func unmanaged(f *Facts, _ time.Time) (Decision, bool) {
-	if f.Policy == nil {
+// elsewhereRecheck is when a key is looked at again that something outside of it stops, at the latest: what changes there
+// changes nothing about the key, so nothing else would bring it back.
+const elsewhereRecheck = time.Hour
+
+// elsewhere waits for such a thing; for a key with little time left, less long.
+func elsewhere(f *Facts, now time.Time, why string) (Decision, bool) {
+	in := elsewhereRecheck
+	if left := f.Key.Deadline.Sub(now); left > 0 {
+		in = min(in, max(left/10, time.Second))
+	}
+	return wait("", now.Add(in), why)
+}
+
+// unmanaged tells a key that no policy selects from one whose policy is gone since the last scan: the next scan finds
+// the policy that selects it now.
+func unmanaged(f *Facts, now time.Time) (Decision, bool) {
+	switch {
+	case f.Policy != nil:
+		return Decision{}, false
+	case f.Key.Policy != "":
+		return elsewhere(f, now, "its policy "+f.Key.Policy+" is gone; the next scan looks for another")
+	default:
 		return ignore("no policy selects it")
 	}
-	return Decision{}, false
 }
 
-func rotating(f *Facts, _ time.Time) (Decision, bool) {
-	if f.Rotating {
-		return ignore("its rotation is under way")
-	}
-	return Decision{}, false
-}
-
+// inactive ignores what the next scan brings back when it changes.
 func inactive(f *Facts, _ time.Time) (Decision, bool) {
+	if !f.Key.MissingSince.IsZero() {
+		return ignore("the provider has not listed it since " + day(f.Key.MissingSince))
+	}
 	if f.Key.State != KeyActive {
 		return ignore("the key is " + string(f.Key.State))
 	}
+	return Decision{}, false
+}
+
+func userInactive(f *Facts, now time.Time) (Decision, bool) {
 	if !f.UserActive {
-		return ignore("its service user is inactive")
+		return elsewhere(f, now, "its service user is inactive")
 	}
 	return Decision{}, false
 }
 
-// supersededRecheck is when a superseded key is looked at again: its successor may be revoked, which changes nothing about
-// the key itself.
-const supersededRecheck = 6 * time.Hour
+func rotating(f *Facts, now time.Time) (Decision, bool) {
+	if f.Rotating {
+		return elsewhere(f, now, "its rotation is under way")
+	}
+	return Decision{}, false
+}
 
 func superseded(f *Facts, now time.Time) (Decision, bool) {
 	for _, other := range f.Series {
 		if other.ID != f.Key.ID && other.State == KeyActive && other.MissingSince.IsZero() && other.Newer(f.Key) {
-			return wait("", now.Add(supersededRecheck), "key "+other.Name+" supersedes it")
+			return elsewhere(f, now, "key "+other.Name+" supersedes it")
 		}
 	}
 	return Decision{}, false

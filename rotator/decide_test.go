@@ -33,11 +33,19 @@ func TestDecide(t *testing.T) {
 	}{
 		{"due and free", func(*Facts) {}, ActRotate, "", time.Time{}},
 		{"no policy", func(f *Facts) { f.Policy = nil }, ActIgnore, "", time.Time{}},
-		{"rotation open", func(f *Facts) { f.Rotating = true }, ActIgnore, "", time.Time{}},
+		{"the policy is gone since the last scan", func(f *Facts) { f.Policy, f.Key.Policy = nil, "p" }, ActWait, "", noon.Add(elsewhereRecheck)},
+		{"rotation open", func(f *Facts) { f.Rotating = true }, ActWait, "", noon.Add(elsewhereRecheck)},
+		{"rotation open and little time left", func(f *Facts) {
+			f.Rotating, f.Key.Deadline = true, noon.Add(10*time.Minute)
+		}, ActWait, "", noon.Add(time.Minute)},
+		{"rotation open beyond the deadline", func(f *Facts) {
+			f.Rotating, f.Key.Deadline = true, noon
+		}, ActWait, "", noon.Add(elsewhereRecheck)},
+		{"missing", func(f *Facts) { f.Key.MissingSince = noon }, ActIgnore, "", time.Time{}},
 		{"revoked", func(f *Facts) { f.Key.State = KeyRevoked }, ActIgnore, "", time.Time{}},
 		{"a state we do not know", func(f *Facts) { f.Key.State = KeyOther }, ActIgnore, "", time.Time{}},
-		{"user inactive", func(f *Facts) { f.UserActive = false }, ActIgnore, "", time.Time{}},
-		{"superseded", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, time.Time{})) }, ActWait, "", noon.Add(supersededRecheck)},
+		{"user inactive", func(f *Facts) { f.UserActive = false }, ActWait, "", noon.Add(elsewhereRecheck)},
+		{"superseded", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, time.Time{})) }, ActWait, "", noon.Add(elsewhereRecheck)},
 		{"a revoked successor does not supersede", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyRevoked, time.Time{})) }, ActRotate, "", time.Time{}},
 		{"a missing successor does not supersede", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, noon)) }, ActRotate, "", time.Time{}},
 		{"no deadline", func(f *Facts) { f.Key.Deadline = time.Time{} }, ActIgnore, "", time.Time{}},

@@ -51,6 +51,10 @@ type Verdict struct {
 // recheck is how often a block is looked at that nobody can say the end of.
 const recheck = 5 * time.Minute
 
+// inUseRecheck is how often the use of an old key is looked at. It cannot be idle before its idle time is over; to look
+// earlier serves the page alone, and costs calls to the provider and to every sink.
+const inUseRecheck = time.Hour
+
 // MayRetire says whether the old key of r may be switched off or revoked, given evidence. It is pure, and it is asked at
 // the call itself, not only when the call was planned.
 //
@@ -133,7 +137,7 @@ func oldKeyIdle(r *Rotation, ev Evidence, urgent bool) Verdict {
 	if idleAt := old.LastUsed.Add(r.Terms.Idle); idleAt.After(ev.Now) {
 		v := refuse(ev, BlockOldKeyInUse, fmt.Sprintf("the old key %s was used at %s and must be idle for %s; move its consumers to the new key",
 			strings.TrimSpace(old.Name+" (id "+old.ID+")"), day(old.LastUsed), r.Terms.Idle))
-		v.LookAt = earlier(v.LookAt, idleAt)
+		v.LookAt = earlier(ev.Now.Add(inUseRecheck), idleAt)
 		return v
 	}
 	return Verdict{OK: true}

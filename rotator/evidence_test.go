@@ -93,3 +93,13 @@ func TestAnOldKeyThatIsGoneNeedsNoRevocation(t *testing.T) {
 		t.Errorf("revoked by somebody else: %+v", v)
 	}
 }
+
+func TestAnOldKeyInUseIsLookedAtWhenItCouldBeIdle(t *testing.T) {
+	for used, want := range map[time.Duration]time.Duration{time.Minute: time.Hour, dayLong - time.Minute: time.Minute} {
+		r, ev := goodEvidence()
+		ev.Keys[0].LastUsed = noon.Add(-used)
+		if v := MayRetire(&r, ev); !v.LookAt.Equal(noon.Add(want)) {
+			t.Errorf("used %s ago: looked at again at %s, want in %s", used, v.LookAt, want)
+		}
+	}
+}

@@ -350,6 +350,11 @@ func (r *Rotation) Wait(note string, nextAt time.Time) Change {
 func (r *Rotation) Resume(note string, now time.Time) Change {
 	c := r.stay(note)
 	c.After.NextAt = now
+	for i := range c.After.Sinks {
+		if p := &c.After.Sinks[i]; !p.Confirmed() {
+			p.NextAt = now
+		}
+	}
 	return c
 }
 

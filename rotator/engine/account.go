@@ -28,6 +28,7 @@ type account struct {
 	seen     *memory    // what the last scan saw; guarded by scanning
 
 	flight inFlight
+	capped atomic.Bool // the cap stopped something since it was last judged with nothing left to look at
 }
 
 func newAccount(name string, s rotator.ProviderState) *account {

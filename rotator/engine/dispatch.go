@@ -70,8 +70,11 @@ func (e *Engine) handOut(ctx context.Context, a *account, done chan struct{}) (t
 
 func (e *Engine) handOutKeys(ctx context.Context, a *account, done chan struct{}, now time.Time) (bool, error) {
 	keys, err := e.store.KeysToLookAt(ctx, a.name, now, batch)
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return false, err
+	}
+	if len(keys) == 0 {
+		return e.judgeCap(ctx, a, now)
 	}
 	budget, err := e.budget(ctx, a, now)
 	if err != nil {

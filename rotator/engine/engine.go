@@ -148,12 +148,7 @@ func (e *Engine) Apply(ctx context.Context, s *Setup) error {
 		states[a.Name] = state
 	}
 	e.start(s, states)
-	for _, a := range s.Accounts {
-		if err := e.resumeConfigured(ctx, a.Name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.resumeConfigured(ctx, s)
 }
 
 // start puts the setup in force and starts and stops loops accordingly.

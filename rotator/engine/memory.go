@@ -16,6 +16,7 @@ import (
 type memory struct {
 	gen   uint32
 	epoch uint64 // of the policies that the sums were made with
+	since uint32 // the scan that the epoch began with: what users were given before it is void
 	users map[uint64]userMark
 	keys  map[uint64]keyMark
 	sets  [][]*rotator.Policy // distinct lists of policies that a user can fall under
@@ -51,7 +52,7 @@ func newMemory() *memory {
 func (m *memory) begin(policies []*rotator.Policy) {
 	m.gen++
 	if epoch := epochOf(policies); epoch != m.epoch {
-		m.epoch = epoch
+		m.epoch, m.since = epoch, m.gen
 		m.sets, m.index = nil, map[string]uint32{}
 	}
 }

@@ -50,7 +50,7 @@ func newestActive(series []rotator.TrackedKey) (rotator.TrackedKey, bool) {
 	var newest rotator.TrackedKey
 	found := false
 	for _, k := range series {
-		if k.State == rotator.KeyActive && (!found || k.Newer(newest)) {
+		if k.State == rotator.KeyActive && k.MissingSince.IsZero() && (!found || k.Newer(newest)) {
 			newest, found = k, true
 		}
 	}
@@ -72,30 +72,24 @@ func (e *Engine) Release(ctx context.Context, c rotator.CredentialID, actor stri
 		return err
 	}
 	e.log.Info("hold released", zap.String("credential", c.String()), zap.String("by", actor))
-	return e.resume(ctx, c.Provider, "hold released by "+actor, func(r *rotator.Rotation) bool {
-		return r.CredentialID == c && r.Blocked == rotator.BlockHeld
-	})
+	a, running := e.account(c.Provider)
+	if running {
+		defer a.requestLook()
+	}
+	r, err := e.store.OpenRotation(ctx, c)
+	if err != nil || r.Blocked != rotator.BlockHeld {
+		return unlessGone(err)
+	}
+	return e.resumeOne(ctx, &r, "hold released by "+actor)
 }
 
-// resume looks again at the provider's open rotations that are chosen, whatever they were waiting for.
-func (e *Engine) resume(ctx context.Context, provider, note string, chosen func(*rotator.Rotation) bool) error {
-	open, err := e.store.Rotations(ctx, false, maxOpen)
-	if err != nil {
-		return err
+// resumeOne looks again at a rotation, whatever it was waiting for.
+func (e *Engine) resumeOne(ctx context.Context, r *rotator.Rotation, note string) error {
+	err := e.commit(ctx, r.Resume(note, time.Now()))
+	if err != nil && rotator.KindOf(err) == rotator.Conflict {
+		return nil // it is moving already
 	}
-	for _, r := range open {
-		if r.Provider != provider || !chosen(&r) {
-			continue
-		}
-		err := e.commit(ctx, r.Resume(note, time.Now()))
-		if err != nil && rotator.KindOf(err) != rotator.Conflict { // a conflict: it is moving already
-			return err
-		}
-	}
-	if a, ok := e.account(provider); ok {
-		a.requestLook()
-	}
-	return nil
+	return err
 }
 
 // maxOpen bounds a list of open rotations that is gone through one by one.
@@ -107,15 +101,47 @@ var configured = []rotator.BlockReason{rotator.BlockFrozen, rotator.BlockOutside
 	rotator.BlockInvalid, rotator.BlockDenied}
 
 // resumeConfigured looks again, after a reload, at whatever the old configuration stopped.
-func (e *Engine) resumeConfigured(ctx context.Context, provider string) error {
-	for _, b := range configured {
-		if err := e.store.LookAgain(ctx, provider, b, time.Now()); err != nil {
+func (e *Engine) resumeConfigured(ctx context.Context, s *Setup) error {
+	for _, a := range s.Accounts {
+		for _, b := range configured {
+			if err := e.store.LookAgain(ctx, a.Name, b, time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	open, err := e.store.Rotations(ctx, false, maxOpen)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		if !slices.Contains(configured, open[i].Blocked) {
+			continue
+		}
+		if err := e.resumeOne(ctx, &open[i], "the configuration was read anew"); err != nil {
 			return err
 		}
 	}
-	return e.resume(ctx, provider, "the configuration was read anew", func(r *rotator.Rotation) bool {
-		return slices.Contains(configured, r.Blocked)
-	})
+	for _, a := range s.Accounts {
+		if acc, ok := e.account(a.Name); ok {
+			acc.requestLook()
+		}
+	}
+	return nil
+}
+
+// keyBlocks are the reasons for which a key waits, as against a rotation.
+var keyBlocks = []rotator.BlockReason{rotator.BlockAwaitingApproval, rotator.BlockHeld, rotator.BlockFrozen,
+	rotator.BlockOutsideWindow, rotator.BlockLocationTaken, rotator.BlockSinkUnknown, rotator.BlockInvalid}
+
+// lookAtWaiting looks again at every key that waits, after a scan changed something: a key that was revoked, or that is
+// not due any more, must not go on being counted and shown as waiting.
+func (e *Engine) lookAtWaiting(ctx context.Context, a *account) error {
+	for _, b := range keyBlocks {
+		if err := e.store.LookAgain(ctx, a.name, b, time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Approve lets as many rotations through as wait for approval now, within the time given.

@@ -14,19 +14,52 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-// budget is how many rotations may be started from the batch in hand.
+// budget is how many rotations may be started from the batch in hand. What is up for a look counts whether it will rotate
+// or not, so it may stop too much; [Engine.judgeCap] puts that right once everything has been looked at.
 func (e *Engine) budget(ctx context.Context, a *account, now time.Time) (*atomic.Int64, error) {
+	n, _, err := e.countBudget(ctx, a, now)
+	if n == 0 {
+		a.capped.Store(true)
+	}
+	var budget atomic.Int64
+	budget.Store(int64(n))
+	return &budget, err
+}
+
+func (e *Engine) countBudget(ctx context.Context, a *account, now time.Time) (n, due int, err error) {
 	limits := e.setup.Load().Cap
 	s := a.snapshot()
 	bound := max(limits.AlwaysAllowed, int(limits.MaxShare*float64(s.Managed))) + 1
-	due, err := e.store.CountDue(ctx, a.name, now, bound)
+	due, err = e.store.CountDue(ctx, a.name, now, bound)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	n := rotator.Budget(limits, s, due, now)
-	var budget atomic.Int64
-	budget.Store(int64(n))
-	return &budget, e.noteApproval(ctx, a, n == 0, due, now)
+	return rotator.Budget(limits, s, due, now), due, nil
+}
+
+// judgeCap is called when nothing is left to look at: then all that counts as due is what waits for approval. If that is
+// within the cap after all, it is looked at again, which judgeCap reports; if not, a person is asked.
+func (e *Engine) judgeCap(ctx context.Context, a *account, now time.Time) (bool, error) {
+	asking := !a.snapshot().AwaitingSince.IsZero()
+	if !a.capped.Load() && !asking {
+		return false, nil
+	}
+	n, due, err := e.countBudget(ctx, a, now)
+	if err != nil {
+		return false, err
+	}
+	over := due > 0 && n == 0
+	if err := e.noteApproval(ctx, a, over, due, now); err != nil {
+		return false, err
+	}
+	if over {
+		return false, nil
+	}
+	a.capped.Store(false)
+	if due == 0 {
+		return false, nil
+	}
+	return true, e.store.LookAgain(ctx, a.name, rotator.BlockAwaitingApproval, now)
 }
 
 // noteApproval remembers since when, and how much, the cap stops.
@@ -46,42 +79,66 @@ func (e *Engine) noteApproval(ctx context.Context, a *account, stopped bool, due
 	})
 }
 
-// consider decides about one key that is up for a look and carries the decision out.
+// consider decides about one key that is up for a look and carries the decision out. After it has stored that a key has to
+// wait, it decides once more: what changed in between (a hold was released, a scan found another policy) has asked for a
+// look that the store then overwrote.
 func (e *Engine) consider(ctx context.Context, a *account, k rotator.TrackedKey, budget *atomic.Int64) {
-	if ctx.Err() != nil {
-		return
-	}
-	now := time.Now()
-	d, f, err := e.decide(ctx, k, budget, now)
-	if err != nil {
-		e.journalTrouble(ctx, a, err)
-		return
-	}
-	if d.Action == rotator.ActRotate {
-		if budget.Add(-1) < 0 {
-			return // the batch was larger than the budget: the next look counts again
+	var stored *rotator.Decision
+	for ctx.Err() == nil {
+		now := time.Now()
+		d, f, err := e.decide(ctx, k, budget, now)
+		if err == nil && d.Action == rotator.ActRotate {
+			var done bool
+			if d, done, err = e.begin(ctx, a, f, d, budget); done {
+				return
+			}
 		}
-		r, err := e.plan(ctx, a, f, d.Reason, "", d.Why)
-		if err == nil {
-			e.advance(ctx, a, r.ID)
+		if err != nil {
+			d, err = e.unplannable(k, err, now)
+		}
+		if err == nil && stored != nil && sameDecision(*stored, d) {
 			return
 		}
-		if d, err = e.unplannable(k, err, now); err != nil {
+		if err == nil {
+			err = e.putOff(ctx, f.Key, d, now)
+		}
+		if err != nil {
 			e.journalTrouble(ctx, a, err)
 			return
 		}
+		stored = &d
 	}
+}
+
+// sameDecision compares what is stored of decisions. Times that are counted from now differ a little each time.
+func sameDecision(a, b rotator.Decision) bool {
+	return a.Action == b.Action && a.Block == b.Block && a.LookAt.IsZero() == b.LookAt.IsZero() && a.LookAt.Sub(b.LookAt).Abs() < time.Minute
+}
+
+// begin plans a rotation and takes it as far as it goes. It is done unless the key cannot be planned and has to wait.
+func (e *Engine) begin(ctx context.Context, a *account, f rotator.Facts, d rotator.Decision, budget *atomic.Int64) (_ rotator.Decision, done bool, err error) {
+	if budget.Add(-1) < 0 {
+		return d, true, nil // the batch was larger than the budget: the next look counts again
+	}
+	r, err := e.plan(ctx, a, f, d.Reason, "", d.Why)
+	if err != nil {
+		budget.Add(1)
+		return d, false, err
+	}
+	e.advance(ctx, a, r.ID)
+	return d, true, nil
+}
+
+// putOff stores that a key is not rotated now.
+func (e *Engine) putOff(ctx context.Context, k rotator.TrackedKey, d rotator.Decision, now time.Time) error {
 	if d.Block != "" && d.Block != k.Waiting {
 		e.log.Warn("a key is due and is not rotated", keyFields(k, zap.String("blocked", string(d.Block)), zap.String("why", d.Why))...)
 	}
-	k = f.Key
 	k.LookAt, k.Waiting, k.WaitingWhy = d.LookAt, d.Block, d.Why
 	if d.Block == "" {
 		k.WaitingWhy = ""
 	}
-	if err := e.store.SetLook(ctx, k, now); err != nil {
-		e.journalTrouble(ctx, a, err)
-	}
+	return e.store.SetLook(ctx, k, now)
 }
 
 // decide gathers the facts and asks [rotator.Decide].
@@ -153,6 +210,9 @@ func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason r
 	c := rotator.Plan(newRotationID(now), r, now, fmt.Sprintf("%s: %s", reason, why))
 	if err := e.commit(ctx, c); err != nil {
 		return r, err
+	}
+	if actor != "" {
+		return c.After, nil // the cap is there to ask a person, and one has spoken
 	}
 	return c.After, e.update(ctx, a, func(s *rotator.ProviderState) {
 		s.PlannedInScan++

@@ -67,6 +67,9 @@ func (e *Engine) scanAndTell(ctx context.Context, a *account) {
 	if ctx.Err() != nil {
 		return
 	}
+	if res.Changed+res.Missing > 0 {
+		err = errors.Join(err, asJournal(e.lookAtWaiting(ctx, a)))
+	}
 	e.note(ctx, a, err)
 	e.obs.Scanned(a.name, res, took, err)
 	if err != nil {
@@ -150,7 +153,7 @@ func (v *visit) User(u rotator.ServiceUser) error {
 	v.res.Users++
 	sum := v.h.user(v.m.epoch, u)
 	mark := userMark{sum: sum, gen: v.m.gen, set: old.set, active: u.Active}
-	if !known || old.sum != sum || old.gen == 0 {
+	if old.sum != sum || old.gen < v.m.since {
 		mark.set = v.m.candidates(v.a.name, u, v.policies)
 	}
 	v.m.users[id] = mark
