@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 	if !ok {
 		code := m.Run()
 		removeTracked()
+		removeBuilt()
 		os.Exit(code)
 	}
 	if err := play(role); err != nil {
