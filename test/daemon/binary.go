@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,6 +43,9 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := nameSources(root); err != nil {
+		return "", err
+	}
 	target := filepath.Join(built, "rotatord")
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+Version, "-o", target, "./cmd/rotatord") //nolint:gosec // our own source
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
@@ -52,6 +56,26 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	return target, nil
 })
+
+// nameSources looks at all that the binary is made of. The go command remembers results of tests, and which files they looked
+// at; what programs look at that they start it does not see, and would show an old result for a new binary.
+func nameSources(root string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name()[0] == '.' || entry.Name() == "bin") && path != root:
+			return fs.SkipDir
+		case entry.IsDir():
+			return nil
+		}
+		_, err = os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a temporary file of an editor's
+		}
+		return err
+	})
+}
 
 // Binary returns the path of the binary under test.
 func Binary(t testing.TB) string {

@@ -178,6 +178,15 @@ func (a *autopsy) last() {
 			}
 		}
 	}
+	for _, s := range a.f.services {
+		names := map[string]int64{}
+		for _, k := range a.f.provider.Keys(s.UserID) {
+			if other, twice := names[k.Name]; twice {
+				a.complain("%s has two keys named %s, %d and %d: one create was sent twice", s.Name, k.Name, other, k.ID)
+			}
+			names[k.Name] = k.ID
+		}
+	}
 	if found := a.f.leftovers(); len(found) > 0 {
 		a.complain("files were left behind beside the keys: %v", found)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -159,11 +160,11 @@ func (cs consumers) failures() string {
 // verdict stops them and fails the test if one call was refused, or if one of them used fewer secrets than that.
 func (cs consumers) verdict(t *testing.T, secrets int) {
 	t.Helper()
-	total := 0
+	total, fewest := 0, math.MaxInt
 	for _, c := range cs {
 		c.Stop()
 		calls, used := c.Calls()
-		total += calls
+		total, fewest = total+calls, min(fewest, used)
 		if used < secrets {
 			t.Errorf("a consumer used %d different secrets in %d calls, want at least %d", used, calls, secrets)
 		}
@@ -171,5 +172,5 @@ func (cs consumers) verdict(t *testing.T, secrets int) {
 	if bad := cs.failures(); bad != "" {
 		t.Errorf("consumers were left without a working key:\n%s", bad)
 	}
-	t.Logf("%d consumers made %d calls", len(cs), total)
+	t.Logf("%d consumers made %d calls, each with at least %d different secrets", len(cs), total, fewest)
 }

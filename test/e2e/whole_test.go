@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -34,9 +35,13 @@ func TestWholeRotation(t *testing.T) {
 	revocation := f.watchRevocation(old)
 	f.d.Start()
 	consumers := f.consume(50 * time.Millisecond)
+	laggard := f.provider.Consume(t, "laggard", "", func(context.Context) (string, error) { return old.Secret, nil }, 50*time.Millisecond)
 
 	f.awaitGrace(old)
 	f.overlap(old)
+	f.awaitInUse(old)
+	laggard.Stop()
+	moved := time.Now()
 	daemon.Await(t, daemon.Patience, "the rotation's end", func() error {
 		if _, ended := f.d.Rotations(); len(ended) != 1 || ended[0].Stage != "done" {
 			return fmt.Errorf("the ended rotations are %+v", ended)
@@ -44,6 +49,13 @@ func TestWholeRotation(t *testing.T) {
 		return nil
 	})
 	consumers.verdict(t, 2)
+	if bad := laggard.Failures(); bad != "" {
+		t.Errorf("the old key was refused while somebody used it:\n%s", bad)
+	}
+	// The provider shows the time of last use in whole seconds.
+	if k, _ := f.provider.Key(old.KeyID); k.Revoked.Sub(moved) < time.Second {
+		t.Errorf("the old key was revoked %s after its last use, want two seconds", k.Revoked.Sub(moved))
+	}
 	for _, bad := range revocation() {
 		t.Error(bad)
 	}
@@ -131,6 +143,29 @@ func (f *fleet) overlap(old daemon.Service) {
 	}
 	if due, found := f.d.Metric("rotatord_key_rotation_due_timestamp_seconds", keyLabel(old.KeyID)); !found || due > float64(time.Now().Unix()) {
 		f.t.Errorf("the metrics say that the old key is due at %v (found: %v), want a time that has passed", due, found)
+	}
+}
+
+// awaitInUse waits until the grace period is over and the old key, which is still in use, stays for this reason: in every place
+// where people look.
+func (f *fleet) awaitInUse(old daemon.Service) {
+	f.t.Helper()
+	f.awaitBlocked([]daemon.Service{old}, "old_key_in_use")
+	out, _, code := f.d.Command("status", "-o", "json")
+	var st web.Status
+	if err := json.Unmarshal([]byte(out), &st); err != nil {
+		f.t.Fatalf("status -o json prints %q: %v", out, err)
+	}
+	if code != 3 || !st.NeedsPerson || len(st.Attention) != 1 || st.Attention[0].Reason != "old_key_in_use" ||
+		st.Attention[0].KeyID != strconv.FormatInt(old.KeyID, 10) {
+		f.t.Errorf("status ends with %d and says %s, want 3 and that the old key is in use", code, out)
+	}
+	f.awaitMetric(1, "rotatord_rotations_blocked", `reason="old_key_in_use"`)
+	if _, page := f.d.Get("/"); !strings.Contains(page, "old_key_in_use") {
+		f.t.Error("the page does not say that the old key is in use")
+	}
+	if err := f.provider.Use(f.t.Context(), old.Secret); err != nil {
+		f.t.Errorf("the old key is in use and was refused: %v", err)
 	}
 }
 
