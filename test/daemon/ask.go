@@ -20,11 +20,7 @@ func (d *Daemon) URL() string { return "http://" + d.process.output.address() }
 // Get asks the running daemon for a path and returns the status and the body.
 func (d *Daemon) Get(path string) (int, string) {
 	d.t.Helper()
-	answer, err := http.Get(d.URL() + path)
-	if err != nil {
-		d.t.Fatalf("GET %s: %v", path, err)
-	}
-	return d.body(answer)
+	return d.Send(http.MethodGet, path, nil)
 }
 
 // Send makes a request with a JSON body, if v is not nil, and returns the status and the body.

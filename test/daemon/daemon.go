@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -112,7 +113,7 @@ func (d *Daemon) Launch() {
 	if d.Running() {
 		d.t.Fatal("the daemon is running already")
 	}
-	p := &process{cmd: exec.Command(Binary(d.t), "run", "-c", d.ConfigPath), ended: make(chan struct{})} //nolint:gosec // our own binary
+	p := &process{cmd: exec.CommandContext(context.Background(), Binary(d.t), "run", "-c", d.ConfigPath), ended: make(chan struct{})} //nolint:gosec // our own binary
 	p.cmd.Dir, p.cmd.Env = d.Dir, append([]string{"PATH=" + os.Getenv("PATH")}, d.env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	if err := p.cmd.Start(); err != nil {
@@ -147,7 +148,11 @@ func (d *Daemon) AwaitReady() {
 }
 
 func (d *Daemon) ready() error {
-	answer, err := http.Get(d.URL() + "/-/ready")
+	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, d.URL()+"/-/ready", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (a *autopsy) journalKnows(delivered map[int64]map[string]int64) {
 	a.f.t.Helper()
 	store := a.openCopy()
 	if store != nil {
-		defer store.Close() //nolint:errcheck // a copy
+		defer store.Close() // a copy
 	}
 	for _, s := range a.f.services {
 		for _, k := range a.f.activeKeys(s) {
@@ -194,7 +194,7 @@ func (a *autopsy) last() {
 
 // copyFile copies what is there now.
 func copyFile(from, to string) error {
-	content, err := os.ReadFile(from) //nolint:gosec // the test's own
+	content, err := os.ReadFile(from) // the test's own
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ policies:
 // Meanwhile consumers of both sinks are never refused.
 func TestKillNine(t *testing.T) {
 	seed := drawSeed(t)
-	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // draws moments
+	r := rand.New(rand.NewPCG(seed, 0)) // draws moments
 	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 200 * time.Millisecond}))
 	for i := range 12 {
 		f.services = append(f.services, f.provider.AddService(fmt.Sprintf("svc-%d", i), "key", time.Duration(i)*time.Second/3))

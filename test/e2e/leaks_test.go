@@ -113,7 +113,7 @@ func (l *leaks) proc() (all []output) {
 	l.f.t.Helper()
 	for _, name := range []string{"cmdline", "environ"} {
 		path := fmt.Sprintf("/proc/%d/%s", l.f.d.PID(), name)
-		text, err := os.ReadFile(path) //nolint:gosec // of our own child
+		text, err := os.ReadFile(path) // of our own child
 		if errors.Is(err, fs.ErrPermission) {
 			continue
 		}
@@ -137,7 +137,7 @@ func (l *leaks) files() (all []output) {
 		if err != nil || !entry.Type().IsRegular() || meant[path] {
 			return err
 		}
-		text, err := os.ReadFile(path) //nolint:gosec // the test's own
+		text, err := os.ReadFile(path) // the test's own
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // it was a temporary one
 		}
@@ -158,7 +158,7 @@ func (l *leaks) sealedNow(services []daemon.Service) (sealed [][]byte) {
 		if err != nil {
 			return err // it was copied while it was written
 		}
-		defer store.Close() //nolint:errcheck // a copy
+		defer store.Close() // a copy
 		open, err := store.Rotations(l.f.t.Context(), false, 1000)
 		if err != nil {
 			return err
@@ -192,7 +192,7 @@ func (l *leaks) wiped(sealed [][]byte) error {
 		}
 	}
 	for _, file := range []string{l.f.d.StorePath, l.f.d.StorePath + "-wal"} {
-		text, err := os.ReadFile(file) //nolint:gosec // the test's own
+		text, err := os.ReadFile(file) // the test's own
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
