@@ -75,7 +75,9 @@ func TestG8APolicyThatWasAwayWhileNothingCouldBeScanned(t *testing.T) {
 
 func TestG8AUserThatWasInactive(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		l := w.startWith(func(s rotator.Store) rotator.Store { return &sleeping{Store: s, until: time.Now().Add(10 * time.Minute)} })
+		l := w.startWith(func(s rotator.Store) rotator.Store {
+			return &sleeping{Store: s, until: time.Now().Add(10 * time.Minute)}
+		})
 		defer l.stop()
 		pass(time.Minute)
 		w.wantActive("deploy")

@@ -88,6 +88,50 @@ func (m *memory) candidates(provider string, u rotator.ServiceUser, policies []*
 	return i
 }
 
+// tally counts what a scan did not show.
+type tally struct {
+	unseen         int // whatever is in memory
+	counted, total int // of these and of all, what the scan before is known to have shown
+}
+
+func (m *memory) unseenKeys() tally {
+	var t tally
+	for _, k := range m.keys {
+		t.add(k.gen == m.gen, k.sum != 0)
+	}
+	return t
+}
+
+func (m *memory) unseenUsers() tally {
+	var t tally
+	for _, u := range m.users {
+		t.add(u.gen == m.gen, true)
+	}
+	return t
+}
+
+func (t *tally) add(seen, counts bool) {
+	if !seen {
+		t.unseen++
+	}
+	if counts {
+		t.total++
+		if !seen {
+			t.counted++
+		}
+	}
+}
+
+// doubt returns why the answer is rather taken for a fault.
+func (t tally) doubt(what string) error {
+	if t.total <= 1 || float64(t.counted) <= droppedShare*float64(t.total) {
+		return nil
+	}
+	return rotator.NewFault("scan", rotator.Invalid,
+		"the provider listed %d of the %d %s that it listed before and gave no error; taking that for a fault, not for deletions",
+		t.total-t.counted, t.total, what)
+}
+
 // hasher makes sums without allocating.
 type hasher struct{ buf []byte }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,13 +26,33 @@ const (
 // every request made before it began: the start makes one too, and an account of any size is not to be scanned twice.
 func (e *Engine) runScans(ctx context.Context, a *account) {
 	for ctx.Err() == nil {
+		e.noticeSetBack(ctx, a)
+		e.awaitPause(ctx, a)
 		select {
 		case <-a.scan:
 		default:
 		}
-		last := time.Now()
-		e.scanAndTell(ctx, a)
+		last := wallClock()
+		e.scanAndTell(ctx, a, last)
 		e.awaitScan(ctx, a, last)
+	}
+}
+
+// awaitPause returns when the provider is not paused: a restart or a reload is no reason to be impatient with it.
+func (e *Engine) awaitPause(ctx context.Context, a *account) {
+	for {
+		now := time.Now()
+		until, paused := a.paused(now)
+		if !paused {
+			return
+		}
+		t := time.NewTimer(min(until.Sub(now), e.look))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
 	}
 }
 
@@ -40,10 +61,7 @@ func (e *Engine) runScans(ctx context.Context, a *account) {
 func (e *Engine) awaitScan(ctx context.Context, a *account, last time.Time) {
 	for {
 		due := e.setup.Load().Scan.Next(last)
-		if until, paused := a.paused(time.Now()); paused && until.After(due) {
-			due = until
-		}
-		now := time.Now()
+		now := wallClock()
 		if !due.After(now) || now.Before(last.Add(-e.look)) { // the latter: the clock was set back
 			return
 		}
@@ -60,8 +78,7 @@ func (e *Engine) awaitScan(ctx context.Context, a *account, last time.Time) {
 	}
 }
 
-func (e *Engine) scanAndTell(ctx context.Context, a *account) {
-	began := time.Now()
+func (e *Engine) scanAndTell(ctx context.Context, a *account, began time.Time) {
 	res, err := e.scan(ctx, a, began)
 	took := time.Since(began)
 	if ctx.Err() != nil {
@@ -70,7 +87,11 @@ func (e *Engine) scanAndTell(ctx context.Context, a *account) {
 	if res.Changed+res.Missing > 0 {
 		err = errors.Join(err, asJournal(e.lookAtWaiting(ctx, a)))
 	}
-	e.note(ctx, a, err)
+	if isJournal(err) {
+		e.obs.JournalFailed(err)
+	} else {
+		e.note(ctx, a, err)
+	}
 	e.obs.Scanned(a.name, res, took, err)
 	if err != nil {
 		_ = e.update(ctx, a, func(s *rotator.ProviderState) { s.ScanTrouble = err.Error() })
@@ -83,19 +104,20 @@ func (e *Engine) scanAndTell(ctx context.Context, a *account) {
 	a.requestLook()
 }
 
-// scan streams the account's inventory past the memory of the last scan and stores what changed.
+// scan streams the account's inventory past the memory of the last scan and stores what changed. An error of the journal
+// is marked as one, however it came about.
 func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResult, error) {
 	a.scanning.Lock()
 	defer a.scanning.Unlock()
 	if a.seen == nil {
 		m, err := e.recall(ctx, a.name)
 		if err != nil {
-			return ScanResult{}, err
+			return ScanResult{}, journalError{err}
 		}
 		a.seen = m
 	}
 	if err := e.update(ctx, a, func(s *rotator.ProviderState) { s.PlannedInScan = 0 }); err != nil {
-		return ScanResult{}, err
+		return ScanResult{}, journalError{err}
 	}
 	setup := e.setup.Load()
 	a.seen.begin(setup.Policies)
@@ -108,20 +130,21 @@ func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResul
 	if err := v.finish(now); err != nil {
 		return v.res, err
 	}
-	err = e.update(ctx, a, func(s *rotator.ProviderState) {
+	err = asJournal(e.update(ctx, a, func(s *rotator.ProviderState) {
 		s.LastScan, s.Users, s.Keys, s.Managed, s.ScanTrouble = now, v.res.Users, v.res.Keys, v.res.Managed, ""
-	})
+	}))
 	e.retireOrphans(ctx, a, v.orphans)
 	return v.res, err
 }
 
-// recall makes the memory of the last scan from the journal: it is needed once, after a start.
+// recall makes the memory of the last scan from the journal: it is needed once, after a start. Users without a sum are
+// those that were gone by then. Keys without one may be orphans too, which are to be missed when they go.
 func (e *Engine) recall(ctx context.Context, provider string) (*memory, error) {
 	m := newMemory()
 	err := e.store.Digests(ctx, provider, func(d rotator.Digest) error {
 		if d.Key {
 			m.keys[idOf(d.ID)] = keyMark{sum: d.Sum}
-		} else {
+		} else if d.Sum != 0 {
 			m.users[idOf(d.ID)] = userMark{sum: d.Sum}
 		}
 		return nil
@@ -173,7 +196,13 @@ func (v *visit) Key(k rotator.Key) error {
 	}
 	v.res.Keys++
 	user, listed := v.m.users[idOf(k.UserID)]
-	listed = listed && user.gen == v.m.gen
+	if listed && user.gen != v.m.gen {
+		// Its user was listed before and is not now. That is believed at the end of a complete scan, not here.
+		old.gen = v.m.gen
+		v.m.keys[id] = old
+		v.count(old.managed)
+		return nil
+	}
 	sum := v.h.key(v.userSum(user, listed), k)
 	if known && old.sum == sum {
 		if !old.judged {
@@ -190,7 +219,7 @@ func (v *visit) Key(k rotator.Key) error {
 	v.count(row.Policy != "" && k.State == rotator.KeyActive)
 	orphan, err := v.e.isOrphan(v.ctx, v.a, row.TrackedKey.Key)
 	if err != nil {
-		return err
+		return journalError{err}
 	}
 	row.Sum = sum
 	if orphan {
@@ -291,7 +320,7 @@ func (v *visit) flush() error {
 	}
 	if err := v.e.store.Merge(v.ctx, v.a.name, v.users, v.keys); err != nil {
 		v.forget()
-		return err
+		return journalError{err}
 	}
 	for _, k := range v.keys {
 		v.m.keys[idOf(k.ID)] = keyMark{sum: k.Sum, gen: v.m.gen, judged: true, managed: k.Policy != "" && k.State == rotator.KeyActive}
@@ -312,44 +341,57 @@ func (v *visit) forget() {
 
 // finish looks for what a complete scan no longer showed.
 func (v *visit) finish(now time.Time) error {
-	missing := 0
-	for _, k := range v.m.keys {
-		if k.gen != v.m.gen {
-			missing++
+	keys, users := v.m.unseenKeys(), v.m.unseenUsers()
+	if v.m.drops < disbelieved {
+		if err := errors.Join(keys.doubt("keys"), users.doubt("service users")); err != nil {
+			v.m.drops++
+			return err
 		}
-	}
-	if missing == 0 {
-		v.m.drops = 0
-		return nil
-	}
-	total := len(v.m.keys)
-	if float64(missing) > droppedShare*float64(total) && total > 1 && v.m.drops < disbelieved {
-		v.m.drops++
-		return rotator.NewFault("scan", rotator.Invalid,
-			"the provider listed %d of the %d keys that it listed before and gave no error; taking that for a fault, not for deletions",
-			total-missing, total)
 	}
 	v.m.drops = 0
-	v.res.Missing = missing
-	return v.markMissing(now, missing)
+	v.res.Missing = keys.counted
+	if keys.unseen+users.unseen == 0 {
+		return nil
+	}
+	return asJournal(v.dismiss(now))
 }
 
-func (v *visit) markMissing(now time.Time, count int) error {
-	ids := make([]string, 0, count)
-	err := v.e.store.Digests(v.ctx, v.a.name, func(d rotator.Digest) error {
-		if d.Key && v.m.keys[idOf(d.ID)].gen != v.m.gen {
-			ids = append(ids, d.ID)
+// dismiss stores what is gone and forgets it. A user is stored without its sum, which brings it back as soon as it is
+// listed again; its keys are under no policy from the next scan on.
+func (v *visit) dismiss(now time.Time) error {
+	var keys []string
+	var users []rotator.UserRow
+	store, name := v.e.store, v.a.name
+	err := store.Digests(v.ctx, name, func(d rotator.Digest) error {
+		if d.Key {
+			if v.m.keys[idOf(d.ID)].gen != v.m.gen {
+				keys = append(keys, d.ID)
+			}
+			return nil
 		}
-		return nil
+		if mark, known := v.m.users[idOf(d.ID)]; !known || mark.gen == v.m.gen {
+			return nil
+		}
+		u, err := store.User(v.ctx, name, d.ID)
+		users = append(users, rotator.UserRow{ServiceUser: u})
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := v.e.store.MarkMissing(v.ctx, v.a.name, ids, now); err != nil {
+	if err := store.MarkMissing(v.ctx, name, keys, now); err != nil {
 		return err
 	}
-	for _, id := range ids {
+	for _, id := range keys {
 		delete(v.m.keys, idOf(id))
+	}
+	for some := range slices.Chunk(users, mergeSize) {
+		if err := store.Merge(v.ctx, name, some, nil); err != nil {
+			return err
+		}
+		for _, u := range some {
+			delete(v.m.users, idOf(u.ID))
+		}
 	}
 	return nil
 }

@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// wallClock is the time without the monotonic reading that [time.Now] carries. What is compared with stored times, or with
+// a schedule, has to go by the wall: the monotonic clock stands still while a machine is suspended and does not notice
+// when the clock is set.
+func wallClock() time.Time { return time.Now().Round(0) }
+
+// noticeSetBack heals what was stored while the clock was ahead. Steps that were to be tried again "in ten minutes" would
+// else wait until the clock is there once more, in a year if it was a year ahead. It cannot tell how long the clock was
+// wrong: periods of grace and soak that began then keep the end that was stored.
+func (e *Engine) noticeSetBack(ctx context.Context, a *account) {
+	now := wallClock()
+	ahead := a.snapshot().LastScan
+	if !ahead.After(now.Add(e.look)) {
+		return
+	}
+	e.log.Error("the clock was set back: the last scan lies in the future; everything that waits is looked at again",
+		zap.String("provider", a.name), zap.Time("last_scan", ahead))
+	if err := e.healSetBack(ctx, a, now); err != nil {
+		e.obs.JournalFailed(err) // it is tried again before the next scan
+	}
+}
+
+func (e *Engine) healSetBack(ctx context.Context, a *account, now time.Time) error {
+	open, err := e.store.Rotations(ctx, false, maxOpen)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		r := &open[i]
+		patient := r.Stage == rotator.StageGrace || r.Stage == rotator.StageSoaking
+		if r.Provider != a.name || patient || !r.NextAt.After(now) {
+			continue
+		}
+		if err := e.resumeOne(ctx, r, "the clock was set back"); err != nil {
+			return err
+		}
+	}
+	if err := e.lookAtWaiting(ctx, a); err != nil {
+		return err
+	}
+	defer a.requestLook()
+	return e.update(ctx, a, func(s *rotator.ProviderState) {
+		s.LastScan, s.PausedUntil, s.PausedWhy = now, time.Time{}, ""
+		s.Approved, s.ApprovedUntil, s.AwaitingSince, s.WriteFailedAt = 0, time.Time{}, time.Time{}, time.Time{}
+	})
+}

@@ -1,0 +1,46 @@
+package engine_test
+
+import (
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// TestAClockThatWasAYearAhead runs a daemon for a while on a clock that is a year ahead, with a sink that is down and a
+// provider that asks for patience, and then on the right one. Every bubble begins at the same instant.
+func TestAClockThatWasAYearAhead(t *testing.T) {
+	var w *world
+	path := filepath.Join(t.TempDir(), "rotatord.db")
+	synctest.Test(t, func(t *testing.T) {
+		w = newWorld(t)
+		w.path = path
+		pass(365 * day)
+		w.sinks["disk"].Hook = func(string, bool) error { return rotator.NewFault("write", rotator.Transient, "read-only") }
+		l := w.start(nil)
+		pass(6 * time.Hour)
+		if r := l.only(); r.Stage != rotator.StageDelivering {
+			t.Fatalf("stage %s", r.Stage)
+		}
+		slow := rotator.NewFault("GET", rotator.Throttled, "slow down")
+		slow.RetryAfter = 24 * time.Hour
+		w.provider.Hook = func(string, bool) error { return slow }
+		pass(time.Hour)
+		l.stop()
+	})
+	w.sinks["disk"].Hook, w.provider.Hook = nil, nil
+	synctest.Test(t, func(t *testing.T) {
+		w.t = t
+		l := w.start(nil)
+		defer l.stop()
+		pass(20 * time.Minute)
+		if r := l.only(); r.Stage != rotator.StageGrace {
+			t.Errorf("stage %s, next step at %s: %s", r.Stage, r.NextAt, r.Trouble)
+		}
+		if s := l.state(); s.LastScan.After(time.Now()) {
+			t.Errorf("last scan at %s", s.LastScan)
+		}
+	})
+}
