@@ -40,8 +40,9 @@ type SinkEvidence struct {
 // Verdict answers "may I".
 type Verdict struct {
 	OK bool
-	// Gone is true when there is nothing left to do: the old key is already revoked or gone.
-	Gone bool
+	// Retire are the keys that may go: the old one, and those that were given up on the way. Empty with OK means that they
+	// are gone already.
+	Retire []Key
 	// Block and Why say what stands against it; LookAt when that may have changed.
 	Block  BlockReason
 	Why    string
@@ -80,7 +81,7 @@ func MayRetire(r *Rotation, ev Evidence) Verdict {
 			return v
 		}
 	}
-	return oldKeyIdle(r, ev, urgent)
+	return oldKeysIdle(r, ev, urgent)
 }
 
 func refuse(ev Evidence, b BlockReason, why string) Verdict {
@@ -123,11 +124,22 @@ func calendarAllows(r *Rotation, ev Evidence) Verdict {
 	return Verdict{OK: true}
 }
 
-func oldKeyIdle(r *Rotation, ev Evidence, urgent bool) Verdict {
-	old, ok := findKey(ev.Keys, r.OldKey.ID)
-	if !ok || old.State == KeyRevoked {
-		return Verdict{OK: true, Gone: true, Why: "the old key is already gone"}
+func oldKeysIdle(r *Rotation, ev Evidence, urgent bool) Verdict {
+	v := Verdict{OK: true, Why: "the old key is already gone"}
+	for _, ref := range r.Retiring() {
+		old, listed := findKey(ev.Keys, ref.ID)
+		if !listed || old.State == KeyRevoked {
+			continue
+		}
+		if refusal := oldKeyIdle(r, old, ev, urgent); !refusal.OK {
+			return refusal
+		}
+		v.Retire, v.Why = append(v.Retire, old), ""
 	}
+	return v
+}
+
+func oldKeyIdle(r *Rotation, old Key, ev Evidence, urgent bool) Verdict {
 	if old.State == KeyOther {
 		return refuse(ev, BlockOldKeyUnclear, "the provider gives the old key a state that rotatord does not know; revoke it by hand if that is right")
 	}

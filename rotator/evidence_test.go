@@ -84,12 +84,12 @@ func TestG3EvidenceBeforeRevoke(t *testing.T) {
 func TestAnOldKeyThatIsGoneNeedsNoRevocation(t *testing.T) {
 	r, ev := goodEvidence()
 	ev.Keys = ev.Keys[1:]
-	if v := MayRetire(&r, ev); !v.OK || !v.Gone {
+	if v := MayRetire(&r, ev); !v.OK || len(v.Retire) != 0 {
 		t.Errorf("gone from the list: %+v", v)
 	}
 	r, ev = goodEvidence()
 	ev.Keys[0].State = KeyRevoked
-	if v := MayRetire(&r, ev); !v.OK || !v.Gone {
+	if v := MayRetire(&r, ev); !v.OK || len(v.Retire) != 0 {
 		t.Errorf("revoked by somebody else: %+v", v)
 	}
 }
@@ -101,5 +101,18 @@ func TestAnOldKeyInUseIsLookedAtWhenItCouldBeIdle(t *testing.T) {
 		if v := MayRetire(&r, ev); !v.LookAt.Equal(noon.Add(want)) {
 			t.Errorf("used %s ago: looked at again at %s, want in %s", used, v.LookAt, want)
 		}
+	}
+}
+
+func TestKeysThatWereGivenUpGoWithTheOldOne(t *testing.T) {
+	r, ev := goodEvidence()
+	r.Discarded = []KeyRef{{ID: "3", Name: "ci-r0002"}}
+	ev.Keys = append(ev.Keys, Key{ID: "3", Name: "ci-r0002", State: KeyActive, LastUsed: noon.Add(-time.Hour)})
+	if v := MayRetire(&r, ev); v.OK || v.Block != BlockOldKeyInUse {
+		t.Errorf("while somebody uses the key that was given up: %+v", v)
+	}
+	ev.Keys[2].LastUsed = noon.Add(-2 * dayLong)
+	if v := MayRetire(&r, ev); !v.OK || len(v.Retire) != 2 {
+		t.Errorf("once it is idle: %+v", v)
 	}
 }

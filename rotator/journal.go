@@ -10,13 +10,13 @@ import (
 type Journal interface {
 	// Commit applies a change if the rotation is still at c.From and c.Seq, else it returns a fault of kind [Conflict]
 	// and writes nothing. In the same transaction it appends to the history and, depending on the stage reached:
-	//   - planned, for a new rotation: refuses (Conflict) a second open rotation of the credential; claims every sink's
+	//   - planned: for a new rotation, refuses (Conflict) a second open rotation of the credential; claims every sink's
 	//     location for the credential (a location that another credential has claimed is a fault of kind [Conflict] that
 	//     wraps [ErrLocationTaken], unless that one has neither an open rotation nor an active key any more); takes the old key out of the keys to look at (LookAt zero) and clears its Waiting;
 	//   - planned or minting: raises the credential's highest version to the rotation's;
 	//   - minting: records the new key's name as intended by this rotation;
 	//   - minted: records that the name's secret was sealed;
-	//   - confirmed or abandoned: overwrites the sealed secret;
+	//   - planned, confirmed or abandoned: overwrites the sealed secret;
 	//   - abandoned: puts the old key back to be looked at, at c.Retry.
 	Commit(ctx context.Context, c Change) error
 	// Due returns up to limit rotations of the provider whose NextAt is not after now, the longest due first, from an

@@ -64,6 +64,9 @@ type Rotation struct {
 	PlannedAt time.Time `json:"planned_at"`
 	OldKey    KeyRef    `json:"old_key"`
 	NewKey    KeyRef    `json:"new_key"`
+	// Discarded are keys that this rotation made and somebody gave up when it could not go on. Their consumers, if any, are
+	// treated like the old key's: they are revoked with it, on the same evidence.
+	Discarded []KeyRef `json:"discarded,omitempty"`
 	// Deadline of the old key.
 	Deadline time.Time `json:"deadline,omitzero"`
 	Terms    Terms     `json:"terms"`
@@ -105,6 +108,14 @@ func (r *Rotation) Coordinates() Coordinates {
 // DeliversTo reports whether the rotation delivers to that place.
 func (r *Rotation) DeliversTo(sink, location string) bool {
 	return slices.ContainsFunc(r.Sinks, func(p SinkProgress) bool { return p.Sink == sink && p.Location == location })
+}
+
+// Retiring lists the keys that the rotation revokes in the end: the old one and those that were given up on the way.
+func (r *Rotation) Retiring() []KeyRef {
+	if r.OldKey.ID == "" {
+		return r.Discarded
+	}
+	return append([]KeyRef{r.OldKey}, r.Discarded...)
 }
 
 // Unconfirmed lists the indexes of the sinks that do not hold the new key yet.
@@ -159,10 +170,10 @@ func (r *Rotation) move(to Stage, now time.Time, note string) Change {
 	return c
 }
 
-// mustBe panics unless r is in the stage, where two constructors lead to the same stage from different ones.
-func (r *Rotation) mustBe(s Stage) {
-	if r.Stage != s {
-		panic(fmt.Errorf("rotation %s: in %s, not %s: %w", r.ID, r.Stage, s, ErrIllegal))
+// mustBe panics unless r is in one of the stages, where several constructors lead to the same stage from different ones.
+func (r *Rotation) mustBe(stages ...Stage) {
+	if !slices.Contains(stages, r.Stage) {
+		panic(fmt.Errorf("rotation %s: in %s, not in %s: %w", r.ID, r.Stage, stages, ErrIllegal))
 	}
 }
 
@@ -206,6 +217,7 @@ func (r *Rotation) Seal(m Minted, sealed []byte, fingerprint string, now time.Ti
 // NotMinted goes back after the provider said that no key was made: minting to planned, under the same name.
 func (r *Rotation) NotMinted(err error, now, retryAt time.Time) Change {
 	attempt := r.Attempt + 1
+	r.mustBe(StageMinting)
 	c := r.move(StagePlanned, now, "no key was made: "+err.Error())
 	c.After.NextAt, c.After.Attempt, c.After.Trouble = retryAt, attempt, err.Error()
 	return c
@@ -230,11 +242,36 @@ func (r *Rotation) Renumber(version int, note string) Change {
 // failed attempt; put the next one off with [Change.Later], or a provider that loses every answer is asked for keys
 // without end.
 func (r *Rotation) Burn(now time.Time, note string) Change {
+	r.mustBe(StageMinting)
 	c := r.move(StagePlanned, now, note)
 	c.After.Attempt, c.After.Trouble = r.Attempt+1, note
 	c.After.Version++
 	c.After.NewKey = KeyRef{Name: KeyName(r.Base, c.After.Version)}
 	c.After.SettleUntil = time.Time{}
+	return c
+}
+
+// StartOver gives up the new key of a rotation that cannot go on by itself (a sink lost it, say, while the sealed copy is
+// erased) and makes another: delivering, grace or revoking to planned. sinks are where it is delivered this time. The key
+// that is given up stays as it is until the old one goes, because somebody may have it.
+func (r *Rotation) StartOver(actor string, sinks []SinkProgress, now time.Time) Change {
+	r.mustBe(StageDelivering, StageGrace, StageRevoking)
+	c := r.move(StagePlanned, now, fmt.Sprintf("%s gave up key %s (id %s): another is made", actor, r.NewKey.Name, r.NewKey.ID))
+	a := &c.After
+	a.Discarded = append(slices.Clone(r.Discarded), r.NewKey)
+	a.Version++
+	a.NewKey = KeyRef{Name: KeyName(r.Base, a.Version)}
+	a.NewKeyExpires, a.Sealed, a.Fingerprint, a.Sinks = time.Time{}, nil, "", sinks
+	a.TestUntil, a.GraceUntil, a.SoakUntil = time.Time{}, time.Time{}, time.Time{}
+	return c
+}
+
+// Hasten turns a rotation that is under way into one of a compromised key: from now on it waits for nothing but proof.
+func (r *Rotation) Hasten(actor string, now time.Time) Change {
+	c := r.stay("the old key is compromised, says " + actor + ": waiting for nothing but proof")
+	a := &c.After
+	a.Reason, a.Actor, a.NextAt = ReasonCompromised, actor, now
+	a.Terms.Grace, a.Terms.Idle, a.Terms.Soak = 0, 0, 0
 	return c
 }
 

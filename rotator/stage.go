@@ -43,12 +43,12 @@ var next = map[Stage][]Stage{
 	StageMinting:      {StageMinted, StagePlanned},
 	StageMinted:       {StageTesting},
 	StageTesting:      {StageDelivering, StageAbandoning},
-	StageDelivering:   {StageConfirmed},
+	StageDelivering:   {StageConfirmed, StagePlanned},
 	StageConfirmed:    {StageGrace, StageDone},
-	StageGrace:        {StageDeactivating, StageRevoking},
+	StageGrace:        {StageDeactivating, StageRevoking, StagePlanned},
 	StageDeactivating: {StageSoaking},
 	StageSoaking:      {StageRevoking},
-	StageRevoking:     {StageDone},
+	StageRevoking:     {StageDone, StagePlanned},
 	StageAbandoning:   {StageAbandoned},
 	StageDone:         {},
 	StageAbandoned:    {},
@@ -112,7 +112,6 @@ const (
 	BlockSinkMismatch     BlockReason = "sink_mismatch"     // a sink does not hold what was delivered
 	BlockSinkConflict     BlockReason = "sink_conflict"     // a sink holds something we did not write
 	BlockSinkUnknown      BlockReason = "sink_unknown"      // the sink is no longer in the configuration
-	BlockPolicyUnknown    BlockReason = "policy_unknown"    // the policy is no longer in the configuration
 	BlockDenied           BlockReason = "denied"            // the daemon's own credential is refused
 	BlockInvalid          BlockReason = "invalid"           // the other side refuses what we ask, for good
 	BlockSealUnreadable   BlockReason = "seal_unreadable"   // the sealed secret cannot be opened with the key we have
@@ -122,5 +121,5 @@ const (
 func BlockReasons() []BlockReason {
 	return []BlockReason{BlockAwaitingApproval, BlockAtKeyCap, BlockNameInvalid, BlockLocationTaken, BlockHeld, BlockFrozen,
 		BlockOutsideWindow, BlockOldKeyInUse, BlockOldKeyUnclear, BlockLastKey, BlockNewKeyRefused, BlockSinkMismatch,
-		BlockSinkConflict, BlockSinkUnknown, BlockPolicyUnknown, BlockDenied, BlockInvalid, BlockSealUnreadable}
+		BlockSinkConflict, BlockSinkUnknown, BlockDenied, BlockInvalid, BlockSealUnreadable}
 }

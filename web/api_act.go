@@ -18,9 +18,10 @@ var problemGoType = reflect.TypeFor[Problem]()
 // RotateRequest asks for rotations.
 type RotateRequest struct {
 	Selection
-	Reason string `json:"reason,omitempty" enum:"manual,compromised" default:"manual" doc:"compromised skips the window, freezes, the grace period and the idle time; the read-back of every sink and the proof of the new key it does not skip."`
-	Actor  string `json:"actor,omitempty" maxLength:"100" doc:"Who asks, where nobody is authenticated."`
-	DryRun bool   `json:"dry_run,omitempty" doc:"Only list what matches."`
+	Reason    string `json:"reason,omitempty" enum:"manual,compromised" default:"manual" doc:"compromised skips the window, freezes, the grace period and the idle time; the read-back of every sink and the proof of the new key it does not skip."`
+	Actor     string `json:"actor,omitempty" maxLength:"100" doc:"Who asks, where nobody is authenticated."`
+	StartOver bool   `json:"start_over,omitempty" doc:"Give up the new key of a rotation that is under way and cannot go on, and make another; the key that is given up is revoked with the old one, on the same evidence."`
+	DryRun    bool   `json:"dry_run,omitempty" doc:"Only list what matches."`
 }
 
 // RotateResult is what became of the request for one credential.
@@ -96,7 +97,7 @@ func (s *Server) rotate(ctx context.Context, in *request[RotateRequest]) (*answe
 	for _, k := range keys {
 		result := RotateResult{CredentialName: nameOf(k.Credential())}
 		if !in.Body.DryRun {
-			r, err := s.o.Operator.Rotate(ctx, k.Credential(), rotator.Reason(in.Body.Reason), actor)
+			r, err := s.act(ctx, k.Credential(), in.Body, actor)
 			if err != nil && len(keys) == 1 {
 				return nil, problemOf(err)
 			}
@@ -105,6 +106,13 @@ func (s *Server) rotate(ctx context.Context, in *request[RotateRequest]) (*answe
 		out.Results = append(out.Results, result)
 	}
 	return &answer[RotateAnswer]{Body: out}, nil
+}
+
+func (s *Server) act(ctx context.Context, c rotator.CredentialID, ask RotateRequest, actor string) (rotator.Rotation, error) {
+	if ask.StartOver {
+		return s.o.Operator.StartOver(ctx, c, actor)
+	}
+	return s.o.Operator.Rotate(ctx, c, rotator.Reason(ask.Reason), actor)
 }
 
 func (a *RotateAnswer) note(result *RotateResult, r *rotator.Rotation, err error) {

@@ -235,6 +235,8 @@ func TestRotate(t *testing.T) {
 			did: []string{"rotate cc/u1/ci manual 127.0.0.1", "rotate cc/u1/cd manual 127.0.0.1"}, texts: []string{`"planned":2`, `"failed":0`}},
 		{name: "what no policy selects, by name", body: `{"provider":"cc","user":"u1","credential":"own"}`, status: 202,
 			did: []string{"rotate cc/u1/own manual 127.0.0.1"}},
+		{name: "start over", body: `{"provider":"cc","user":"u1","credential":"ci","start_over":true}`, status: 202,
+			did: []string{"rotate cc/u1/ci start over 127.0.0.1"}},
 		{name: "dry run", body: `{"provider":"*","user":"*","credential":"c*","dry_run":true}`, status: 202,
 			texts: []string{`"planned":0`, `"credential":"ci"`, `"credential":"cd"`}},
 		{name: "one fails", body: `{"provider":"cc","user":"u1","credential":"ci"}`, fails: map[string]error{"ci": busy}, status: 409,

@@ -29,6 +29,8 @@ type Reader interface {
 type Operator interface {
 	// Rotate plans a rotation now; actor is who asked.
 	Rotate(ctx context.Context, c rotator.CredentialID, reason rotator.Reason, actor string) (rotator.Rotation, error)
+	// StartOver gives up the new key of the credential's open rotation, which cannot go on, and makes another.
+	StartOver(ctx context.Context, c rotator.CredentialID, actor string) (rotator.Rotation, error)
 	// Hold places a hold on its credential, replacing an earlier one.
 	Hold(ctx context.Context, h rotator.Hold) error
 	// Release ends a hold; it succeeds if there is none.

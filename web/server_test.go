@@ -48,6 +48,10 @@ func (o *operator) did() []string {
 	return slices.Clone(o.calls)
 }
 
+func (o *operator) StartOver(_ context.Context, c rotator.CredentialID, actor string) (rotator.Rotation, error) {
+	return o.Rotate(context.Background(), c, "start over", actor)
+}
+
 func (o *operator) Rotate(_ context.Context, c rotator.CredentialID, reason rotator.Reason, actor string) (rotator.Rotation, error) {
 	o.note("rotate", c.String(), string(reason), actor)
 	return rotator.Rotation{ID: "r-" + c.Base, CredentialID: c, Stage: rotator.StagePlanned, Reason: reason}, o.fails[c.Base]

@@ -20,7 +20,10 @@ func rotateCommand(f *flags) *cobra.Command {
 or the blast-radius cap. USER is the service user's id, name or e-mail; each part may hold * and ?. A hold is respected.
 
 --compromised also sets aside freezes, the grace period and the idle time. What it does not set aside: every sink is
-read back and the new key is tried before the old one is revoked.`,
+read back and the new key is tried before the old one is revoked. A rotation that is under way is hastened.
+
+--start-over is for a rotation that cannot go on, because a sink lost the new key, say. The key that is given up is left
+alone until the old one goes, and is revoked with it on the same evidence.`,
 		Example: "  rotatord rotate certcentral/ci-build/deploy\n  rotatord rotate --dry-run 'certcentral/*/deploy*'",
 		RunE: func(cmd *cobra.Command, given []string) error {
 			var err error
@@ -49,6 +52,7 @@ read back and the new key is tried before the old one is revoked.`,
 		},
 	}
 	cmd.Flags().BoolVar(&compromised, "compromised", false, "the secret leaked: do not wait for anything but proof")
+	cmd.Flags().BoolVar(&r.StartOver, "start-over", false, "give up the new key of a rotation that cannot go on, and make another")
 	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "only list what matches")
 	return cmd
 }

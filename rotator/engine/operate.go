@@ -34,8 +34,10 @@ func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rota
 	switch {
 	case f.Policy == nil:
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Invalid, "no policy selects %s, so nobody has said where its keys are to be delivered; add it to a policy", c)
+	case f.Rotating && reason == rotator.ReasonCompromised:
+		return e.change(ctx, a, c, func(r *rotator.Rotation) (rotator.Change, error) { return r.Hasten(actor, now), nil })
 	case f.Rotating:
-		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "a rotation of %s is under way already", c)
+		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "a rotation of %s is under way already; if it cannot go on, give up its new key with: rotatord rotate --start-over", c)
 	case f.Hold != nil:
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "%s is held by %s until %s: %s; release it first", c, f.Hold.By, f.Hold.Until.UTC().Format(time.RFC3339), f.Hold.Reason)
 	}
@@ -44,6 +46,51 @@ func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rota
 		a.requestLook()
 	}
 	return r, err
+}
+
+// StartOver gives up the new key of the credential's open rotation and makes another, delivered to the sinks that the
+// policy names now. It is for a rotation that cannot go on by itself.
+func (e *Engine) StartOver(ctx context.Context, c rotator.CredentialID, actor string) (rotator.Rotation, error) {
+	const op = "start over"
+	a, ok := e.account(c.Provider)
+	if !ok {
+		return rotator.Rotation{}, rotator.NewFault(op, rotator.Gone, "no provider %q is configured", c.Provider)
+	}
+	return e.change(ctx, a, c, func(r *rotator.Rotation) (rotator.Change, error) {
+		switch r.Stage {
+		case rotator.StageDelivering, rotator.StageGrace, rotator.StageRevoking:
+		default:
+			return rotator.Change{}, rotator.NewFault(op, rotator.Conflict,
+				"the rotation of %s is in stage %s, where there is no delivered key to give up", c, r.Stage)
+		}
+		policy := e.policy(r.Policy)
+		if policy == nil {
+			return rotator.Change{}, rotator.NewFault(op, rotator.Invalid, "policy %s is no longer in the configuration", r.Policy)
+		}
+		now := time.Now()
+		sinks, err := e.locate(r, policy, now)
+		if err != nil {
+			return rotator.Change{}, err
+		}
+		return r.StartOver(actor, sinks, now), nil
+	})
+}
+
+// change moves the credential's open rotation as somebody asked.
+func (e *Engine) change(ctx context.Context, a *account, c rotator.CredentialID, make func(*rotator.Rotation) (rotator.Change, error)) (rotator.Rotation, error) {
+	r, err := e.store.OpenRotation(ctx, c)
+	if err != nil {
+		return r, err
+	}
+	ch, err := make(&r)
+	if err != nil {
+		return r, err
+	}
+	if err := e.commit(ctx, ch); err != nil {
+		return r, err
+	}
+	a.requestLook()
+	return ch.After, nil
 }
 
 func newestActive(series []rotator.TrackedKey) (rotator.TrackedKey, bool) {
@@ -97,7 +144,7 @@ const maxOpen = 1 << 20
 
 // configured are the blocks that an edit of the configuration may end.
 var configured = []rotator.BlockReason{rotator.BlockFrozen, rotator.BlockOutsideWindow, rotator.BlockSinkUnknown,
-	rotator.BlockPolicyUnknown, rotator.BlockLocationTaken, rotator.BlockAtKeyCap, rotator.BlockNameInvalid,
+	rotator.BlockLocationTaken, rotator.BlockAtKeyCap, rotator.BlockNameInvalid,
 	rotator.BlockInvalid, rotator.BlockDenied}
 
 // resumeConfigured looks again, after a reload, at whatever the old configuration stopped.

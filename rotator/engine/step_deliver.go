@@ -81,6 +81,11 @@ type mismatch struct{ ev rotator.SinkEvidence }
 
 func (m mismatch) Error() string { return m.ev.Trouble }
 
+// Unwrap gives the kind that metrics count it under.
+func (m mismatch) Unwrap() error {
+	return &rotator.Fault{Op: "read back " + m.ev.Sink, Kind: rotator.Conflict}
+}
+
 func sinkBlock(err error) rotator.BlockReason {
 	if m, ok := err.(mismatch); ok { //nolint:errorlint // made just above, never wrapped
 		return m.ev.Block
@@ -121,7 +126,7 @@ func (e *Engine) observe(ctx context.Context, r *rotator.Rotation, p rotator.Sin
 	ev := rotator.SinkEvidence{Sink: p.Sink}
 	sink, ok := e.setup.Load().Sinks[p.Sink]
 	if !ok {
-		ev.Block, ev.Trouble = rotator.BlockSinkUnknown, "it is no longer in the configuration; put it back, or rotate again without it"
+		ev.Block, ev.Trouble = rotator.BlockSinkUnknown, "it is no longer in the configuration; put it back, or make another key without it: rotatord rotate --start-over"
 		return ev, rotator.Secret{}, nil
 	}
 	seen, err := sink.Observe(ctx, r.Coordinates(), p.Location)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,7 +41,7 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	if err := errors.Join(rotator.CheckVersion(r.Base, r.Version), rotator.CheckName(r.NewKey.Name, limits)); err != nil {
 		return r.Block(rotator.BlockNameInvalid, err.Error(), now, now.Add(planRecheck)), nil
 	}
-	if why := s.full(a.conf.Load().MaxKeys, limits.MaxKeysPerUser); why != "" {
+	if why := s.full(a.conf.Load().MaxKeys, len(r.Discarded), limits.MaxKeysPerUser); why != "" {
 		return e.makeRoom(ctx, a, r, s, why)
 	}
 	begin := r.BeginMint(now)
@@ -89,7 +90,7 @@ func (s series) superseded(r *rotator.Rotation) string {
 		return "the key to replace is no longer active at the provider"
 	}
 	for _, k := range s.keys {
-		if k.State == rotator.KeyActive && k.Newer(*old) {
+		if k.State == rotator.KeyActive && k.Newer(*old) && !slices.Contains(r.Discarded, rotator.KeyRef{ID: k.ID, Name: k.Name}) {
 			return fmt.Sprintf("key %s (id %s) has superseded the key to replace", k.Name, k.ID)
 		}
 	}
@@ -114,10 +115,11 @@ func (s series) restriction(r *rotator.Rotation) string {
 	return ""
 }
 
-// full says which cap leaves no room for one more key; empty if none does.
-func (s series) full(perCredential, perUser int) string {
+// full says which cap leaves no room for one more key; empty if none does. Keys that were given up do not count against
+// the credential's own cap: a person asked for another beside them. The provider's cap counts them all the same.
+func (s series) full(perCredential, givenUp, perUser int) string {
 	switch {
-	case perCredential > 0 && s.active >= perCredential:
+	case perCredential > 0 && s.active >= perCredential+givenUp:
 		return fmt.Sprintf("the credential has %d active keys and max_keys allows %d", s.active, perCredential)
 	case perUser > 0 && s.user >= perUser:
 		return fmt.Sprintf("the service user has %d active keys and the provider allows %d", s.user, perUser)

@@ -31,8 +31,11 @@ func (e *Engine) deactivate(ctx context.Context, a *account, r *rotator.Rotation
 		return e.notYet(r, v), err
 	}
 	disabler, ok := a.provider().(rotator.Disabler)
-	if ok && !v.Gone {
-		err := disabler.Disable(ctx, oldKey(r))
+	for _, k := range v.Retire {
+		if !ok {
+			break
+		}
+		err := disabler.Disable(ctx, k)
 		e.noteWrite(ctx, a, err)
 		if err != nil {
 			return rotator.Change{}, err
@@ -47,19 +50,16 @@ func (e *Engine) revoke(ctx context.Context, a *account, r *rotator.Rotation) (r
 	if err != nil || !v.OK {
 		return e.notYet(r, v), err
 	}
-	if v.Gone {
-		return r.Finish(time.Now(), v.Why), nil
+	why := v.Why
+	for _, k := range v.Retire {
+		err := a.provider().Retire(ctx, k)
+		e.noteWrite(ctx, a, err)
+		if err != nil {
+			return rotator.Change{}, err
+		}
+		why = fmt.Sprintf("the old key %s (id %s) is revoked", r.OldKey.Name, r.OldKey.ID)
 	}
-	err = a.provider().Retire(ctx, oldKey(r))
-	e.noteWrite(ctx, a, err)
-	if err != nil {
-		return rotator.Change{}, err
-	}
-	return r.Finish(time.Now(), fmt.Sprintf("the old key %s (id %s) is revoked", r.OldKey.Name, r.OldKey.ID)), nil
-}
-
-func oldKey(r *rotator.Rotation) rotator.Key {
-	return rotator.Key{ID: r.OldKey.ID, UserID: r.UserID, Name: r.OldKey.Name}
+	return r.Finish(time.Now(), why), nil
 }
 
 func (e *Engine) notYet(r *rotator.Rotation, v rotator.Verdict) rotator.Change {

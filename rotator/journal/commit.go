@@ -97,7 +97,7 @@ func sealingOf(c rotator.Change) sealing {
 		return keepSealed
 	case to == rotator.StageMinted:
 		return storeSealed
-	case to == rotator.StageConfirmed, to.Final():
+	case to == rotator.StageConfirmed, to == rotator.StagePlanned, to.Final():
 		return eraseSealed
 	default:
 		return keepSealed
@@ -106,6 +106,11 @@ func sealingOf(c rotator.Change) sealing {
 
 // apply runs in the committer. Everything that can refuse comes before the first row that is written.
 func (c *change) apply(w *writer, op string) error {
+	if c.claims() {
+		if err := c.checkLocations(w, op); err != nil {
+			return err
+		}
+	}
 	write := c.update
 	if c.Seq == 0 {
 		write = c.plan
@@ -128,11 +133,6 @@ func (c *change) apply(w *writer, op string) error {
 
 func (c *change) plan(w *writer, op string) error {
 	r := &c.After
-	for _, sink := range r.Sinks {
-		if err := c.checkLocation(w, op, sink); err != nil {
-			return err
-		}
-	}
 	n, err := w.exec(insertRotation, r.ID, r.Provider, r.UserID, r.Base, r.Version, r.Seq, string(r.Stage), r.StageAt.UnixMilli(),
 		flag(!r.Stage.Final()), flag(r.Stage.CallsProvider()), nextAt(r), string(r.Blocked), c.body)
 	if err != nil {
@@ -141,16 +141,36 @@ func (c *change) plan(w *writer, op string) error {
 	if n == 0 {
 		return c.whyNotPlanned(w, op)
 	}
-	for _, sink := range r.Sinks {
-		if _, err := w.exec(claimLocation, sink.Sink, sink.Location, r.Provider, r.UserID, r.Base); err != nil {
-			return err
-		}
-	}
 	if r.OldKey.ID == "" {
 		return nil
 	}
 	_, err = w.exec(restKey, r.Provider, r.OldKey.ID)
 	return err
+}
+
+// claims reports whether the rotation's sinks are new to the journal: it is planned, or planned again with other sinks.
+func (c *change) claims() bool {
+	return c.After.Stage == rotator.StagePlanned && c.From != rotator.StagePlanned && c.From != rotator.StageMinting
+}
+
+func (c *change) checkLocations(w *writer, op string) error {
+	for _, sink := range c.After.Sinks {
+		if err := c.checkLocation(w, op, sink); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim takes the locations of a rotation that is planned, or planned again with other sinks.
+func (c *change) claim(w *writer) error {
+	r := &c.After
+	for _, sink := range r.Sinks {
+		if _, err := w.exec(claimLocation, sink.Sink, sink.Location, r.Provider, r.UserID, r.Base); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *change) checkLocation(w *writer, op string, sink rotator.SinkProgress) error {
@@ -229,6 +249,10 @@ func (c *change) enter(w *writer) error {
 	r := &c.After
 	var err error
 	switch r.Stage {
+	case rotator.StagePlanned:
+		if c.claims() {
+			err = c.claim(w)
+		}
 	case rotator.StageMinting:
 		_, err = w.exec(intendName, r.Provider, r.UserID, r.NewKey.Name, r.ID, r.Version)
 	case rotator.StageMinted:
