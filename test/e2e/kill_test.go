@@ -122,7 +122,8 @@ func (f *fleet) finish(k *killer) {
 	k.disarm()
 	f.d.Configure(f.config("json", restfulPolicy))
 	f.d.Start()
-	daemon.Await(f.t, 90*time.Second, "the end of all rotations", func() error {
+	// A rotation whose key was lost again and again waits longer and longer before it makes another.
+	daemon.Await(f.t, 4*time.Minute, "the end of all rotations", func() error {
 		open, _ := f.d.Rotations()
 		if len(open) > 0 {
 			return fmt.Errorf("%d rotations are open, the first is %+v", len(open), open[0])
