@@ -165,7 +165,7 @@ func held(f *Facts, now time.Time) (Decision, bool) {
 
 func frozen(f *Facts, now time.Time) (Decision, bool) {
 	fr, ok := freezeAt(f.Freezes, now)
-	if !ok || (fr.UnlessExpiresWithin > 0 && f.Key.Deadline.Sub(now) <= fr.UnlessExpiresWithin) {
+	if !ok || fr.lets(f.Key.Deadline, now) {
 		return Decision{}, false
 	}
 	until := fr.To

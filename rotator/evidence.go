@@ -72,16 +72,57 @@ func MayRetire(r *Rotation, ev Evidence) Verdict {
 	if v := newKeyListed(r, ev); !v.OK {
 		return v
 	}
-	if ev.Hold != nil && ev.Hold.Until.After(ev.Now) {
-		return Verdict{Block: BlockHeld, LookAt: ev.Hold.Until,
-			Why: fmt.Sprintf("held by %s until %s: %s", ev.Hold.By, day(ev.Hold.Until), ev.Hold.Reason)}
-	}
-	if !urgent {
-		if v := calendarAllows(r, ev); !v.OK {
-			return v
-		}
+	if v := PeopleAllow(r, ev); !v.OK {
+		return v
 	}
 	return oldKeysIdle(r, ev, urgent)
+}
+
+// PeopleAllow is the part of [MayRetire] that needs no call: hold, grace, freeze and window. Asked beforehand, it spares
+// the provider and the sinks a question whose answer would not matter.
+func PeopleAllow(r *Rotation, ev Evidence) Verdict {
+	if v := notHeld(ev.Hold, ev.Now); !v.OK || r.Reason == ReasonCompromised {
+		return v
+	}
+	return calendarAllows(r, ev)
+}
+
+// MayBegin says whether a rotation that was planned may make its key now: a hold or a freeze may have come since. What a
+// person asked for heeds no freeze, and a freeze may make room for keys near their deadline.
+func MayBegin(r *Rotation, hold *Hold, freezes []Freeze, now time.Time) Verdict {
+	if v := notHeld(hold, now); !v.OK {
+		return v
+	}
+	fr, ok := freezeAt(freezes, now)
+	asked := r.Reason == ReasonManual || r.Reason == ReasonCompromised
+	if !ok || asked || fr.lets(r.Deadline, now) {
+		return Verdict{OK: true}
+	}
+	return frozenUntil(fr, now)
+}
+
+// MayClear says whether a key may be revoked now to make room for the rotation's new one.
+func MayClear(r *Rotation, freezes []Freeze, now time.Time) Verdict {
+	if fr, ok := freezeAt(freezes, now); ok && r.Reason != ReasonCompromised {
+		return frozenUntil(fr, now)
+	}
+	return Verdict{OK: true}
+}
+
+// calendarRecheck is when a rotation is looked at that waits for a date, at the latest: an operator may have moved the
+// date in the very moment that the old one was noted.
+const calendarRecheck = 24 * time.Hour
+
+func notHeld(h *Hold, now time.Time) Verdict {
+	if h == nil || !h.Until.After(now) {
+		return Verdict{OK: true}
+	}
+	return Verdict{Block: BlockHeld, LookAt: earlier(h.Until, now.Add(calendarRecheck)),
+		Why: fmt.Sprintf("held by %s until %s: %s", h.By, day(h.Until), h.Reason)}
+}
+
+func frozenUntil(fr Freeze, now time.Time) Verdict {
+	return Verdict{Block: BlockFrozen, LookAt: earlier(fr.To, now.Add(calendarRecheck)), Why: fmt.Sprintf("frozen until %s: %s", day(fr.To), fr.Reason)}
 }
 
 func refuse(ev Evidence, b BlockReason, why string) Verdict {
@@ -115,11 +156,11 @@ func calendarAllows(r *Rotation, ev Evidence) Verdict {
 		return Verdict{Why: "the grace period lasts until " + day(r.GraceUntil), LookAt: r.GraceUntil}
 	}
 	if fr, ok := freezeAt(ev.Freezes, ev.Now); ok {
-		return Verdict{Block: BlockFrozen, LookAt: fr.To, Why: fmt.Sprintf("frozen until %s: %s", day(fr.To), fr.Reason)}
+		return frozenUntil(fr, ev.Now)
 	}
 	if ev.Window != nil && !ev.Window.Contains(ev.Now) {
 		opens := ev.Window.NextOpen(ev.Now)
-		return Verdict{Block: BlockOutsideWindow, LookAt: opens, Why: "the policy's window opens " + opens.Format(time.RFC3339)}
+		return Verdict{Block: BlockOutsideWindow, LookAt: earlier(opens, ev.Now.Add(calendarRecheck)), Why: "the policy's window opens " + opens.Format(time.RFC3339)}
 	}
 	return Verdict{OK: true}
 }

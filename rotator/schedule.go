@@ -111,3 +111,8 @@ type Freeze struct {
 
 // Contains reports whether t lies in the freeze.
 func (f Freeze) Contains(t time.Time) bool { return !t.Before(f.From) && t.Before(f.To) }
+
+// lets reports whether a key with that deadline may be replaced in spite of the freeze.
+func (f Freeze) lets(deadline, now time.Time) bool {
+	return f.UnlessExpiresWithin > 0 && deadline.Sub(now) <= f.UnlessExpiresWithin
+}

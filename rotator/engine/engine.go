@@ -9,6 +9,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,23 +117,38 @@ func (e *Engine) Run(ctx context.Context) error {
 		stop()
 	}
 	<-ctx.Done()
-	e.awaitFlight(cut)
-	return err
+	return errors.Join(err, e.awaitFlight(cut))
 }
 
-// awaitFlight returns when nothing is in flight any more, and cuts off what is when the drain time is over.
-func (e *Engine) awaitFlight(cut context.CancelFunc) {
+// cutPatience is how long a stop waits for calls that were cut off. A call that hangs in the operating system (on a network
+// file system whose server is gone, say) cannot be cut off.
+const cutPatience = 5 * time.Second
+
+// errLeftBehind says that the stop did not wait any longer.
+var errLeftBehind = errors.New("calls are still in flight that could not be cut off; their rotations resume at the next start")
+
+// awaitFlight returns when nothing is in flight any more, cuts off what is when the drain time is over, and does not wait
+// for what cannot be cut off.
+func (e *Engine) awaitFlight(cut context.CancelFunc) error {
 	stopped := make(chan struct{})
 	go func() { e.wg.Wait(); close(stopped) }()
 	drain := time.NewTimer(e.drain)
 	defer drain.Stop()
 	select {
 	case <-stopped:
+		return nil
 	case <-drain.C:
-		e.log.Warn("calls are still in flight after the drain time; cutting them off, their rotations resume at the next start",
-			zap.Duration("drain", e.drain))
-		cut()
-		<-stopped
+	}
+	e.log.Warn("calls are still in flight after the drain time; cutting them off, their rotations resume at the next start",
+		zap.Duration("drain", e.drain))
+	cut()
+	last := time.NewTimer(cutPatience)
+	defer last.Stop()
+	select {
+	case <-stopped:
+		return nil
+	case <-last.C:
+		return errLeftBehind
 	}
 }
 
@@ -166,7 +182,7 @@ func (e *Engine) start(s *Setup, states map[string]rotator.ProviderState) {
 		}
 		acc.set(a)
 		acc.requestScan()
-		if _, runs := e.running[a.Name]; !runs && e.ctx != nil {
+		if _, runs := e.running[a.Name]; !runs && e.ctx != nil && e.ctx.Err() == nil {
 			loop, stop := context.WithCancel(e.ctx)
 			e.running[a.Name] = stop
 			e.wg.Go(func() { e.runScans(loop, acc) })

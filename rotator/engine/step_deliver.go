@@ -37,6 +37,10 @@ func (e *Engine) deliver(ctx context.Context, r *rotator.Rotation) (rotator.Chan
 	return r.Delivered(progress, now, deliveryNote(progress)), nil
 }
 
+// sinkPatience is how long a sink may take for one delivery or one look. Sinks have limits of their own for each request;
+// this one keeps a sink that never answers from keeping the workers that others wait for.
+const sinkPatience = 2 * time.Minute
+
 // deliverTo delivers to one sink and reads it back; only what was read back counts.
 func (e *Engine) deliverTo(ctx context.Context, r *rotator.Rotation, p *rotator.SinkProgress, secret rotator.Secret) {
 	receipt, err := e.deliverAndRead(ctx, r, p, secret)
@@ -58,7 +62,9 @@ func (e *Engine) deliverAndRead(ctx context.Context, r *rotator.Rotation, p *rot
 	if !ok {
 		return rotator.Receipt{}, errNoSink
 	}
-	receipt, err := sink.Deliver(ctx, rotator.Delivery{
+	limited, cancel := context.WithTimeout(ctx, sinkPatience)
+	defer cancel()
+	receipt, err := sink.Deliver(limited, rotator.Delivery{
 		Coordinates: r.Coordinates(), Location: p.Location, Version: r.Version, KeyID: r.NewKey.ID, KeyName: r.NewKey.Name,
 		Rotation: r.ID, Fingerprint: r.Fingerprint, Expires: r.NewKeyExpires, Secret: secret,
 	})
@@ -129,7 +135,9 @@ func (e *Engine) observe(ctx context.Context, r *rotator.Rotation, p rotator.Sin
 		ev.Block, ev.Trouble = rotator.BlockSinkUnknown, "it is no longer in the configuration; put it back, or make another key without it: rotatord rotate --start-over"
 		return ev, rotator.Secret{}, nil
 	}
-	seen, err := sink.Observe(ctx, r.Coordinates(), p.Location)
+	limited, cancel := context.WithTimeout(ctx, sinkPatience)
+	defer cancel()
+	seen, err := sink.Observe(limited, r.Coordinates(), p.Location)
 	e.obs.Probed(p.Sink, err)
 	if err != nil {
 		return ev, rotator.Secret{}, fmt.Errorf("reading back sink %s: %w", p.Sink, err)

@@ -22,8 +22,8 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	if err != nil {
 		return rotator.Change{}, journalError{err}
 	}
-	if hold != nil {
-		return r.Block(rotator.BlockHeld, fmt.Sprintf("held by %s: %s", hold.By, hold.Reason), now, hold.Until), nil
+	if v := rotator.MayBegin(r, hold, e.setup.Load().Freezes, now); !v.OK {
+		return e.notYet(r, v), nil
 	}
 	keys, err := e.listKeys(ctx, a, r.UserID)
 	if err != nil {
@@ -135,6 +135,9 @@ const roomIdle = 24 * time.Hour
 // makeRoom is guarantee G4 at the cap: it retires a key only if it is ours, superseded and idle; else it blocks.
 func (e *Engine) makeRoom(ctx context.Context, a *account, r *rotator.Rotation, s series, why string) (rotator.Change, error) {
 	now := time.Now()
+	if v := rotator.MayClear(r, e.setup.Load().Freezes, now); !v.OK {
+		return e.notYet(r, v), nil
+	}
 	for _, k := range s.keys {
 		if k.State != rotator.KeyActive || k.ID == r.OldKey.ID || !idleForRoom(a, r, k.Key, now) {
 			continue

@@ -72,9 +72,12 @@ func (e *Engine) notYet(r *rotator.Rotation, v rotator.Verdict) rotator.Change {
 // mayRetire gathers the evidence of guarantee G3, all of it just now, and judges it. Nothing lies between the verdict and
 // the call that it allows.
 func (e *Engine) mayRetire(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Verdict, error) {
-	ev := rotator.Evidence{ReportsLastUse: a.provider().Limits().ReportsLastUse, Freezes: e.setup.Load().Freezes}
-	if p := e.policy(r.Policy); p != nil {
-		ev.Window = p.Window
+	ev := rotator.Evidence{ReportsLastUse: a.provider().Limits().ReportsLastUse}
+	if err := e.askPeople(ctx, r, &ev); err != nil {
+		return rotator.Verdict{}, err
+	}
+	if v := rotator.PeopleAllow(r, ev); !v.OK {
+		return v, nil
 	}
 	err := e.readSinks(ctx, a, r, &ev)
 	if err == nil && r.Reason != rotator.ReasonCompromised {
@@ -86,11 +89,43 @@ func (e *Engine) mayRetire(ctx context.Context, a *account, r *rotator.Rotation)
 	if ev.Keys, err = e.listKeys(ctx, a, r.UserID); err != nil {
 		return rotator.Verdict{}, err
 	}
-	ev.Now = time.Now()
-	if ev.Hold, err = e.store.HoldOn(ctx, r.CredentialID, ev.Now); err != nil {
-		return rotator.Verdict{}, asJournal(err)
+	if err := e.askPeople(ctx, r, &ev); err != nil { // once more: the calls above take their time
+		return rotator.Verdict{}, err
 	}
 	return rotator.MayRetire(r, ev), nil
+}
+
+// askPeople notes what operators and the configuration say at this moment.
+func (e *Engine) askPeople(ctx context.Context, r *rotator.Rotation, ev *rotator.Evidence) error {
+	ev.Now, ev.Freezes = time.Now(), e.setup.Load().Freezes
+	p, err := e.policyNow(ctx, r)
+	if err != nil {
+		return asJournal(err)
+	}
+	ev.Window = nil
+	if p != nil {
+		ev.Window = p.Window
+	}
+	ev.Hold, err = e.store.HoldOn(ctx, r.CredentialID, ev.Now)
+	return asJournal(err)
+}
+
+// policyNow returns the rotation's policy or, if that is no longer configured, the one that selects the credential now;
+// nil for none: what was begun under a policy is finished without it.
+func (e *Engine) policyNow(ctx context.Context, r *rotator.Rotation) (*rotator.Policy, error) {
+	if p := e.policy(r.Policy); p != nil {
+		return p, nil
+	}
+	keys, err := e.store.Series(ctx, r.CredentialID)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		if p := e.policy(k.Policy); p != nil {
+			return p, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // no policy is an answer
 }
 
 // readSinks reads every sink back and tries a copy that was read at the provider: not the copy that was sent. One copy is
@@ -167,7 +202,7 @@ func (e *Engine) madeBy(ctx context.Context, provider, userID string, k rotator.
 		return nil, asJournal(unlessGone(err))
 	}
 	if r.NewKey.ID != k.ID {
-		return nil, nil
+		return nil, nil //nolint:nilnil // somebody else's key is an answer
 	}
 	return &r, nil
 }
