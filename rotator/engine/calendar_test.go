@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -75,3 +76,36 @@ func TestAHeldRotationAsksNobody(t *testing.T) {
 		w.wantRotated()
 	})
 }
+
+// lost is a sink whose locations cannot be rendered, with an error that nobody classified.
+type lost struct{ rotator.Sink }
+
+func (lost) Location(rotator.Coordinates) (string, error) {
+	return "", errors.New("the template fails")
+}
+
+// TestALocationThatCannotBeRenderedIsShownAndNotAskedForWithoutEnd counts how often it is tried.
+func TestALocationThatCannotBeRenderedIsShownAndNotAskedForWithoutEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.outerSink = func(_ string, s rotator.Sink) rotator.Sink { return lost{s} }
+		failures := &journalFailures{}
+		w.observer = failures
+		l := w.start(nil)
+		defer l.stop()
+		pass(time.Hour)
+		waiting, err := l.store.WaitingKeys(t.Context(), 10)
+		if err != nil || len(waiting) != 1 || waiting[0].Waiting != rotator.BlockInvalid {
+			t.Errorf("waiting %+v, %v", waiting, err)
+		}
+		if n := failures.n.Load(); n > 0 {
+			t.Errorf("%d failures blamed on the journal", n)
+		}
+	})
+}
+
+type journalFailures struct {
+	engine.Unobserved
+	n atomic.Int32
+}
+
+func (j *journalFailures) JournalFailed(error) { j.n.Add(1) }

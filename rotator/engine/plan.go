@@ -233,7 +233,7 @@ func (e *Engine) locate(r *rotator.Rotation, p *rotator.Policy, now time.Time) (
 		}
 		where, err := sink.Location(r.Coordinates())
 		if err != nil {
-			return nil, err
+			return nil, rotator.NewFault("locate in sink "+name, rotator.Invalid, "%w", err)
 		}
 		progress = append(progress, rotator.SinkProgress{Sink: name, Location: where, NextAt: now})
 	}

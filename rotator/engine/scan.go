@@ -278,26 +278,6 @@ func (v *visit) row(k rotator.Key, u userMark, listed bool) rotator.KeyRow {
 	return rotator.KeyRow{TrackedKey: t}
 }
 
-// isOrphan reports whether the key stands under a name that a rotation intended and never sealed: then nobody has its
-// secret. A key that has been used is no orphan, whatever the journal says: somebody has it.
-func (e *Engine) isOrphan(ctx context.Context, a *account, k rotator.Key) (bool, error) {
-	if _, version := rotator.SplitName(k.Name); version == 0 || k.State != rotator.KeyActive || !k.LastUsed.IsZero() {
-		return false, nil
-	}
-	rec, err := e.store.Name(ctx, a.name, k.UserID, k.Name)
-	if err != nil {
-		return false, unlessGone(err)
-	}
-	if rec.Sealed {
-		return false, nil
-	}
-	r, err := e.store.Rotation(ctx, rec.Rotation)
-	if err != nil {
-		return false, err
-	}
-	return r.Stage != rotator.StageMinting || r.Version != rec.Version, nil
-}
-
 // unlessGone returns err, or nil where err only says that there is no such thing.
 func unlessGone(err error) error {
 	if rotator.KindOf(err) == rotator.Gone {
@@ -394,25 +374,6 @@ func (v *visit) dismiss(now time.Time) error {
 		}
 	}
 	return nil
-}
-
-// retireOrphans revokes keys whose secret nobody has. The intent has been durable since before they were made.
-func (e *Engine) retireOrphans(ctx context.Context, a *account, orphans []rotator.Key) {
-	for _, k := range orphans {
-		// Asked again, because its rotation may have sealed it between the two reads of the first time.
-		if still, err := e.isOrphan(ctx, a, k); err != nil || !still {
-			continue
-		}
-		err := a.provider().Retire(ctx, k)
-		e.noteWrite(ctx, a, err)
-		log := e.log.With(zap.String("provider", a.name), zap.String("key_id", k.ID), zap.String("key_name", k.Name))
-		if err != nil {
-			log.Error("an orphan key, whose secret nobody has, could not be revoked; the next scan tries again", zap.Error(err))
-			continue
-		}
-		log.Warn("revoked an orphan key: it was made, but its secret was lost before it could be sealed")
-		e.obs.OrphanRetired(a.name, k)
-	}
 }
 
 // listKeys asks the provider for one user's keys, fresh.

@@ -269,7 +269,7 @@ func (e *Engine) reconcile(ctx context.Context, a *account, r *rotator.Rotation)
 	now := time.Now()
 	for _, k := range keys {
 		if k.Name == r.NewKey.Name {
-			return e.burn(ctx, a, r, k)
+			return e.burn(ctx, a, r, k, keys)
 		}
 	}
 	propagation := a.provider().Limits().Propagation
@@ -290,17 +290,21 @@ func settleStep(propagation time.Duration) time.Duration {
 }
 
 // burn revokes a key that was made while its secret was lost, and takes the next name.
-func (e *Engine) burn(ctx context.Context, a *account, r *rotator.Rotation, k rotator.Key) (rotator.Change, error) {
-	if !k.LastUsed.IsZero() {
-		return e.burnt(r, fmt.Sprintf("key %s (id %s) exists and has been used, so somebody has its secret; it is left alone", k.Name, k.ID)), nil
-	}
-	if k.State != rotator.KeyRevoked {
-		err := a.provider().Retire(ctx, k)
+func (e *Engine) burn(ctx context.Context, a *account, r *rotator.Rotation, k rotator.Key, all []rotator.Key) (rotator.Change, error) {
+	if k.State == rotator.KeyActive || k.State == rotator.KeyDisabled {
+		owner, err := e.ownerOf(ctx, r, r.Version, k, seriesOf(r, all).keys)
+		if err != nil {
+			return rotator.Change{}, err
+		}
+		if owner != "" {
+			return e.burnt(r, fmt.Sprintf("key %s (id %s) exists and is left alone: %s", k.Name, k.ID, owner)), nil
+		}
+		err = a.provider().Retire(ctx, k)
 		e.noteWrite(ctx, a, err)
 		if err != nil {
 			return rotator.Change{}, fmt.Errorf("revoking key %s (id %s), whose secret was lost: %w", k.Name, k.ID, err)
 		}
 		e.obs.OrphanRetired(a.name, k)
 	}
-	return e.burnt(r, fmt.Sprintf("key %s (id %s) was made but its secret was lost; it is revoked and another is made", k.Name, k.ID)), nil
+	return e.burnt(r, fmt.Sprintf("key %s (id %s) was made but its secret was lost; another is made", k.Name, k.ID)), nil
 }

@@ -37,6 +37,7 @@ type world struct {
 	policies []*rotator.Policy
 	setup    engine.Setup
 	loud     bool
+	observer engine.Observer
 	look     time.Duration
 	// outer, if set, is what the daemon gets in place of the provider or a sink.
 	outerProvider func(rotator.Provider) rotator.Provider
@@ -138,7 +139,7 @@ func (w *world) begin(crash *rotatortest.Crash, wrap func(rotator.Store) rotator
 	}
 	s.Accounts = []engine.Account{{Name: "cc", Provider: p, MaxKeys: 2}}
 	l.setup = s
-	l.engine = engine.New(engine.Options{Store: asStore, Sealer: w.sealer, Log: log, Drain: time.Second, Look: w.look}, &s)
+	l.engine = engine.New(engine.Options{Store: asStore, Sealer: w.sealer, Log: log, Drain: time.Second, Look: w.look, Observer: w.observer}, &s)
 	go func() { l.done <- l.engine.Run(ctx) }()
 	return l
 }

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// isOrphan reports whether the key stands under a name that a rotation intended and never sealed: then nobody has its
+// secret. A key that has been used is no orphan, whatever the journal says: somebody has it.
+func (e *Engine) isOrphan(ctx context.Context, a *account, k rotator.Key) (bool, error) {
+	if _, version := rotator.SplitName(k.Name); version == 0 || k.State != rotator.KeyActive || !k.LastUsed.IsZero() {
+		return false, nil
+	}
+	rec, err := e.store.Name(ctx, a.name, k.UserID, k.Name)
+	if err != nil {
+		return false, unlessGone(err)
+	}
+	if rec.Sealed {
+		return false, nil
+	}
+	r, err := e.store.Rotation(ctx, rec.Rotation)
+	if err != nil {
+		return false, err
+	}
+	return r.Stage != rotator.StageMinting || r.Version != rec.Version, nil
+}
+
+// retireOrphans revokes keys whose secret nobody has. The intent has been durable since before they were made.
+func (e *Engine) retireOrphans(ctx context.Context, a *account, orphans []rotator.Key) {
+	for _, k := range orphans {
+		// Asked again, because its rotation may have sealed it between the two reads of the first time.
+		if still, err := e.isOrphan(ctx, a, k); err != nil || !still {
+			continue
+		}
+		log := e.log.With(zap.String("provider", a.name), zap.String("key_id", k.ID), zap.String("key_name", k.Name))
+		owner, err := e.orphansOwner(ctx, a, k)
+		if err != nil {
+			log.Error("it cannot be told whether somebody has the secret of an orphan key; the next scan tries again", zap.Error(err))
+			continue
+		}
+		if owner != "" {
+			log.Warn("an orphan key is left alone, as if the journal were older than the key: " + owner)
+			continue
+		}
+		err = a.provider().Retire(ctx, k)
+		e.noteWrite(ctx, a, err)
+		if err != nil {
+			log.Error("an orphan key, whose secret nobody has, could not be revoked; the next scan tries again", zap.Error(err))
+			continue
+		}
+		log.Warn("revoked an orphan key: it was made, but its secret was lost before it could be sealed")
+		e.obs.OrphanRetired(a.name, k)
+	}
+}
+
+// orphansOwner is ownerOf for a key that a scan saw.
+func (e *Engine) orphansOwner(ctx context.Context, a *account, k rotator.Key) (string, error) {
+	rec, err := e.store.Name(ctx, a.name, k.UserID, k.Name)
+	if err != nil {
+		return "", err
+	}
+	r, err := e.store.Rotation(ctx, rec.Rotation)
+	if err != nil {
+		return "", err
+	}
+	series, err := e.store.Series(ctx, r.CredentialID)
+	if err != nil {
+		return "", err
+	}
+	return e.ownerOf(ctx, &r, rec.Version, k, series)
+}
+
+// ownerOf says why a key is not to be revoked whose secret, by the journal, nobody has; empty if it is. The journal may be
+// older than the world, because a backup was restored: then the key was delivered, and may be all that its consumers
+// have.
+func (e *Engine) ownerOf(ctx context.Context, r *rotator.Rotation, version int, k rotator.Key, series []rotator.TrackedKey) (string, error) {
+	if !k.LastUsed.IsZero() {
+		return "it has been used, so somebody has its secret", nil
+	}
+	if lastActive(series, k) {
+		return "it is the only active key of the credential", nil
+	}
+	for _, p := range r.Sinks {
+		sink, ok := e.setup.Load().Sinks[p.Sink]
+		if !ok {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, sinkPatience)
+		seen, err := sink.Observe(limited, r.Coordinates(), p.Location)
+		cancel()
+		seen.Secret.Wipe()
+		if err != nil {
+			return "", fmt.Errorf("reading sink %s, to see whether it holds key %s: %w", p.Sink, k.Name, err)
+		}
+		if seen.Present && seen.Rotation == r.ID && seen.Version == version {
+			return fmt.Sprintf("sink %s holds it at %s", p.Sink, p.Location), nil
+		}
+	}
+	return "", nil
+}
+
+// lastActive reports whether no other key of the series is active.
+func lastActive(series []rotator.TrackedKey, k rotator.Key) bool {
+	for _, other := range series {
+		if other.ID != k.ID && other.State == rotator.KeyActive && other.MissingSince.IsZero() {
+			return false
+		}
+	}
+	return true
+}
