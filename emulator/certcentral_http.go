@@ -113,7 +113,7 @@ func writeError(w http.ResponseWriter, e *ccError) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.status)
-	_, _ = w.Write(e.body())
+	_, _ = w.Write(e.body()) //nolint:gosec // JSON, served as JSON
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) *ccError {

@@ -111,7 +111,7 @@ func TestAClientThatLeavesDuringADelayLeavesNothingDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error, 1)
 	go func() {
-		req, err := http.NewRequestWithContext(ctx, "POST", fmt.Sprintf("%s/key/user/%d", g.url, user), strings.NewReader(`{"name":"ci"}`))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("%s/key/user/%d", g.url, user), strings.NewReader(`{"name":"ci"}`))
 		if err == nil {
 			req.Header.Set("X-DC-DEVKEY", g.ManagerSecret())
 			var resp *http.Response
@@ -364,7 +364,7 @@ func TestAdmin(t *testing.T) {
 	if !strings.Contains(keys.body, `"name":"ci"`) || strings.Contains(keys.body, key.APIKey) {
 		t.Errorf("the keys are %s", keys.body)
 	}
-	for path, body := range map[string]string{"/users": `{"nmae":1}`, "/keys": `{"user_id":1,"name":"x"}`, "/faults": `{"faults":[{}]}`} {
+	for path, body := range map[string]string{"/users": `{"title":1}`, "/keys": `{"user_id":1,"name":"x"}`, "/faults": `{"faults":[{}]}`} {
 		if r := admin.do(t, "", "POST", path, body); r.status != 400 {
 			t.Errorf("POST %s %s: %d %s", path, body, r.status, r.body)
 		}
@@ -379,7 +379,7 @@ func TestInMemory(t *testing.T) {
 		s := NewCertCentral(CertCentralOptions{})
 		client := &http.Client{Transport: InMemory(s)}
 		get := func(ctx context.Context) (response, error) {
-			req, err := http.NewRequestWithContext(ctx, "GET", "http://memory"+s.BasePath()+"/user/me", nil)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://memory"+s.BasePath()+"/user/me", nil)
 			if err != nil {
 				return response{}, err
 			}

@@ -186,7 +186,7 @@ func (p *Provider) exchange(ctx context.Context, c call, secret rotator.Secret) 
 		client = p.writes
 	}
 	started := time.Now()
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:bodyclose // the caller closes it, as answer.body
 	p.options.Observe(c.name, code(resp, err), time.Since(started))
 	if err != nil {
 		defer finish()

@@ -77,12 +77,12 @@ func (e *Engine) StartOver(ctx context.Context, c rotator.CredentialID, actor st
 }
 
 // change moves the credential's open rotation as somebody asked.
-func (e *Engine) change(ctx context.Context, a *account, c rotator.CredentialID, make func(*rotator.Rotation) (rotator.Change, error)) (rotator.Rotation, error) {
+func (e *Engine) change(ctx context.Context, a *account, c rotator.CredentialID, as func(*rotator.Rotation) (rotator.Change, error)) (rotator.Rotation, error) {
 	r, err := e.store.OpenRotation(ctx, c)
 	if err != nil {
 		return r, err
 	}
-	ch, err := make(&r)
+	ch, err := as(&r)
 	if err != nil {
 		return r, err
 	}
