@@ -215,7 +215,7 @@ func (a *App) Run(ctx context.Context) error {
 	stop(nil)
 	<-supervised
 	stopWeb() // last, so that the page and the metrics show the stop
-	<-served //nolint:errcheck // it is closed by then; what it held was taken above
+	<-served  //nolint:errcheck // it is closed by then; what it held was taken above
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
