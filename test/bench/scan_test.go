@@ -233,6 +233,7 @@ func newBareScanner(args []string) (answerer, error) {
 	}, nil
 }
 
+// bareUser and bareKey have the fields that the provider reads.
 type bareUser struct {
 	ID       int64  `json:"id"`
 	Username string `json:"username"`
@@ -245,10 +246,12 @@ type bareKey struct {
 	User struct {
 		ID int64 `json:"id"`
 	} `json:"user"`
-	Status   string `json:"status"`
-	Name     string `json:"name"`
-	Created  string `json:"create_date"`
-	LastUsed string `json:"last_used_date"`
+	Status     string `json:"status"`
+	Name       string `json:"name"`
+	Created    string `json:"create_date"`
+	LastUsed   string `json:"last_used_date"`
+	ACME       string `json:"acme_directory_url"`
+	Restricted int    `json:"restricted_to_role_id"`
 }
 
 func bareUsers(base string, s *scanned) error {
