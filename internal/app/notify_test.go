@@ -91,6 +91,7 @@ func TestTheWatchdogIsNotToldThatAllIsWellWhenTheJournalDoesNotAnswer(t *testing
 	w := newWorld(t)
 	r := w.run()
 	hear(t, heard)
+	await(t, "the first scan", func() error { return want(!r.status().Providers[0].LastScan.IsZero(), "there was none") })
 	if err := r.store.Close(); err != nil {
 		t.Fatal(err)
 	}

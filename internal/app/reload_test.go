@@ -27,7 +27,8 @@ func TestReloadKeepsTheOldConfigurationWhenTheNewIsBad(t *testing.T) {
 	w.user("ci-build", "deploy", time.Hour)
 	r := w.run()
 	await(t, "the first scan", func() error {
-		return want(r.status().Providers[0].KeysByState["managed"] == 1, "no key is managed")
+		p := r.status().Providers[0]
+		return want(p.KeysByState["managed"] == 1 && !p.LastScan.IsZero() && p.Keys == 2, "there is %+v", p)
 	})
 	before := r.status()
 	for _, bad := range []struct{ name, from, to, why string }{

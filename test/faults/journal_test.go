@@ -92,7 +92,7 @@ func TestJournalDiskStaysFullWhileAKeyIsMade(t *testing.T) {
 // TestJournalDiskFullInTheGracePeriod: the old key is not revoked before it is written down that it will be.
 func TestJournalDiskFullInTheGracePeriod(t *testing.T) {
 	t.Parallel()
-	c := start(t, setting{mounts: small, timing: "max_age: 1h, renew_before: 50m, grace: 3s, idle: 0s"})
+	c := start(t, setting{mounts: small, timing: "max_age: 1h, renew_before: 50m, grace: 5s, idle: 0s"})
 	for _, s := range c.services {
 		c.delivered(s)
 	}
