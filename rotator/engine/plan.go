@@ -125,7 +125,7 @@ func (e *Engine) begin(ctx context.Context, a *account, f rotator.Facts, d rotat
 		budget.Add(1)
 		return d, false, err
 	}
-	e.advance(ctx, a, r.ID)
+	e.run(ctx, a, r)
 	return d, true, nil
 }
 
@@ -214,12 +214,21 @@ func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason r
 	if actor != "" {
 		return c.After, nil // the cap is there to ask a person, and one has spoken
 	}
-	return c.After, e.update(ctx, a, func(s *rotator.ProviderState) {
-		s.PlannedInScan++
-		if s.Approved > 0 && time.Now().Before(s.ApprovedUntil) {
-			s.Approved--
-		}
-	})
+	return c.After, e.countPlanned(ctx, a, now)
+}
+
+// countPlanned keeps the blast-radius cap's books. The count since the last scan stays in memory until something else is
+// stored: a scan, and so a start, begins it anew, and a write for each plan would make all workers queue for it. What a
+// person approved is stored, so that a restart does not grant it twice.
+func (e *Engine) countPlanned(ctx context.Context, a *account, now time.Time) error {
+	a.mu.Lock()
+	a.state.PlannedInScan++
+	approved := a.state.Approved > 0 && now.Before(a.state.ApprovedUntil)
+	a.mu.Unlock()
+	if !approved {
+		return nil
+	}
+	return e.update(ctx, a, func(s *rotator.ProviderState) { s.Approved = max(0, s.Approved-1) })
 }
 
 // locate asks each sink of the policy where the credential goes.

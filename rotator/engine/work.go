@@ -21,6 +21,11 @@ func (e *Engine) advance(ctx context.Context, a *account, id string) {
 		e.journalTrouble(ctx, a, err)
 		return
 	}
+	e.run(ctx, a, r)
+}
+
+// run is advance for a rotation as the journal has it now.
+func (e *Engine) run(ctx context.Context, a *account, r rotator.Rotation) {
 	for ctx.Err() == nil && !r.Stage.Final() && !r.NextAt.After(time.Now()) {
 		if _, paused := a.paused(time.Now()); paused && r.Stage.CallsProvider() {
 			return
