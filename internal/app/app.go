@@ -49,9 +49,9 @@ var DefaultRetry = engine.Backoff{Base: 5 * time.Second, Max: 15 * time.Minute}
 // defaultDrain is shorter than systemd's and Kubernetes' patience.
 const defaultDrain = 20 * time.Second
 
-// memoryTarget is where the garbage collector begins to work harder. It bounds what a large scan leaves behind, not what
-// the daemon may use.
-const memoryTarget = 40 << 20
+// garbage is how much of the heap may be garbage, in percent, before it is collected: less than Go's default of 100,
+// because the daemon is idle nearly always and its peaks come from scans of large inventories. GOGC in the environment wins.
+const garbage = 30
 
 // App is a daemon that is ready to run.
 type App struct {
@@ -68,6 +68,8 @@ type App struct {
 	mu     sync.Mutex // one reload at a time
 	config atomic.Pointer[config.Config]
 	setup  atomic.Pointer[engine.Setup]
+
+	perKeyOff atomic.Bool // so that it is said once
 }
 
 // BadConfigError is an error of [New] about the configuration file itself: it cannot be read, or holds mistakes.
@@ -79,8 +81,8 @@ func (e BadConfigError) Unwrap() error { return e.error }
 // New reads the configuration and makes everything, without a call to any provider or sink. Close what it returns, or
 // run it.
 func New(ctx context.Context, o Options) (_ *App, err error) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryTarget)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
 	}
 	c, err := config.Load(o.ConfigPath)
 	if err != nil {
@@ -110,7 +112,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.metrics = metrics.New(metrics.Options{
 		Registry: registry, View: a.store, Operations: a.store, Version: o.Version, Revision: o.Revision,
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: func() []rotator.Freeze { return a.setup.Load().Freezes },
-		PerKey: func() bool { return a.config.Load().Metrics.PerKey },
+		PerKey: a.perKey,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)
 	setup, err := a.builder.setup(c)
@@ -153,9 +155,9 @@ func (a *App) openStore(ctx context.Context, c *config.Config, sealer *seal.Seal
 
 func (a *App) observer() engine.Observer {
 	if a.o.Observer == nil {
-		return a.metrics
+		return observers{a.metrics, giveBack{}}
 	}
-	return observers{a.metrics, a.o.Observer}
+	return observers{a.metrics, giveBack{}, a.o.Observer}
 }
 
 func (a *App) warn(c *config.Config) {

@@ -109,6 +109,7 @@ func TestReloadPutsAPolicyInForceWithoutARestart(t *testing.T) {
 func TestReloadAddsAndRemovesProviders(t *testing.T) {
 	w := newWorld(t)
 	r := w.run()
+	await(t, "the first scan", func() error { return want(!r.status().Providers[0].LastScan.IsZero(), "there was none") })
 	w.configure(strings.Replace(usual, "sinks:\n", "  - {name: second, type: certcentral, base_url: \"BASE\", api_key_file: DIR/manager.key}\nsinks:\n", 1))
 	if err := r.Reload(t.Context()); err != nil {
 		t.Fatal(err)

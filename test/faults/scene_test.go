@@ -3,6 +3,7 @@ package faults
 import (
 	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -14,7 +15,16 @@ import (
 	"github.com/rotatord/rotatord/test/daemon"
 )
 
-func TestMain(m *testing.M) { daemon.Main(m) }
+// atOnce is how many of the tests run at the same time: nearly all that they do is wait.
+const atOnce = "16"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", atOnce); err != nil { // what the command line says is read later, and wins
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	daemon.Main(m)
+}
 
 // recovery is how long the daemon may take to come to the good end once a fault is over: the longest that it waits by itself
 // before it tries again in these tests, and time for a busy machine.
