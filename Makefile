@@ -87,7 +87,7 @@ vuln: bin/tools/.built ## Look for known vulnerabilities; says so when the datab
 .PHONY: bench
 bench: bin/tools/.built ## Run the benchmarks (BENCH=pattern COUNT=5) and sum them up
 	mkdir -p dist
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./... | tee dist/bench.txt
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 60m ./... | tee dist/bench.txt
 	bin/tools/benchstat dist/bench.txt
 
 .PHONY: demo

@@ -83,7 +83,8 @@ type Log struct {
 
 // Metrics says what is exported.
 type Metrics struct {
-	// PerKey exports a few series for each key. Turn it off for very large fleets: the aggregates stay.
+	// PerKey exports a few series for each key. Beyond 10,000 managed keys it is off whatever is written here: the aggregates
+	// stay.
 	PerKey bool `yaml:"per_key" default:"true"`
 }
 

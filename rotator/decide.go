@@ -202,9 +202,9 @@ func overCap(f *Facts, now time.Time) (Decision, bool) {
 // Budget is the blast-radius cap: how many rotations a provider may start now. due counts the keys that are up for a
 // look, started those begun since the last scan began. When more are due than the share allows, none starts until a
 // person approves: a wrong clock or a wrong policy shows itself in numbers.
-func Budget(l CapLimits, s ProviderState, due int, now time.Time) int {
+func Budget(l CapLimits, s ProviderState, due, started int, now time.Time) int {
 	limit := max(l.AlwaysAllowed, int(l.MaxShare*float64(s.Managed)))
-	if due+s.PlannedInScan <= limit {
+	if due+started <= limit {
 		return due
 	}
 	if now.Before(s.ApprovedUntil) {

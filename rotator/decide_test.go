@@ -105,22 +105,23 @@ func TestDecideSaysWhichReason(t *testing.T) {
 func TestBudget(t *testing.T) {
 	limits := CapLimits{MaxShare: 0.2, AlwaysAllowed: 10}
 	tests := []struct {
-		name  string
-		state ProviderState
-		due   int
-		want  int
+		name    string
+		state   ProviderState
+		due     int
+		started int
+		want    int
 	}{
-		{"small fleets are not asked", ProviderState{Managed: 3}, 3, 3},
-		{"a fifth of a large one", ProviderState{Managed: 1000}, 200, 200},
-		{"one more: nothing starts", ProviderState{Managed: 1000}, 201, 0},
-		{"what started since the scan counts", ProviderState{Managed: 1000, PlannedInScan: 150}, 51, 0},
-		{"approved", ProviderState{Managed: 1000, Approved: 500, ApprovedUntil: noon.Add(time.Hour)}, 900, 500},
-		{"an approval that is over", ProviderState{Managed: 1000, Approved: 500, ApprovedUntil: noon}, 900, 0},
-		{"never scanned", ProviderState{}, 11, 0},
+		{"small fleets are not asked", ProviderState{Managed: 3}, 3, 0, 3},
+		{"a fifth of a large one", ProviderState{Managed: 1000}, 200, 0, 200},
+		{"one more: nothing starts", ProviderState{Managed: 1000}, 201, 0, 0},
+		{"what started since the scan counts", ProviderState{Managed: 1000}, 51, 150, 0},
+		{"approved", ProviderState{Managed: 1000, Approved: 500, ApprovedUntil: noon.Add(time.Hour)}, 900, 0, 500},
+		{"an approval that is over", ProviderState{Managed: 1000, Approved: 500, ApprovedUntil: noon}, 900, 0, 0},
+		{"never scanned", ProviderState{}, 11, 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Budget(limits, tt.state, tt.due, noon); got != tt.want {
+			if got := Budget(limits, tt.state, tt.due, tt.started, noon); got != tt.want {
 				t.Errorf("Budget = %d, want %d", got, tt.want)
 			}
 		})

@@ -140,8 +140,6 @@ type ProviderState struct {
 	Managed  int       `json:"managed,omitempty"`
 	// ScanTrouble is why the latest scan failed; empty if it did not.
 	ScanTrouble string `json:"scan_trouble,omitempty"`
-	// PlannedInScan counts rotations planned since the last scan began: the blast-radius cap's meter.
-	PlannedInScan int `json:"planned_in_scan,omitempty"`
 	// AwaitingSince is when the cap first stopped rotations that nobody has approved; zero if it does not.
 	AwaitingSince time.Time `json:"awaiting_since,omitzero"`
 	// Awaiting is how many rotations wait for approval, counted up to a bound.

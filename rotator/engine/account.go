@@ -18,14 +18,21 @@ type account struct {
 	name string
 	conf atomic.Pointer[Account]
 
-	mu    sync.Mutex
-	state rotator.ProviderState
+	mu      sync.Mutex // never held while anything is written
+	state   rotator.ProviderState
+	pending []*stateChange
+
+	saving sync.Mutex // one save at a time
 
 	scan chan struct{} // asks for a scan; holds one request
 	wake chan struct{} // asks the dispatcher to look; holds one request
 
 	scanning sync.Mutex // one scan at a time
 	seen     *memory    // what the last scan saw; guarded by scanning
+
+	// planned counts the rotations that were planned since the last scan began: the blast-radius cap's meter. A scan, and
+	// so a start, begins it anew.
+	planned atomic.Int64
 
 	flight inFlight
 	capped atomic.Bool // the cap stopped something since it was last judged with nothing left to look at
@@ -63,21 +70,52 @@ func (a *account) paused(now time.Time) (time.Time, bool) {
 	return a.state.PausedUntil, now.Before(a.state.PausedUntil)
 }
 
-// update changes the state and stores it. The state in memory changes only if it was stored.
+// stateChange is a change of the state that waits to be stored.
+type stateChange struct {
+	apply func(s *rotator.ProviderState)
+	done  bool // guarded by account.saving, as is err
+	err   error
+}
+
+// update changes the state and stores it. The state in memory changes only if it was stored. Callers that come while a save
+// is under way share the next one, so that a burst of plans does not wait in line for the disk one by one.
 func (e *Engine) update(ctx context.Context, a *account, change func(s *rotator.ProviderState)) error {
+	mine := &stateChange{apply: change}
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	s := a.state
-	change(&s)
-	if s == a.state {
-		return nil
+	a.pending = append(a.pending, mine)
+	a.mu.Unlock()
+	a.saving.Lock()
+	defer a.saving.Unlock()
+	if !mine.done {
+		e.saveTogether(context.WithoutCancel(ctx), a)
 	}
-	if err := e.store.SaveProviderState(ctx, s); err != nil {
+	return mine.err
+}
+
+// saveTogether stores all changes that wait; the caller holds a.saving.
+func (e *Engine) saveTogether(ctx context.Context, a *account) {
+	a.mu.Lock()
+	s, together := a.state, a.pending
+	a.pending = nil
+	a.mu.Unlock()
+	before := s
+	for _, c := range together {
+		c.apply(&s)
+	}
+	var err error
+	if s != before {
+		err = e.store.SaveProviderState(ctx, s)
+	}
+	if err != nil {
 		e.obs.JournalFailed(err)
-		return err
+	} else {
+		a.mu.Lock()
+		a.state = s
+		a.mu.Unlock()
 	}
-	a.state = s
-	return nil
+	for _, c := range together {
+		c.done, c.err = true, err
+	}
 }
 
 // The breaker's pauses: short enough to notice a recovery, long enough not to hammer.

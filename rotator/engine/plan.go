@@ -34,7 +34,7 @@ func (e *Engine) countBudget(ctx context.Context, a *account, now time.Time) (n,
 	if err != nil {
 		return 0, 0, err
 	}
-	return rotator.Budget(limits, s, due, now), due, nil
+	return rotator.Budget(limits, s, due, int(a.planned.Load()), now), due, nil
 }
 
 // judgeCap is called when nothing is left to look at: then all that counts as due is what waits for approval. If that is
@@ -217,15 +217,11 @@ func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason r
 	return c.After, e.countPlanned(ctx, a, now)
 }
 
-// countPlanned keeps the blast-radius cap's books. The count since the last scan stays in memory until something else is
-// stored: a scan, and so a start, begins it anew, and a write for each plan would make all workers queue for it. What a
-// person approved is stored, so that a restart does not grant it twice.
+// countPlanned keeps the blast-radius cap's books. What a person approved is stored, so that a restart does not grant it
+// twice.
 func (e *Engine) countPlanned(ctx context.Context, a *account, now time.Time) error {
-	a.mu.Lock()
-	a.state.PlannedInScan++
-	approved := a.state.Approved > 0 && now.Before(a.state.ApprovedUntil)
-	a.mu.Unlock()
-	if !approved {
+	a.planned.Add(1)
+	if s := a.snapshot(); s.Approved == 0 || !now.Before(s.ApprovedUntil) {
 		return nil
 	}
 	return e.update(ctx, a, func(s *rotator.ProviderState) { s.Approved = max(0, s.Approved-1) })

@@ -116,9 +116,7 @@ func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResul
 		}
 		a.seen = m
 	}
-	if err := e.update(ctx, a, func(s *rotator.ProviderState) { s.PlannedInScan = 0 }); err != nil {
-		return ScanResult{}, journalError{err}
-	}
+	a.planned.Store(0)
 	setup := e.setup.Load()
 	a.seen.begin(setup.Policies)
 	v := &visit{ctx: ctx, e: e, a: a, m: a.seen, policies: setup.Policies}

@@ -26,8 +26,8 @@ const (
 	scanKeys  = 2 * scanUsers
 )
 
-// memoryTarget is the daemon's own, see internal/app.
-const memoryTarget = 40 << 20
+// garbage is the daemon's own setting of the garbage collector, see internal/app.
+const garbage = 30
 
 // scanned is what one scan cost the process that made it.
 type scanned struct {
@@ -176,7 +176,7 @@ func usersPage(base string, offset int) string {
 
 // newEngineScanner is the daemon's part that scans: its engine on a journal on disk, without the web server.
 func newEngineScanner(args []string) (answerer, error) {
-	debug.SetMemoryLimit(memoryTarget)
+	debug.SetGCPercent(garbage)
 	provider, err := certcentral.New(certcentral.Options{BaseURL: args[0], Key: fixed(args[1]), Rates: []certcentral.Rate{}})
 	if err != nil {
 		return nil, err
@@ -220,7 +220,7 @@ func (s scanEnds) Scanned(_ string, res engine.ScanResult, _ time.Duration, err 
 
 // newBareScanner is the least that sees everything: it gets the pages and decodes them, and the keys one by one.
 func newBareScanner(args []string) (answerer, error) {
-	debug.SetMemoryLimit(memoryTarget)
+	debug.SetGCPercent(garbage)
 	return func() (any, error) {
 		return measured(func() (scanned, error) {
 			var s scanned

@@ -57,7 +57,7 @@ var operationCases = []testCase{
 	{"a provider's state comes back", func(b *bench) {
 		s := rotator.ProviderState{
 			Provider: "p", PausedUntil: b.now.Add(time.Minute), PausedWhy: "429", BreakerOpen: true, Failures: 3, LastScan: b.now,
-			Users: 10, Keys: 20, Managed: 15, ScanTrouble: "truncated", PlannedInScan: 2, AwaitingSince: b.now, Awaiting: 7,
+			Users: 10, Keys: 20, Managed: 15, ScanTrouble: "truncated", AwaitingSince: b.now, Awaiting: 7,
 			Approved: 5, ApprovedUntil: b.now.Add(time.Hour), ApprovedBy: "ada",
 		}
 		b.ok(b.SaveProviderState(b.ctx, s))
