@@ -122,7 +122,7 @@ func TestEveryBlockReasonIsExplained(t *testing.T) {
 func TestOperationsExplainsNoReasonThatIsGone(t *testing.T) {
 	reason := regexp.MustCompile("^### `([a-z_]+)`$")
 	// These stand against a provider as a whole; package web names them.
-	known := []string{"breaker_open", "scan_failed"}
+	known := []string{"breaker_open", "scan_failed", "journal_failing"}
 	for _, b := range rotator.BlockReasons() {
 		known = append(known, string(b))
 	}

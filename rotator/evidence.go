@@ -19,6 +19,8 @@ type Evidence struct {
 	Keys []Key
 	// ReportsLastUse is [Limits.ReportsLastUse].
 	ReportsLastUse bool
+	// Propagation is [Limits.Propagation].
+	Propagation time.Duration
 	// Hold on the credential in force now, or nil.
 	Hold *Hold
 	// Freezes of the calendar.
@@ -43,6 +45,8 @@ type Verdict struct {
 	// Retire are the keys that may go: the old one, and those that were given up on the way. Empty with OK means that they
 	// are gone already.
 	Retire []Key
+	// Unlisted is true while a key that is to go is not listed, and not for long enough to take it for gone.
+	Unlisted bool
 	// Block and Why say what stands against it; LookAt when that may have changed.
 	Block  BlockReason
 	Why    string
@@ -169,6 +173,10 @@ func oldKeysIdle(r *Rotation, ev Evidence, urgent bool) Verdict {
 	v := Verdict{OK: true, Why: "the old key is already gone"}
 	for _, ref := range r.Retiring() {
 		old, listed := findKey(ev.Keys, ref.ID)
+		if !listed && !r.unlistedForGood(ev) {
+			return Verdict{Unlisted: true, LookAt: ev.Now.Add(max(ev.Propagation, time.Second)), Why: fmt.Sprintf(
+				"the provider does not list the old key %s (id %s); if it still does not after %s it is taken for gone", ref.Name, ref.ID, ev.Propagation)}
+		}
 		if !listed || old.State == KeyRevoked {
 			continue
 		}
@@ -178,6 +186,12 @@ func oldKeysIdle(r *Rotation, ev Evidence, urgent bool) Verdict {
 		v.Retire, v.Why = append(v.Retire, old), ""
 	}
 	return v
+}
+
+// unlistedForGood reports whether a key that is not listed has been so for the provider's propagation time: a list that
+// leaves a key out for a moment is no proof that it is gone.
+func (r *Rotation) unlistedForGood(ev Evidence) bool {
+	return !r.OldUnlistedSince.IsZero() && ev.Now.Sub(r.OldUnlistedSince) >= ev.Propagation
 }
 
 func oldKeyIdle(r *Rotation, old Key, ev Evidence, urgent bool) Verdict {

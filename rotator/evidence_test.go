@@ -83,9 +83,13 @@ func TestG3EvidenceBeforeRevoke(t *testing.T) {
 
 func TestAnOldKeyThatIsGoneNeedsNoRevocation(t *testing.T) {
 	r, ev := goodEvidence()
-	ev.Keys = ev.Keys[1:]
+	ev.Keys, ev.Propagation = ev.Keys[1:], time.Minute
+	if v := MayRetire(&r, ev); v.OK || !v.Unlisted || !v.LookAt.Equal(noon.Add(time.Minute)) {
+		t.Errorf("missing from one list: %+v", v)
+	}
+	r.OldUnlistedSince = noon.Add(-time.Minute)
 	if v := MayRetire(&r, ev); !v.OK || len(v.Retire) != 0 {
-		t.Errorf("gone from the list: %+v", v)
+		t.Errorf("gone from the list for the propagation time: %+v", v)
 	}
 	r, ev = goodEvidence()
 	ev.Keys[0].State = KeyRevoked

@@ -82,7 +82,9 @@ type Rotation struct {
 	// SettleUntil is when a key that is not listed under a planned name can be taken as never made.
 	SettleUntil time.Time `json:"settle_until,omitzero"`
 	GraceUntil  time.Time `json:"grace_until,omitzero"`
-	SoakUntil   time.Time `json:"soak_until,omitzero"`
+	// OldUnlistedSince is since when the provider has not listed a key that is to be revoked; zero while it does.
+	OldUnlistedSince time.Time `json:"old_unlisted_since,omitzero"`
+	SoakUntil        time.Time `json:"soak_until,omitzero"`
 	// NextAt is when the next step is due: stored, absolute. In a final stage it is zero.
 	NextAt time.Time `json:"next_at,omitzero"`
 	// Attempt counts failures in a row of the present step.
@@ -392,6 +394,21 @@ func (r *Rotation) Resume(note string, now time.Time) Change {
 			p.NextAt = now
 		}
 	}
+	return c
+}
+
+// Unlisted waits because the provider does not list a key that is to be revoked: once is no proof that it is gone.
+func (r *Rotation) Unlisted(why string, now, lookAt time.Time) Change {
+	c := r.Wait(why, lookAt)
+	if c.After.OldUnlistedSince.IsZero() {
+		c.After.OldUnlistedSince = now
+	}
+	return c
+}
+
+// Listed notes that every key to be revoked is listed.
+func (c Change) Listed() Change {
+	c.After.OldUnlistedSince = time.Time{}
 	return c
 }
 

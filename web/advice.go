@@ -6,6 +6,7 @@ import "github.com/rotatord/rotatord/rotator"
 const (
 	reasonBreaker    = "breaker_open"
 	reasonScanFailed = "scan_failed"
+	reasonJournal    = "journal_failing"
 )
 
 // needsPerson reports whether a block stays until somebody does something. The others end at a time that is known and
@@ -24,6 +25,8 @@ var advice = map[string]string{
 	reasonBreaker: "See whether the provider is up and whether the daemon's own key for it still works (rotatord check-config --online). " +
 		"The daemon tries again by itself at the time shown.",
 	reasonScanFailed: "Keys seen before stay in force, but new ones and changes are not noticed. See whether the provider is up and answers completely.",
+
+	reasonJournal: "The journal cannot be written, so nothing moves: most often its disk is full or read-only. Make room; the rest goes by itself.",
 
 	string(rotator.BlockAwaitingApproval): "More rotations are due at once than limits.max_share_per_scan allows. If the clock and the policies are right, " +
 		"let them through with: rotatord approve PROVIDER",

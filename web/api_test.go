@@ -134,7 +134,7 @@ func TestStatusOfAProviderInTrouble(t *testing.T) {
 		{"never scanned", rotator.ProviderState{}, nil},
 		{"breaker", rotator.ProviderState{BreakerOpen: true, PausedUntil: soon, PausedWhy: "HTTP 401", ScanTrouble: "HTTP 401"}, []string{"breaker_open HTTP 401"}},
 		{"scan", rotator.ProviderState{ScanTrouble: "cut off"}, []string{"scan_failed cut off"}},
-		{"cap", rotator.ProviderState{Awaiting: 12, AwaitingSince: noon}, []string{"awaiting_approval 12 rotations are due and not approved"}},
+		{"cap", rotator.ProviderState{Awaiting: 12, AwaitingSince: noon}, []string{"awaiting_approval at least 12 rotations are due and not approved"}},
 		{"throttled", rotator.ProviderState{PausedUntil: soon, PausedWhy: "slow down"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -216,6 +216,13 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	s.get("/api/v1/credentials?user=[").problem(t, 422, "not a pattern")
+}
+
+func TestStatusTellsOfAJournalThatCannotBeWritten(t *testing.T) {
+	s := serve(t, fleet, func(o *web.Options, _ *site) {
+		o.JournalTrouble = func() (string, time.Time) { return "no space left on device", time.Now() }
+	})
+	s.get("/api/v1/status").want(t, 200, `"needs_person":true`, "journal_failing", "no space left on device")
 }
 
 func TestRotate(t *testing.T) {

@@ -52,12 +52,13 @@ func TestEveryBlockHasAdvice(t *testing.T) {
 			t.Errorf("nobody says what to do about %s", b)
 		}
 	}
-	for _, own := range []string{reasonBreaker, reasonScanFailed} {
+	own := []string{reasonBreaker, reasonScanFailed, reasonJournal}
+	for _, own := range own {
 		if advice[own] == "" {
 			t.Errorf("nobody says what to do about %s", own)
 		}
 	}
-	if want := len(rotator.BlockReasons()) + 2; len(advice) != want {
+	if want := len(rotator.BlockReasons()) + len(own); len(advice) != want {
 		t.Errorf("there is advice about %d reasons and there are %d", len(advice), want)
 	}
 }

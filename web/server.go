@@ -60,6 +60,8 @@ type Options struct {
 	// Reload reads the configuration anew. Its error is shown to whoever asked, so it must hold every problem in words and
 	// no secret.
 	Reload func(ctx context.Context) error
+	// JournalTrouble returns why the journal could not be written lately and since when; empty if it can. nil is never.
+	JournalTrouble func() (why string, since time.Time)
 	// Log may be nil.
 	Log *zap.Logger
 }

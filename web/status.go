@@ -52,11 +52,11 @@ type ProviderStatus struct {
 
 // Item is one thing that does not go on by itself.
 type Item struct {
-	About    string    `json:"about" enum:"provider,rotation,key"`
+	About    string    `json:"about" enum:"provider,rotation,key,journal"`
 	What     string    `json:"what" doc:"The provider, or provider/user/credential."`
 	Rotation string    `json:"rotation,omitempty" doc:"The rotation's id, if it is about one."`
 	KeyID    string    `json:"key_id,omitempty" doc:"The provider's id of the key that is to be replaced."`
-	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open or scan_failed."`
+	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open, scan_failed or journal_failing."`
 	Why      string    `json:"why"`
 	Do       string    `json:"do" doc:"What to do about it."`
 	Since    time.Time `json:"since,omitzero" doc:"Since when; for a failed scan, when the last complete one began."`
@@ -78,6 +78,7 @@ func (s *Server) status(ctx context.Context, now time.Time) (*Status, error) {
 	if why := s.unready.Load(); why != nil {
 		st.Ready, st.NotReady = false, *why
 	}
+	s.gatherJournal(st)
 	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherRotations, s.gatherKeys, s.gatherDue} {
 		if err := gather(ctx, st); err != nil {
 			return nil, err
@@ -85,6 +86,16 @@ func (s *Server) status(ctx context.Context, now time.Time) (*Status, error) {
 	}
 	st.tidy()
 	return st, nil
+}
+
+// gatherJournal tells of a journal that can be read and not written: then nothing moves, and nothing else says so.
+func (s *Server) gatherJournal(st *Status) {
+	if s.o.JournalTrouble == nil {
+		return
+	}
+	if why, since := s.o.JournalTrouble(); why != "" {
+		st.Attention = append(st.Attention, Item{About: "journal", What: "journal", Reason: reasonJournal, Why: why, Do: advice[reasonJournal], Since: since})
+	}
 }
 
 func (s *Server) gatherProviders(ctx context.Context, st *Status) error {
@@ -153,7 +164,7 @@ func (p *ProviderStatus) attention() []Item {
 		item(reasonScanFailed, p.ScanTrouble, p.LastScan, time.Time{})
 	}
 	if !p.AwaitingSince.IsZero() {
-		item(string(rotator.BlockAwaitingApproval), plural(p.Awaiting, "rotation is", "rotations are")+" due and not approved", p.AwaitingSince, time.Time{})
+		item(string(rotator.BlockAwaitingApproval), "at least "+plural(p.Awaiting, "rotation is", "rotations are")+" due and not approved", p.AwaitingSince, time.Time{})
 	}
 	return items
 }

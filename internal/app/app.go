@@ -70,6 +70,7 @@ type App struct {
 	setup  atomic.Pointer[engine.Setup]
 
 	perKeyOff atomic.Bool // so that it is said once
+	trouble   journalTrouble
 }
 
 // BadConfigError is an error of [New] about the configuration file itself: it cannot be read, or holds mistakes.
@@ -155,9 +156,9 @@ func (a *App) openStore(ctx context.Context, c *config.Config, sealer *seal.Seal
 
 func (a *App) observer() engine.Observer {
 	if a.o.Observer == nil {
-		return observers{a.metrics, giveBack{}}
+		return observers{a.metrics, giveBack{}, &a.trouble}
 	}
-	return observers{a.metrics, giveBack{}, a.o.Observer}
+	return observers{a.metrics, giveBack{}, &a.trouble, a.o.Observer}
 }
 
 func (a *App) warn(c *config.Config) {

@@ -73,7 +73,8 @@ type Engine struct {
 	drain  time.Duration
 	look   time.Duration
 
-	setup atomic.Pointer[Setup]
+	setup    atomic.Pointer[Setup]
+	applying sync.Mutex // one setup at a time is put in force
 
 	mu       sync.Mutex
 	accounts map[string]*account
@@ -109,7 +110,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.mu.Lock()
 	e.ctx, e.hard = ctx, hard
 	e.mu.Unlock()
-	err := e.Apply(ctx, e.setup.Load())
+	err := e.applyFirst(ctx)
 	if ctx.Err() != nil {
 		err = nil // asked to stop while starting
 	}
@@ -118,6 +119,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	return errors.Join(err, e.awaitFlight(cut))
+}
+
+// applyFirst puts in force what was set up last: a reload may have come before the start.
+func (e *Engine) applyFirst(ctx context.Context) error {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	return e.apply(ctx, e.setup.Load())
 }
 
 // cutPatience is how long a stop waits for calls that were cut off. A call that hangs in the operating system (on a network
@@ -155,6 +163,13 @@ func (e *Engine) awaitFlight(cut context.CancelFunc) error {
 // Apply puts a setup in force: accounts that are gone stop, new ones start, and every account is scanned anew, because
 // a changed policy changes what is due.
 func (e *Engine) Apply(ctx context.Context, s *Setup) error {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	return e.apply(ctx, s)
+}
+
+// apply is Apply; the caller holds e.applying.
+func (e *Engine) apply(ctx context.Context, s *Setup) error {
 	states := make(map[string]rotator.ProviderState, len(s.Accounts))
 	for _, a := range s.Accounts {
 		state, err := e.store.ProviderState(ctx, a.Name)

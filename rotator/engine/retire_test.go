@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -157,4 +158,94 @@ func (s stale) Key(k rotator.Key) error {
 		k.State = rotator.KeyActive
 	}
 	return s.Visitor.Key(k)
+}
+
+// forgetful leaves the old key out of the lists of a user, some times in a row.
+type forgetful struct {
+	rotator.Provider
+	id    string
+	times atomic.Int32
+}
+
+func (f *forgetful) Scan(ctx context.Context, scope rotator.Scope, v rotator.Visitor) error {
+	if scope.UserID == "" || f.times.Add(-1) < 0 {
+		return f.Provider.Scan(ctx, scope, v)
+	}
+	return f.Provider.Scan(ctx, scope, without{v, f.id})
+}
+
+type without struct {
+	rotator.Visitor
+	id string
+}
+
+func (w without) Key(k rotator.Key) error {
+	if k.ID == w.id {
+		return nil
+	}
+	return w.Visitor.Key(k)
+}
+
+func TestAKeyThatIsNotListedForAMomentIsNotGone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		f := &forgetful{id: "1"}
+		w.outerProvider = func(p rotator.Provider) rotator.Provider { f.Provider = p; return f }
+		l := w.start(nil)
+		defer l.stop()
+		pass(30 * time.Minute)
+		f.times.Store(1) // at the revocation
+		pass(2 * time.Hour)
+		w.wantActive("deploy-r0001")
+		if r := l.only(); r.Stage != rotator.StageDone {
+			t.Errorf("stage %s: %s", r.Stage, r.Trouble)
+		}
+	})
+}
+
+func TestAKeyThatStaysUnlistedIsGone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		f := &forgetful{id: "1"}
+		w.outerProvider = func(p rotator.Provider) rotator.Provider { f.Provider = p; return f }
+		l := w.start(nil)
+		defer l.stop()
+		pass(30 * time.Minute)
+		f.times.Store(1000)
+		pass(2 * time.Hour)
+		if r := l.only(); r.Stage != rotator.StageDone || !strings.Contains(r.Why, "already gone") {
+			t.Errorf("stage %s: %s %s", r.Stage, r.Why, r.Trouble)
+		}
+	})
+}
+
+// deaf says that it revoked and does not, some times in a row.
+type deaf struct {
+	rotator.Provider
+	times, calls atomic.Int32
+}
+
+func (d *deaf) Retire(ctx context.Context, k rotator.Key) error {
+	d.calls.Add(1)
+	if d.times.Add(-1) >= 0 {
+		return nil
+	}
+	return d.Provider.Retire(ctx, k)
+}
+
+func TestARevocationIsBelievedWhenTheKeyIsGone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		d := &deaf{}
+		d.times.Store(40)
+		w.outerProvider = func(p rotator.Provider) rotator.Provider { d.Provider = p; return d }
+		l := w.start(nil)
+		defer l.stop()
+		pass(65 * time.Minute)
+		if r := l.only(); r.Stage != rotator.StageRevoking || r.Blocked != rotator.BlockOldKeyUnclear {
+			t.Errorf("stage %s, blocked %q while the provider only says that it revokes", r.Stage, r.Blocked)
+		}
+		pass(2 * time.Hour)
+		w.wantActive("deploy-r0001")
+		if r := l.only(); r.Stage != rotator.StageDone || d.calls.Load() != 41 {
+			t.Errorf("stage %s after %d calls", r.Stage, d.calls.Load())
+		}
+	})
 }

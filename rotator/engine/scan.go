@@ -392,4 +392,9 @@ type keyList []rotator.Key
 func (*keyList) User(rotator.ServiceUser) error { return nil }
 
 // Key implements [rotator.Visitor].
-func (l *keyList) Key(k rotator.Key) error { *l = append(*l, k); return nil }
+func (l *keyList) Key(k rotator.Key) error {
+	if !slices.ContainsFunc(*l, func(seen rotator.Key) bool { return seen.ID == k.ID }) { // a list may show a key twice
+		*l = append(*l, k)
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -50,29 +51,56 @@ func (e *Engine) revoke(ctx context.Context, a *account, r *rotator.Rotation) (r
 	if err != nil || !v.OK {
 		return e.notYet(r, v), err
 	}
-	why := v.Why
 	for _, k := range v.Retire {
 		err := a.provider().Retire(ctx, k)
 		e.noteWrite(ctx, a, err)
 		if err != nil {
 			return rotator.Change{}, err
 		}
-		why = fmt.Sprintf("the old key %s (id %s) is revoked", r.OldKey.Name, r.OldKey.ID)
 	}
-	return r.Finish(time.Now(), why), nil
+	if len(v.Retire) == 0 {
+		return r.Finish(time.Now(), v.Why), nil
+	}
+	return e.revoked(ctx, a, r, v.Retire)
+}
+
+// revoked believes a revocation once the provider no longer lists the key as active: an answer that says so is not the
+// same as a key that is refused. Until then the step is repeated.
+func (e *Engine) revoked(ctx context.Context, a *account, r *rotator.Rotation, retired []rotator.Key) (rotator.Change, error) {
+	keys, err := e.listKeys(ctx, a, r.UserID)
+	if err != nil {
+		return rotator.Change{}, err
+	}
+	now, propagation := time.Now(), a.provider().Limits().Propagation
+	for _, k := range keys {
+		if k.State != rotator.KeyActive || !slices.ContainsFunc(retired, func(x rotator.Key) bool { return x.ID == k.ID }) {
+			continue
+		}
+		why := fmt.Sprintf("the provider said that key %s (id %s) is revoked and still lists it as active", k.Name, k.ID)
+		if now.Sub(r.StageAt) < 2*propagation {
+			return r.Wait(why, now.Add(settleStep(propagation))), nil
+		}
+		return r.Block(rotator.BlockOldKeyUnclear, why+"; it is revoked again until that helps", now, now.Add(max(propagation, time.Second))), nil
+	}
+	return r.Finish(now, fmt.Sprintf("the old key %s (id %s) is revoked", r.OldKey.Name, r.OldKey.ID)), nil
 }
 
 func (e *Engine) notYet(r *rotator.Rotation, v rotator.Verdict) rotator.Change {
-	if v.Block == "" {
-		return r.Wait(v.Why, v.LookAt)
+	switch {
+	case v.Unlisted:
+		return r.Unlisted(v.Why, time.Now(), v.LookAt)
+	case v.Block == "":
+		return r.Wait(v.Why, v.LookAt).Listed()
+	default:
+		return r.Block(v.Block, v.Why, time.Now(), v.LookAt).Listed()
 	}
-	return r.Block(v.Block, v.Why, time.Now(), v.LookAt)
 }
 
 // mayRetire gathers the evidence of guarantee G3, all of it just now, and judges it. Nothing lies between the verdict and
 // the call that it allows.
 func (e *Engine) mayRetire(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Verdict, error) {
-	ev := rotator.Evidence{ReportsLastUse: a.provider().Limits().ReportsLastUse}
+	limits := a.provider().Limits()
+	ev := rotator.Evidence{ReportsLastUse: limits.ReportsLastUse, Propagation: limits.Propagation}
 	if err := e.askPeople(ctx, r, &ev); err != nil {
 		return rotator.Verdict{}, err
 	}

@@ -130,3 +130,18 @@ func TestJournalDiskFullOverARestart(t *testing.T) {
 	c.d.Start()
 	c.goodEnd(2)
 }
+
+// TestJournalTroubleIsOnTheStatus: while nothing can be written down nothing moves, and the status says so.
+func TestJournalTroubleIsOnTheStatus(t *testing.T) {
+	t.Parallel()
+	c := start(t, setting{mounts: small, timing: "max_age: 1h, renew_before: 50m, grace: 5s, idle: 0s"})
+	c.metric(is(2), "rotatord_open_rotations", `provider="cc"`, `stage="grace"`)
+	free := fill(t, c.d.Path("state"))
+	c.journalFull()
+	c.await("the status to say that a person is needed", func() error {
+		s := c.d.Status()
+		return want(s.NeedsPerson, "it says ready %v, attention %+v, in motion %+v", s.Ready, s.Attention, s.InMotion)
+	})
+	free()
+	c.goodEnd(1)
+}

@@ -142,3 +142,33 @@ func TestProviderForgetsForAMoment(t *testing.T) {
 		})
 	}
 }
+
+// TestProviderShowsAKeyTwiceAtACap: one key that is listed twice is one key.
+func TestProviderShowsAKeyTwiceAtACap(t *testing.T) {
+	t.Parallel()
+	c := prepare(t, setting{})
+	c.e.Order(times(20, lie("f", listKeys, list(emulator.EffectDuplicate, "deploy*"))))
+	c.begin()
+	c.goodEnd(1)
+}
+
+// TestProviderSaysRevokedAndDoesNot: a key that lives on after its revocation was acknowledged does not do so unnoticed.
+func TestProviderSaysRevokedAndDoesNot(t *testing.T) {
+	t.Parallel()
+	c := prepare(t, setting{services: []string{"ci-build"}})
+	c.e.Order(times(1, fault("f", http.MethodPut, retire, emulator.Effect{Kind: emulator.EffectStatus, Status: 204})))
+	c.begin()
+	c.struck("f", 1)
+	c.goodEnd(1)
+}
+
+// TestProviderForgetsTheOldKeyAtItsRevocation: a key that is not listed for a moment is not gone.
+func TestProviderForgetsTheOldKeyAtItsRevocation(t *testing.T) {
+	t.Parallel()
+	c := start(t, setting{services: []string{"ci-build"}, age: 10*time.Minute - 3*time.Second, scan: "@every 1h",
+		timing: "max_age: 1h, renew_before: 50m, grace: 5s, idle: 0s"})
+	c.metric(is(1), "rotatord_open_rotations", `provider="cc"`, `stage="grace"`)
+	c.e.Order(times(1, lie("f", listKeys, list(emulator.EffectForget, "deploy"))))
+	c.struck("f", 1)
+	c.goodEnd(1)
+}
