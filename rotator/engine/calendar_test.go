@@ -15,12 +15,12 @@ func TestAFreezeStopsWhatWasPlannedBeforeIt(t *testing.T) {
 		w.setup.Freezes = []rotator.Freeze{{From: time.Now().Add(time.Hour), To: time.Now().Add(5 * day), Reason: "year end"}}
 		var lists atomic.Int32
 		until := time.Now().Add(2 * time.Hour)
-		w.provider.Hook = calls("List", &lists, func() error {
+		w.provider.SetHook(calls("List", &lists, func() error {
 			if time.Now().Before(until) {
 				return rotator.NewFault("list", rotator.Invalid, "maintenance")
 			}
 			return nil
-		})
+		}))
 		l := w.start(nil)
 		defer l.stop()
 		pass(4 * day)
@@ -62,7 +62,7 @@ func TestAHeldRotationAsksNobody(t *testing.T) {
 		defer l.stop()
 		pass(10 * time.Minute)
 		var lists atomic.Int32
-		w.provider.Hook = calls("List", &lists, func() error { return nil })
+		w.provider.SetHook(calls("List", &lists, func() error { return nil }))
 		c := rotator.CredentialID{Provider: "cc", UserID: user, Base: "deploy"}
 		if err := l.engine.Hold(t.Context(), rotator.Hold{CredentialID: c, By: "ann", Until: time.Now().Add(10 * day)}); err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ func TestAClockThatWasAYearAhead(t *testing.T) {
 		w = newWorld(t)
 		w.path = path
 		pass(365 * day)
-		w.sinks["disk"].Hook = func(string, bool) error { return rotator.NewFault("write", rotator.Transient, "read-only") }
+		w.sinks["disk"].SetHook(func(string, bool) error { return rotator.NewFault("write", rotator.Transient, "read-only") })
 		l := w.start(nil)
 		pass(6 * time.Hour)
 		if r := l.only(); r.Stage != rotator.StageDelivering {
@@ -26,11 +26,12 @@ func TestAClockThatWasAYearAhead(t *testing.T) {
 		}
 		slow := rotator.NewFault("GET", rotator.Throttled, "slow down")
 		slow.RetryAfter = 24 * time.Hour
-		w.provider.Hook = func(string, bool) error { return slow }
+		w.provider.SetHook(func(string, bool) error { return slow })
 		pass(time.Hour)
 		l.stop()
 	})
-	w.sinks["disk"].Hook, w.provider.Hook = nil, nil
+	w.sinks["disk"].SetHook(nil)
+	w.provider.SetHook(nil)
 	synctest.Test(t, func(t *testing.T) {
 		w.t = t
 		l := w.start(nil)

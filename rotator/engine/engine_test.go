@@ -94,7 +94,7 @@ func TestG5LostAnswerIsAskedAboutNeverRetried(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		t.Run(fmt.Sprintf("after the effect %v", after), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				w.provider.Hook = faults("Mint", after, 1, 1, lost)
+				w.provider.SetHook(faults("Mint", after, 1, 1, lost))
 				w.lives(3 * time.Hour)
 				w.wantActive("deploy-r0002")
 				w.wantRotated()
@@ -109,8 +109,8 @@ func TestG5LostAnswerIsAskedAboutNeverRetried(t *testing.T) {
 
 func TestG5AKeyThatAppearsLateIsRevokedAsAnOrphan(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.provider.ListAfter = 5 * time.Minute // later than the propagation time that is configured
-		w.provider.Hook = faults("Mint", true, 1, 1, rotator.NewFault("mint", rotator.UnknownOutcome, "lost"))
+		w.provider.SetListAfter(5 * time.Minute) // later than the propagation time that is configured
+		w.provider.SetHook(faults("Mint", true, 1, 1, rotator.NewFault("mint", rotator.UnknownOutcome, "lost")))
 		w.lives(6 * time.Hour)
 		w.wantActive("deploy-r0002")
 		w.wantRotated()
@@ -120,14 +120,14 @@ func TestG5AKeyThatAppearsLateIsRevokedAsAnOrphan(t *testing.T) {
 func TestAnOrphanThatSomebodyUsesIsLeftAlone(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		lost := rotator.NewFault("mint", rotator.UnknownOutcome, "lost")
-		w.provider.Hook = func(op string, after bool) error {
+		w.provider.SetHook(func(op string, after bool) error {
 			if op == "Mint" && after {
 				keys := w.provider.Keys()
 				_, _ = w.provider.Use(w.provider.SecretOf(keys[len(keys)-1].ID)) // somebody else has it after all
 				return lost
 			}
 			return nil
-		}
+		})
 		w.lives(time.Hour)
 		w.wantActive("deploy", "deploy-r0001")
 	})
@@ -176,13 +176,13 @@ func (f *flaky) Commit(ctx context.Context, c rotator.Change) error {
 func TestADownSinkIsRetriedWithTheSameKeyAndOthersAreNotRepeated(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var vaultDeliveries atomic.Int32
-		w.sinks["vault"].Hook = func(op string, after bool) error {
+		w.sinks["vault"].SetHook(func(op string, after bool) error {
 			if op == "Deliver" && !after {
 				vaultDeliveries.Add(1)
 			}
 			return nil
-		}
-		w.sinks["disk"].Hook = faults("Deliver", false, 1, 6, rotator.NewFault("write", rotator.Transient, "no space left on device"))
+		})
+		w.sinks["disk"].SetHook(faults("Deliver", false, 1, 6, rotator.NewFault("write", rotator.Transient, "no space left on device")))
 		l := w.start(nil)
 		defer l.stop()
 		pass(30 * time.Second)
@@ -263,12 +263,12 @@ func TestG3HoldIsCheckedAtTheCallThatRevokes(t *testing.T) {
 		c := rotator.CredentialID{Provider: "cc", UserID: user, Base: "deploy"}
 		// The hold falls between the commit of the intent to revoke and the revocation itself.
 		var once atomic.Bool
-		w.sinks["vault"].Hook = func(op string, after bool) error {
+		w.sinks["vault"].SetHook(func(op string, after bool) error {
 			if op == "Observe" && !after && once.CompareAndSwap(false, true) {
 				return l.engine.Hold(t.Context(), rotator.Hold{CredentialID: c, By: "ann", Until: time.Now().Add(day), Reason: "audit"})
 			}
 			return nil
-		}
+		})
 		pass(5 * time.Hour)
 		if r := l.only(); r.Stage != rotator.StageRevoking || r.Blocked != rotator.BlockHeld {
 			t.Fatalf("stage %s, blocked %q", r.Stage, r.Blocked)
@@ -298,7 +298,7 @@ func TestG4AtTheCapNothingForeignIsDestroyed(t *testing.T) {
 
 func TestAKeyThatIsRefusedForGoodIsAbandoned(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.provider.Hook = faults("Check", false, 1, 1<<40, rotator.NewFault("check", rotator.Denied, "refused"))
+		w.provider.SetHook(faults("Check", false, 1, 1<<40, rotator.NewFault("check", rotator.Denied, "refused")))
 		l := w.start(nil)
 		defer l.stop()
 		pass(10 * time.Minute)
@@ -306,7 +306,7 @@ func TestAKeyThatIsRefusedForGoodIsAbandoned(t *testing.T) {
 		if r := l.only(); r.Stage != rotator.StageAbandoned || r.Sealed != nil {
 			t.Fatalf("stage %s", r.Stage)
 		}
-		w.provider.Hook = nil
+		w.provider.SetHook(nil)
 		pass(3 * time.Hour)
 		w.wantRotated()
 	})
@@ -326,13 +326,13 @@ func TestG9BreakerPausesAProviderAndRecovers(t *testing.T) {
 		var down atomic.Bool
 		var calls atomic.Int32
 		down.Store(true)
-		w.provider.Hook = func(_ string, after bool) error {
+		w.provider.SetHook(func(_ string, after bool) error {
 			if down.Load() && !after {
 				calls.Add(1)
 				return rotator.NewFault("GET", rotator.Transient, "connection refused")
 			}
 			return nil
-		}
+		})
 		l := w.start(nil)
 		defer l.stop()
 		pass(12 * time.Hour)
@@ -357,7 +357,7 @@ func TestThrottlingPausesForAsLongAsAsked(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		slow := rotator.NewFault("POST", rotator.Throttled, "slow down")
 		slow.RetryAfter = 20 * time.Minute
-		w.provider.Hook = faults("Mint", false, 1, 1, slow)
+		w.provider.SetHook(faults("Mint", false, 1, 1, slow))
 		l := w.start(nil)
 		defer l.stop()
 		pass(19 * time.Minute)
@@ -440,13 +440,13 @@ func TestAScanThatLosesMostKeysIsNotBelieved(t *testing.T) {
 		l := w.start(nil)
 		defer l.stop()
 		pass(3 * time.Hour)
-		w.provider.ListAfter = 1000 * day // lists nothing, and calls that success
+		w.provider.SetListAfter(1000 * day) // lists nothing, and calls that success
 		pass(20 * time.Minute)
 		s, err := l.store.ProviderState(t.Context(), "cc")
 		if err != nil || !strings.Contains(s.ScanTrouble, "taking that for a fault") {
 			t.Fatalf("state %+v, %v", s, err)
 		}
-		w.provider.ListAfter = 0
+		w.provider.SetListAfter(0)
 		pass(20 * time.Minute)
 		s, err = l.store.ProviderState(t.Context(), "cc")
 		if err != nil || s.ScanTrouble != "" || s.Keys != 2 {

@@ -44,12 +44,12 @@ func use(t *testing.T, w *world, id string) {
 // down is a provider's hook that fails everything while it is set.
 func (w *world) down() *atomic.Bool {
 	var down atomic.Bool
-	w.provider.Hook = func(string, bool) error {
+	w.provider.SetHook(func(string, bool) error {
 		if down.Load() {
 			return rotator.NewFault("GET", rotator.Transient, "connection refused")
 		}
 		return nil
-	}
+	})
 	return &down
 }
 
@@ -260,7 +260,7 @@ func TestG8APolicyChangeIsNotLost(t *testing.T) {
 
 func TestASinkThatIsBackIsServedAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.sinks["disk"].Hook = faults("Deliver", false, 1, 1, rotator.NewFault("write", rotator.Transient, "read-only"))
+		w.sinks["disk"].SetHook(faults("Deliver", false, 1, 1, rotator.NewFault("write", rotator.Transient, "read-only")))
 		l := w.start(nil)
 		defer l.stop()
 		pass(time.Second)

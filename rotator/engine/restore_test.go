@@ -41,14 +41,14 @@ func TestG1AJournalThatIsOlderThanTheWorld(t *testing.T) {
 				w.outerProvider = func(p rotator.Provider) rotator.Provider { return silent{p} }
 				backup := filepath.Join(t.TempDir(), "backup.db")
 				var once sync.Once
-				w.provider.Hook = func(op string, after bool) error {
+				w.provider.SetHook(func(op string, after bool) error {
 					if op == "Mint" && !after {
 						once.Do(func() { copyJournal(t, w.path, backup) })
 					}
 					return nil
-				}
+				})
 				w.lives(since)
-				w.provider.Hook = nil
+				w.provider.SetHook(nil)
 				copyJournal(t, backup, w.path)
 				w.lives(6 * time.Hour)
 				w.wantAmong("deploy-r0001")

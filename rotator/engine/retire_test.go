@@ -16,7 +16,7 @@ import (
 
 func TestG3ARefusedKeyIsNotProvenByASecondSink(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.provider.Hook = faults("Check", false, 2, 1<<40, rotator.NewFault("check", rotator.Denied, "refused"))
+		w.provider.SetHook(faults("Check", false, 2, 1<<40, rotator.NewFault("check", rotator.Denied, "refused")))
 		l := w.start(nil)
 		defer l.stop()
 		pass(6 * time.Hour)

@@ -25,7 +25,7 @@ func TestARefusedMintIsRepeatedEverMoreRarely(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				var n atomic.Int32
-				w.provider.Hook = calls("Mint", &n, func() error { return rotator.NewFault("mint", kind, "no") })
+				w.provider.SetHook(calls("Mint", &n, func() error { return rotator.NewFault("mint", kind, "no") }))
 				w.lives(3 * time.Hour)
 				if n.Load() > 40 {
 					t.Errorf("asked %d times in three hours", n.Load())
@@ -38,7 +38,7 @@ func TestARefusedMintIsRepeatedEverMoreRarely(t *testing.T) {
 // TestLostAnswersDoNotMakeAKeyFactory has a provider that makes keys and fails to say so, and reads without a fault.
 func TestLostAnswersDoNotMakeAKeyFactory(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.provider.Hook = faults("Mint", true, 1, 1<<40, rotator.NewFault("mint", rotator.UnknownOutcome, "lost"))
+		w.provider.SetHook(faults("Mint", true, 1, 1<<40, rotator.NewFault("mint", rotator.UnknownOutcome, "lost")))
 		w.lives(3 * time.Hour)
 		if n := w.provider.Mints(); n > 40 {
 			t.Errorf("%d keys made in three hours", n)
@@ -74,12 +74,12 @@ func TestG9BreakerOpensWhereOnlyWritesFail(t *testing.T) {
 		var n atomic.Int32
 		broken := atomic.Bool{}
 		broken.Store(true)
-		w.provider.Hook = calls("Mint", &n, func() error {
+		w.provider.SetHook(calls("Mint", &n, func() error {
 			if !broken.Load() {
 				return nil
 			}
 			return rotator.NewFault("mint", rotator.UnknownOutcome, "500")
-		})
+		}))
 		l := w.start(nil)
 		defer l.stop()
 		pass(6 * time.Hour)
@@ -101,12 +101,12 @@ func TestAHugeVersionInANameIsNoVersion(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.provider.AddKey(user, "deploy-r9223372036854775807", time.Now().Add(-day))
 		var lists atomic.Int32
-		w.provider.Hook = calls("List", &lists, func() error {
+		w.provider.SetHook(calls("List", &lists, func() error {
 			if lists.Load() > 1000 {
 				return rotator.NewFault("list", rotator.Denied, "too many calls")
 			}
 			return nil
-		})
+		}))
 		w.lives(3 * time.Hour)
 		w.wantActive("deploy-r0001", "deploy-r9223372036854775807")
 		if n := lists.Load(); n > 100 {

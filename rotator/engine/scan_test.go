@@ -148,12 +148,12 @@ func TestAPauseOutlivesARestart(t *testing.T) {
 		slow := rotator.NewFault("GET", rotator.Throttled, "slow down")
 		slow.RetryAfter = time.Hour
 		var n atomic.Int32
-		w.provider.Hook = func(_ string, after bool) error {
+		w.provider.SetHook(func(_ string, after bool) error {
 			if !after && n.Add(1) == 1 {
 				return slow
 			}
 			return nil
-		}
+		})
 		for range 5 {
 			w.lives(10 * time.Minute)
 		}

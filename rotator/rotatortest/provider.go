@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -22,19 +23,17 @@ type Provider struct {
 	Lim rotator.Limits
 	// AcceptAfter is how long a new key is refused.
 	AcceptAfter time.Duration
-	// ListAfter is how long a new key is not listed.
-	ListAfter time.Duration
 	// Lifetime gives minted keys an expiry, if set.
 	Lifetime time.Duration
-	// Hook may order faults.
-	Hook Hook
+	orders   atomic.Pointer[Hook]
 
-	mu      sync.Mutex
-	users   []rotator.ServiceUser
-	keys    []*fakeKey
-	nextID  int
-	mints   int
-	retired []string
+	mu        sync.Mutex
+	listAfter time.Duration
+	users     []rotator.ServiceUser
+	keys      []*fakeKey
+	nextID    int
+	mints     int
+	retired   []string
 }
 
 type fakeKey struct {
@@ -71,11 +70,24 @@ func (p *Provider) add(userID, name string, created time.Time) *fakeKey {
 	return k
 }
 
-func (p *Provider) hook(op string, after bool) error {
-	if p.Hook == nil {
-		return nil
+// SetHook orders faults from now on; nil orders none.
+func (p *Provider) SetHook(h Hook) { p.orders.Store(&h) }
+
+// SetListAfter says how long a new key is not listed.
+func (p *Provider) SetListAfter(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.listAfter = d
+}
+
+func (p *Provider) hook(op string, after bool) error { return call(&p.orders, op, after) }
+
+// call asks the hook that is set, if any.
+func call(orders *atomic.Pointer[Hook], op string, after bool) error {
+	if h := orders.Load(); h != nil && *h != nil {
+		return (*h)(op, after)
 	}
-	return p.Hook(op, after)
+	return nil
 }
 
 // Limits implements [rotator.Provider].
@@ -109,7 +121,7 @@ func (p *Provider) listed(userID string) ([]rotator.ServiceUser, []rotator.Key) 
 	defer p.mu.Unlock()
 	var keys []rotator.Key
 	for _, k := range p.keys {
-		if (userID == "" || k.UserID == userID) && time.Since(k.made) >= p.ListAfter {
+		if (userID == "" || k.UserID == userID) && time.Since(k.made) >= p.listAfter {
 			keys = append(keys, k.Key)
 		}
 	}

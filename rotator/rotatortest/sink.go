@@ -3,6 +3,7 @@ package rotatortest
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rotatord/rotatord/rotator"
 )
@@ -10,9 +11,8 @@ import (
 // Sink is a destination in memory.
 type Sink struct {
 	// Where renders locations; nil is provider/user/credential.
-	Where func(rotator.Coordinates) string
-	// Hook may order faults.
-	Hook Hook
+	Where  func(rotator.Coordinates) string
+	orders atomic.Pointer[Hook]
 
 	mu    sync.Mutex
 	items map[string]Item
@@ -38,12 +38,10 @@ func (s *Sink) Location(c rotator.Coordinates) (string, error) {
 	return c.Provider + "/" + c.ServiceUser + "/" + c.Credential, nil
 }
 
-func (s *Sink) hook(op string, after bool) error {
-	if s.Hook == nil {
-		return nil
-	}
-	return s.Hook(op, after)
-}
+// SetHook orders faults from now on; nil orders none.
+func (s *Sink) SetHook(h Hook) { s.orders.Store(&h) }
+
+func (s *Sink) hook(op string, after bool) error { return call(&s.orders, op, after) }
 
 // Deliver implements [rotator.Sink].
 func (s *Sink) Deliver(ctx context.Context, d rotator.Delivery) (rotator.Receipt, error) {
