@@ -19,7 +19,7 @@ func TestCrashMatrix(t *testing.T) {
 		if total < 30 {
 			t.Fatalf("only %d points in a whole rotation: the crash is not wired in", total)
 		}
-		for at := 1; at <= total; at++ {
+		for at := 1; at <= total; at += stride {
 			t.Run(fmt.Sprintf("disables=%v/point=%d", disables, at), func(t *testing.T) { crashAt(t, disables, at) })
 		}
 	}
@@ -53,7 +53,7 @@ func crashAt(t *testing.T, disables bool, at int) int {
 // TestCrashTwice crashes at a point, and again early in the life after it.
 func TestCrashTwice(t *testing.T) {
 	total := crashAt(t, false, 0)
-	for at := 5; at <= total; at += 3 {
+	for at := 5; at <= total; at += 3 * stride {
 		for again := 1; again <= 8; again++ {
 			t.Run(fmt.Sprintf("point=%d/again=%d", at, again), func(t *testing.T) {
 				bubble(t, func(t *testing.T, w *world) {
