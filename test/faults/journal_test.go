@@ -56,15 +56,22 @@ func (c *scene) atMint(f func()) {
 	})
 }
 
-// TestJournalDiskFullWhileAKeyIsMade: the secret waits in memory, and is sealed when there is space.
-func TestJournalDiskFullWhileAKeyIsMade(t *testing.T) {
-	t.Parallel()
-	c := prepare(t, setting{mounts: small, services: []string{"ci-build"}})
+// fullAtMint fills the journal's disk in the moment in which a key is made, and returns what empties it.
+func fullAtMint(t *testing.T) (c *scene, free func()) {
+	t.Helper()
+	c = prepare(t, setting{mounts: small, services: []string{"ci-build"}})
 	filled := make(chan func(), 1)
 	c.atMint(func() { filled <- fill(t, c.d.Path("state")) })
 	c.begin()
-	free := <-filled
+	free = <-filled
 	c.journalFull()
+	return c, free
+}
+
+// TestJournalDiskFullWhileAKeyIsMade: the secret waits in memory, and is sealed when there is space.
+func TestJournalDiskFullWhileAKeyIsMade(t *testing.T) {
+	t.Parallel()
+	c, free := fullAtMint(t)
 	c.untouched(c.services[0])
 	free()
 	c.goodEnd(1)
@@ -74,12 +81,7 @@ func TestJournalDiskFullWhileAKeyIsMade(t *testing.T) {
 // is known, and another is made later.
 func TestJournalDiskStaysFullWhileAKeyIsMade(t *testing.T) {
 	t.Parallel()
-	c := prepare(t, setting{mounts: small, services: []string{"ci-build"}})
-	filled := make(chan func(), 1)
-	c.atMint(func() { filled <- fill(t, c.d.Path("state")) })
-	c.begin()
-	free := <-filled
-	c.journalFull()
+	c, free := fullAtMint(t)
 	c.logs("cannot be sealed into the journal; revoking the key again")
 	c.await("the new key to be revoked", func() error {
 		active := c.active(c.services[0])
@@ -110,12 +112,7 @@ func TestJournalDiskFullInTheGracePeriod(t *testing.T) {
 // flight resumes when there is space.
 func TestJournalDiskFullOverARestart(t *testing.T) {
 	t.Parallel()
-	c := prepare(t, setting{mounts: small, services: []string{"ci-build"}})
-	filled := make(chan func(), 1)
-	c.atMint(func() { filled <- fill(t, c.d.Path("state")) })
-	c.begin()
-	free := <-filled
-	c.journalFull()
+	c, free := fullAtMint(t)
 	c.d.Kill()
 	c.d.Launch()
 	c.await("it to say that the disk is full", func() error {
