@@ -120,3 +120,50 @@ func TestKeysThatWereGivenUpGoWithTheOldOne(t *testing.T) {
 		t.Errorf("once it is idle: %+v", v)
 	}
 }
+
+func TestMayBegin(t *testing.T) {
+	freeze := []Freeze{{From: noon, To: noon.Add(dayLong), Reason: "year end"}}
+	lifted := []Freeze{{From: noon, To: noon.Add(dayLong), UnlessExpiresWithin: 3 * dayLong}}
+	held := &Hold{By: "ann", Until: noon.Add(time.Hour)}
+	tests := []struct {
+		name    string
+		reason  Reason
+		left    time.Duration
+		hold    *Hold
+		freezes []Freeze
+		block   BlockReason
+		lookIn  time.Duration
+	}{
+		{"free", ReasonMaxAge, 10 * dayLong, nil, nil, "", 0},
+		{"held", ReasonMaxAge, 10 * dayLong, held, nil, BlockHeld, time.Hour},
+		{"held, though compromised", ReasonCompromised, 10 * dayLong, held, nil, BlockHeld, time.Hour},
+		{"held for a year", ReasonMaxAge, 10 * dayLong, &Hold{Until: noon.Add(365 * dayLong)}, nil, BlockHeld, dayLong},
+		{"a hold that is over", ReasonMaxAge, 10 * dayLong, &Hold{Until: noon}, nil, "", 0},
+		{"frozen", ReasonExpiring, 10 * dayLong, nil, freeze, BlockFrozen, dayLong},
+		{"asked for in a freeze", ReasonManual, 10 * dayLong, nil, freeze, "", 0},
+		{"compromised in a freeze", ReasonCompromised, 10 * dayLong, nil, freeze, "", 0},
+		{"frozen with little time left", ReasonMaxAge, 3 * dayLong, nil, lifted, "", 0},
+		{"frozen with time left", ReasonMaxAge, 3*dayLong + 1, nil, lifted, BlockFrozen, dayLong},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := Rotation{Reason: tt.reason, Deadline: noon.Add(tt.left)}
+			v := MayBegin(&r, tt.hold, tt.freezes, noon)
+			if v.OK != (tt.block == "") || v.Block != tt.block || (!v.OK && !v.LookAt.Equal(noon.Add(tt.lookIn))) {
+				t.Errorf("MayBegin = %+v", v)
+			}
+		})
+	}
+}
+
+func TestNoRoomIsMadeInAFreeze(t *testing.T) {
+	freeze := []Freeze{{From: noon, To: noon.Add(dayLong), UnlessExpiresWithin: 365 * dayLong}}
+	for reason, ok := range map[Reason]bool{ReasonMaxAge: false, ReasonManual: false, ReasonCompromised: true} {
+		if v := MayClear(&Rotation{Reason: reason, Deadline: noon}, freeze, noon); v.OK != ok {
+			t.Errorf("%s: %+v", reason, v)
+		}
+		if v := MayClear(&Rotation{Reason: reason}, freeze, noon.Add(dayLong)); !v.OK {
+			t.Errorf("%s after the freeze: %+v", reason, v)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 type stuck struct {
 	rotator.Sink
 	deaf  bool
+	reads bool // hangs when it is read, too
 	letGo <-chan struct{}
 }
 
@@ -29,28 +30,50 @@ func (s stuck) Deliver(ctx context.Context, d rotator.Delivery) (rotator.Receipt
 	return rotator.Receipt{}, ctx.Err()
 }
 
+func (s stuck) Observe(ctx context.Context, c rotator.Coordinates, location string) (rotator.Observation, error) {
+	if !s.reads {
+		return s.Sink.Observe(ctx, c, location)
+	}
+	<-ctx.Done()
+	return rotator.Observation{}, ctx.Err()
+}
+
+// writable hangs only when it is read.
+type writable struct{ stuck }
+
+func (s writable) Deliver(ctx context.Context, d rotator.Delivery) (rotator.Receipt, error) {
+	return s.Sink.Deliver(ctx, d)
+}
+
 // TestG9ASinkThatNeverAnswersStopsNobodyElse has twice as many rotations to a sink that hangs as there are workers, due
 // before one to another sink.
 func TestG9ASinkThatNeverAnswersStopsNobodyElse(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		hung := *w.policies[0]
-		hung.Name, hung.Match.Keys = "hung", []string{"svc-*"}
-		w.policies[0].Sinks, w.policies[0].Match.Exclude = []string{"disk"}, []string{"svc-*"}
-		w.policies = append(w.policies, &hung)
-		for i := range 8 {
-			w.provider.AddKey(user, fmt.Sprintf("svc-%02d", i), time.Now().Add(-71*day))
-		}
-		w.outerSink = func(name string, s rotator.Sink) rotator.Sink {
-			if name == "vault" {
-				return stuck{Sink: s}
-			}
-			return s
-		}
-		l := w.start(nil)
-		defer l.stop()
-		pass(2 * time.Hour)
-		w.wantAmong("deploy-r0001")
-	})
+	for name, hangs := range map[string]func(rotator.Sink) rotator.Sink{
+		"written": func(s rotator.Sink) rotator.Sink { return stuck{Sink: s} },
+		"read":    func(s rotator.Sink) rotator.Sink { return writable{stuck{Sink: s, reads: true}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				hung := *w.policies[0]
+				hung.Name, hung.Match.Keys = "hung", []string{"svc-*"}
+				w.policies[0].Sinks, w.policies[0].Match.Exclude = []string{"disk"}, []string{"svc-*"}
+				w.policies = append(w.policies, &hung)
+				for i := range 8 {
+					w.provider.AddKey(user, fmt.Sprintf("svc-%02d", i), time.Now().Add(-71*day))
+				}
+				w.outerSink = func(name string, s rotator.Sink) rotator.Sink {
+					if name == "vault" {
+						return hangs(s)
+					}
+					return s
+				}
+				l := w.start(nil)
+				defer l.stop()
+				pass(2 * time.Hour)
+				w.wantAmong("deploy-r0001")
+			})
+		})
+	}
 }
 
 func TestAStopIsBoundedWhateverASinkDoes(t *testing.T) {
