@@ -106,14 +106,117 @@ func TestG4NoRoomIsMadeInAFreeze(t *testing.T) {
 	})
 }
 
-func TestG5AnUnclassifiedErrorOfAMintIsAnUnknownOutcome(t *testing.T) {
+// TestG5ALostKeyIsWaitedForBeforeAnotherIsMade has a provider that lists a new key only after half a minute, within the
+// time that it says it takes.
+func TestG5ALostKeyIsWaitedForBeforeAnotherIsMade(t *testing.T) {
+	for name, lost := range map[string]error{
+		"classified":   rotator.NewFault("mint", rotator.UnknownOutcome, "lost"),
+		"unclassified": errors.New("unexpected EOF"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.provider.SetListAfter(30 * time.Second)
+				w.provider.SetHook(faults("Mint", true, 1, 1, lost))
+				l := w.start(nil)
+				defer l.stop()
+				pass(25 * time.Second)
+				if n := w.provider.Mints(); n != 1 {
+					t.Errorf("%d keys made while the first could still appear", n)
+				}
+				pass(3 * time.Hour)
+				w.wantActive("deploy-r0002")
+			})
+		})
+	}
+	t.Run("lost in a crash", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.provider.SetListAfter(30 * time.Second)
+			ctx, die := context.WithCancel(t.Context())
+			w.provider.SetHook(func(op string, after bool) error {
+				if op == "Mint" && after {
+					die()
+					return rotatortest.ErrCrashed
+				}
+				return nil
+			})
+			l := w.startWith(func(s rotator.Store) rotator.Store { return mortal{s, ctx} })
+			pass(time.Second)
+			l.stop()
+			w.provider.SetHook(nil)
+			l = w.start(nil)
+			defer l.stop()
+			pass(20 * time.Second)
+			if n := w.provider.Mints(); n != 1 {
+				t.Errorf("%d keys made while the first could still appear", n)
+			}
+			pass(3 * time.Hour)
+			w.wantActive("deploy-r0002")
+		})
+	})
+}
+
+// mortal is a journal that takes nothing any more once its daemon is dead.
+type mortal struct {
+	rotator.Store
+	alive context.Context
+}
+
+func (m mortal) Commit(ctx context.Context, c rotator.Change) error {
+	if m.alive.Err() != nil {
+		return rotatortest.ErrCrashed
+	}
+	return m.Store.Commit(ctx, c)
+}
+
+// TestG2AKeyWhoseRotationWasMovedBySomebodyElseIsRevokedAtOnce loses a race for the journal when the secret is sealed.
+func TestG2AKeyWhoseRotationWasMovedBySomebodyElseIsRevokedAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.provider.SetHook(faults("Mint", true, 1, 1, errors.New("unexpected EOF")))
-		w.lives(3 * time.Hour)
-		w.wantActive("deploy-r0002")
-		if n := w.provider.Mints(); n != 2 {
-			t.Errorf("%d keys made, want 2", n)
+		l := w.startWith(func(s rotator.Store) rotator.Store { return &outrun{Store: s} })
+		defer l.stop()
+		pass(time.Second)
+		if first := w.provider.Keys()[1]; first.State != rotator.KeyRevoked {
+			t.Errorf("key %s could not be sealed and is %s", first.Name, first.State)
 		}
+		pass(3 * time.Hour)
+		w.wantRotated()
+	})
+}
+
+// outrun answers the first seal with a conflict.
+type outrun struct {
+	rotator.Store
+	once atomic.Bool
+}
+
+func (o *outrun) Commit(ctx context.Context, c rotator.Change) error {
+	if c.After.Stage == rotator.StageMinted && o.once.CompareAndSwap(false, true) {
+		return rotator.NewFault("commit", rotator.Conflict, "it is at another stage by now")
+	}
+	return o.Store.Commit(ctx, c)
+}
+
+// murky says a word of the first key of ours that nobody knows.
+type murky struct{ rotator.Provider }
+
+func (p murky) Scan(ctx context.Context, s rotator.Scope, v rotator.Visitor) error {
+	return p.Provider.Scan(ctx, s, murkyKeys{v})
+}
+
+type murkyKeys struct{ rotator.Visitor }
+
+func (m murkyKeys) Key(k rotator.Key) error {
+	if k.Name == "deploy-r0001" {
+		k.State = rotator.KeyOther
+	}
+	return m.Visitor.Key(k)
+}
+
+func TestALostKeyInAnUnknownStateIsLeftAlone(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.outerProvider = func(p rotator.Provider) rotator.Provider { return murky{p} }
+		w.provider.SetHook(faults("Mint", true, 1, 1, rotator.NewFault("mint", rotator.UnknownOutcome, "lost")))
+		w.lives(3 * time.Hour)
+		w.wantActive("deploy-r0001", "deploy-r0002")
 	})
 }
 

@@ -203,7 +203,7 @@ func (e *Engine) readFormerPlaces(ctx context.Context, r *rotator.Rotation, ev *
 		return err
 	}
 	for _, p := range before.Sinks {
-		if _, configured := e.setup.Load().Sinks[p.Sink]; !configured || r.DeliversTo(p.Sink, p.Location) {
+		if r.DeliversTo(p.Sink, p.Location) {
 			continue
 		}
 		found, copied, err := e.observe(ctx, before, p)
