@@ -1,0 +1,73 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+func TestStartOverGivesUpAKeyThatASinkLost(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		l := w.start(nil)
+		defer l.stop()
+		pass(10 * time.Minute)
+		w.sinks["vault"].Remove("cc/ci-build/deploy")
+		pass(3 * time.Hour)
+		if r := l.only(); r.Blocked != rotator.BlockSinkMismatch {
+			t.Fatalf("blocked %q: %s", r.Blocked, r.Trouble)
+		}
+		c := rotator.CredentialID{Provider: "cc", UserID: user, Base: "deploy"}
+		if _, err := l.engine.Rotate(t.Context(), c, rotator.ReasonManual, "ann"); rotator.KindOf(err) != rotator.Conflict || !strings.Contains(err.Error(), "--start-over") {
+			t.Errorf("rotating beside it: %v", err)
+		}
+		r, err := l.engine.StartOver(t.Context(), c, "ann")
+		if err != nil || r.Version != 2 || len(r.Discarded) != 1 {
+			t.Fatalf("start over: %+v, %v", r, err)
+		}
+		pass(3 * time.Hour)
+		w.wantActive("deploy-r0002")
+		w.wantRotated()
+		if _, err := l.engine.StartOver(t.Context(), c, "ann"); rotator.KindOf(err) != rotator.Gone {
+			t.Errorf("starting over what has ended: %v", err)
+		}
+	})
+}
+
+func TestAKeyThatWasGivenUpIsNotRevokedWhileItIsUsed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		l := w.start(nil)
+		defer l.stop()
+		pass(10 * time.Minute)
+		given := w.sinks["disk"].Items()["cc/ci-build/deploy"].Secret
+		if _, err := l.engine.StartOver(t.Context(), rotator.CredentialID{Provider: "cc", UserID: user, Base: "deploy"}, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		for range 40 {
+			pass(5 * time.Minute)
+			if _, err := w.provider.Use(given); err != nil {
+				t.Fatal("the key that was given up was revoked while somebody used it")
+			}
+		}
+		w.wantActive("deploy", "deploy-r0001", "deploy-r0002")
+		pass(30 * time.Minute)
+		w.wantActive("deploy-r0002")
+	})
+}
+
+func TestCompromisedHastensARotationThatIsUnderWay(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		l := w.start(nil)
+		defer l.stop()
+		pass(10 * time.Minute)
+		w.wantActive("deploy", "deploy-r0001")
+		c := rotator.CredentialID{Provider: "cc", UserID: user, Base: "deploy"}
+		if _, err := l.engine.Rotate(t.Context(), c, rotator.ReasonCompromised, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		w.wantActive("deploy-r0001")
+		w.wantRotated()
+	})
+}
