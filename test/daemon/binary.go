@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/rotatord/rotatord/test/child"
 )
 
 // built is where the binary is built to: a folder that [Main] makes and removes.
@@ -39,7 +41,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if built == "" {
 		return "", errors.New("the package's TestMain must call daemon.Main")
 	}
-	root, err := moduleRoot()
+	root, err := child.ModuleRoot()
 	if err != nil {
 		return "", err
 	}
@@ -85,22 +87,4 @@ func Binary(t testing.TB) string {
 		t.Fatalf("build rotatord: %v", err)
 	}
 	return path
-}
-
-// moduleRoot is the nearest folder with a go.mod, seen from the folder that the test runs in: its package's.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("no go.mod in this folder or above it")
-		}
-		dir = parent
-	}
 }

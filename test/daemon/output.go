@@ -1,31 +1,14 @@
 package daemon
 
 import (
-	"bytes"
 	"regexp"
 	"strings"
-	"sync"
+
+	"github.com/rotatord/rotatord/test/child"
 )
 
-// output collects what a process prints, from two streams at once.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-// String returns everything so far.
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
+// output is what the daemon prints.
+type output struct{ child.Output }
 
 // runningLine is what the daemon logs once it listens; in both log formats the fields are JSON.
 var runningLine = regexp.MustCompile(`rotatord is running.*"listen":\s*"([^"]+)"`)

@@ -1,17 +1,17 @@
 package realserver
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rotatord/rotatord/test/child"
 )
 
 // startLimit is how long a server may take until it answers; a busy machine takes its time.
@@ -23,32 +23,14 @@ const pollEvery = 20 * time.Millisecond
 // process is a running server and what it printed.
 type process struct {
 	cmd    *exec.Cmd
-	output *output
+	output *child.Output
 	ended  chan struct{}
-}
-
-// output collects what a server prints, from two streams at once.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
 
 // launch starts a server. Its environment holds nothing of the test's but PATH, so that no address, token or proxy of the
 // machine reaches it.
 func launch(dir string, env []string, name string, args ...string) (*process, error) {
-	p := &process{cmd: exec.CommandContext(context.Background(), name, args...), output: new(output), ended: make(chan struct{})} //nolint:gosec // a test's server
+	p := &process{cmd: exec.CommandContext(context.Background(), name, args...), output: new(child.Output), ended: make(chan struct{})} //nolint:gosec // a test's server
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.cmd.Dir = dir
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
