@@ -332,23 +332,6 @@ func TestG3EvidenceBeforeTheOldKeyIsSwitchedOff(t *testing.T) {
 	})
 }
 
-func TestG3AKeyThatTurnsOutToBeAnothersStopsTheRevocation(t *testing.T) {
-	for _, kind := range []rotator.Kind{rotator.Conflict, rotator.Invalid} {
-		t.Run(string(kind), func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
-				w.provider.SetHook(faults("Check", false, 2, 1<<40, rotator.NewFault("check", kind, "no")))
-				l := w.start(nil)
-				defer l.stop()
-				pass(3 * time.Hour)
-				if r := l.only(); r.Blocked != rotator.BlockNewKeyRefused {
-					t.Errorf("stage %s, blocked %q: %s", r.Stage, r.Blocked, r.Trouble)
-				}
-				w.wantActive("deploy", "deploy-r0001")
-			})
-		})
-	}
-}
-
 // TestG7WhatSomebodyElsePutIntoASinkIsNotSentToTheProvider counts the keys that are tried.
 func TestG7WhatSomebodyElsePutIntoASinkIsNotSentToTheProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

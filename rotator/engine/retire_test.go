@@ -14,17 +14,21 @@ import (
 	"github.com/rotatord/rotatord/rotator/rotatortest"
 )
 
-func TestG3ARefusedKeyIsNotProvenByASecondSink(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		w.provider.SetHook(faults("Check", false, 2, 1<<40, rotator.NewFault("check", rotator.Denied, "refused")))
-		l := w.start(nil)
-		defer l.stop()
-		pass(6 * time.Hour)
-		if r := l.only(); r.Blocked != rotator.BlockNewKeyRefused {
-			t.Errorf("stage %s, blocked %q: %s", r.Stage, r.Blocked, r.Trouble)
-		}
-		w.wantActive("deploy", "deploy-r0001")
-	})
+func TestG3AKeyThatDoesNotWorkIsNotProvenByASecondSink(t *testing.T) {
+	for _, kind := range []rotator.Kind{rotator.Denied, rotator.Conflict, rotator.Invalid} {
+		t.Run(string(kind), func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.provider.SetHook(faults("Check", false, 2, 1<<40, rotator.NewFault("check", kind, "no")))
+				l := w.start(nil)
+				defer l.stop()
+				pass(6 * time.Hour)
+				if r := l.only(); r.Blocked != rotator.BlockNewKeyRefused {
+					t.Errorf("stage %s, blocked %q: %s", r.Stage, r.Blocked, r.Trouble)
+				}
+				w.wantActive("deploy", "deploy-r0001")
+			})
+		})
+	}
 }
 
 // TestG1APlaceThatMovedKeepsItsKey renames the service user between two rotations, so that the second is delivered
