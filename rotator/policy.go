@@ -22,6 +22,11 @@ type Policy struct {
 	Idle time.Duration
 	// Soak is how long the old key stays disabled before it is revoked, where the provider can disable.
 	Soak time.Duration
+	// Extend moves the expiry of a key that nears it, where the provider can, in place of replacing the key. The secret stays
+	// the same; MaxAge still replaces it.
+	Extend bool
+	// Observe only tells what is due: nothing is rotated. Sinks may be empty then.
+	Observe bool
 	// Jitter is the largest part of RenewBefore, from 0 to 1, by which a rotation may start early.
 	Jitter float64
 	// Window is when the policy may plan and revoke; nil is always.

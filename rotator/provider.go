@@ -13,6 +13,8 @@ type ServiceUser struct {
 	Name string
 	// Email is the contact that the provider keeps, if any.
 	Email string
+	// Login is the id that a person chose for it where that is neither ID nor Name (dataspot's loginId). May be empty.
+	Login string
 	// Active is false for users that the provider says cannot sign in.
 	Active bool
 }
@@ -70,6 +72,8 @@ type MintRequest struct {
 	UserID   string
 	Name     string
 	Lifetime time.Duration
+	// Replaces is the id of the key that is replaced, whose like the new one is to be; empty for a first key.
+	Replaces string
 	// Restriction is the replaced key's; empty leaves it to the provider's configuration.
 	Restriction string
 }
@@ -97,6 +101,15 @@ type Limits struct {
 	// Propagation is how long after a change the provider may still act on the old state: a new key may be refused,
 	// and a key whose create call was lost may not be listed, for this long.
 	Propagation time.Duration
+	// Supplied is true where only a person can make a key: Mint is never called, and the engine waits until somebody
+	// supplies one.
+	Supplied bool
+	// RemovedByHand is true where only a person can revoke a key: Retire is never called. A key that has expired needs
+	// nobody.
+	RemovedByHand bool
+	// Unlisted is true where the provider does not list keys: the engine then keeps a ledger of those it was told of, beside
+	// those that Scan knows from the configuration, and a key that is not listed proves nothing.
+	Unlisted bool
 }
 
 // Provider is a configured account at an issuing system. All methods are safe for concurrent use, honour ctx, and
@@ -130,4 +143,26 @@ type Preflighter interface {
 	// Preflight makes only reads. It returns one sentence for each thing that will not work; none if all is well. The
 	// error is for when it could not find out.
 	Preflight(ctx context.Context) ([]string, error)
+}
+
+// Extender is a provider that can move the expiry of a key that has not expired yet.
+type Extender interface {
+	// Extend moves the expiry to the latest time that the provider can express and that is not after until, and returns it.
+	// It succeeds if that is the expiry already. A key that has expired, or would end sooner than now, is [Invalid].
+	Extend(ctx context.Context, key Key, until time.Time) (time.Time, error)
+}
+
+// SelfAware is a provider that knows whose credential the daemon works with, so that it never revokes what it needs.
+type SelfAware interface {
+	// Self returns the user that the daemon's own credential belongs to, and that credential. An empty secret means that
+	// the daemon signs in by other means (a client certificate).
+	Self(ctx context.Context) (userID string, secret Secret, err error)
+}
+
+// Guide is a provider where a person has to lend a hand and can be told how.
+type Guide interface {
+	// HowToMake says in sentences how to make a key of that name, valid until about the time given (zero for any).
+	HowToMake(userID, userName, keyName string, until time.Time) string
+	// HowToRemove says in sentences how to remove the key.
+	HowToRemove(userID, userName string, key Key) string
 }

@@ -30,6 +30,8 @@ const (
 	StageRevoking Stage = "revoking"
 	// StageDone: the old key is gone.
 	StageDone Stage = "done"
+	// StageExtending: the provider is being asked to move the key's expiry; no other key is made.
+	StageExtending Stage = "extending"
 	// StageAbandoning: the new key is being revoked because it is of no use; the old one stays.
 	StageAbandoning Stage = "abandoning"
 	// StageAbandoned: the new key is gone or was never made; the old one stays.
@@ -39,7 +41,8 @@ const (
 // next holds every legal move from one stage to another. A commit that stays within a stage (progress of one sink, a
 // retry, a block) is always legal except in a final stage.
 var next = map[Stage][]Stage{
-	StagePlanned:      {StageMinting, StageAbandoned},
+	StagePlanned:      {StageMinting, StageMinted, StageExtending, StageAbandoned},
+	StageExtending:    {StageDone, StagePlanned},
 	StageMinting:      {StageMinted, StagePlanned},
 	StageMinted:       {StageTesting},
 	StageTesting:      {StageDelivering, StageAbandoning},
@@ -56,8 +59,8 @@ var next = map[Stage][]Stage{
 
 // Stages lists every stage in order.
 func Stages() []Stage {
-	return []Stage{StagePlanned, StageMinting, StageMinted, StageTesting, StageDelivering, StageConfirmed, StageGrace, StageDeactivating, StageSoaking, StageRevoking, StageDone,
-		StageAbandoning, StageAbandoned}
+	return []Stage{StagePlanned, StageMinting, StageMinted, StageTesting, StageDelivering, StageConfirmed, StageGrace, StageDeactivating, StageSoaking, StageRevoking,
+		StageExtending, StageDone, StageAbandoning, StageAbandoned}
 }
 
 // Next lists the stages that may follow s.
@@ -85,11 +88,12 @@ const (
 	ReasonMaxAge      Reason = "max_age"     // the policy's maximal age is near
 	ReasonManual      Reason = "manual"      // an operator asked
 	ReasonCompromised Reason = "compromised" // an operator said the secret leaked: no window, freeze, grace or idle time
+	ReasonMissing     Reason = "missing"     // a declared service user has no key yet
 )
 
 // Reasons lists every reason.
 func Reasons() []Reason {
-	return []Reason{ReasonExpiring, ReasonMaxAge, ReasonManual, ReasonCompromised}
+	return []Reason{ReasonExpiring, ReasonMaxAge, ReasonManual, ReasonCompromised, ReasonMissing}
 }
 
 // BlockReason says why something does not go on by itself. The list is closed: it is a metric's label and chooses the
@@ -115,11 +119,16 @@ const (
 	BlockDenied           BlockReason = "denied"            // the daemon's own credential is refused
 	BlockInvalid          BlockReason = "invalid"           // the other side refuses what we ask, for good
 	BlockSealUnreadable   BlockReason = "seal_unreadable"   // the sealed secret cannot be opened with the key we have
+	BlockAwaitingSupply   BlockReason = "awaiting_supply"   // a person has to make the new key and supply it
+	BlockAwaitingRemoval  BlockReason = "awaiting_removal"  // a person has to remove a key and say so
+	BlockObserveOnly      BlockReason = "observe_only"      // the policy only observes, and the key is due
+	BlockOwnKey           BlockReason = "own_key"           // the daemon itself still signs in with the old key
 )
 
 // BlockReasons lists every reason for a block.
 func BlockReasons() []BlockReason {
 	return []BlockReason{BlockAwaitingApproval, BlockAtKeyCap, BlockNameInvalid, BlockLocationTaken, BlockHeld, BlockFrozen,
 		BlockOutsideWindow, BlockOldKeyInUse, BlockOldKeyUnclear, BlockLastKey, BlockNewKeyRefused, BlockSinkMismatch,
-		BlockSinkConflict, BlockSinkUnknown, BlockDenied, BlockInvalid, BlockSealUnreadable}
+		BlockSinkConflict, BlockSinkUnknown, BlockDenied, BlockInvalid, BlockSealUnreadable,
+		BlockAwaitingSupply, BlockAwaitingRemoval, BlockObserveOnly, BlockOwnKey}
 }
