@@ -22,11 +22,7 @@ import (
 //	POST   /_emulator/keys            a [CertCentralKey] as YAML or JSON; answers {"id", "api_key"}
 func (s *CertCentral) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_emulator/faults", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Faults.List(), nil) })
-	mux.HandleFunc("POST /_emulator/faults", func(w http.ResponseWriter, r *http.Request) { answer(w, nil, s.adminOrder(r)) })
-	mux.HandleFunc("DELETE /_emulator/faults", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, map[string]int{"removed": s.Faults.Remove(r.URL.Query().Get("name"))}, nil)
-	})
+	s.Faults.serveOrders(mux)
 	mux.HandleFunc("GET /_emulator/usage", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.AllUsage(), nil) })
 	mux.HandleFunc("GET /_emulator/keys", func(w http.ResponseWriter, r *http.Request) {
 		keys, err := s.adminKeys(r)
@@ -47,7 +43,17 @@ func (s *CertCentral) AdminHandler() http.Handler {
 	return mux
 }
 
-func (s *CertCentral) adminOrder(r *http.Request) error {
+// serveOrders lets faults be seen, ordered and taken back: the same for every system.
+func (f *Faults) serveOrders(mux *http.ServeMux) {
+	mux.HandleFunc("GET /_emulator/faults", func(w http.ResponseWriter, _ *http.Request) { answer(w, f.List(), nil) })
+	mux.HandleFunc("POST /_emulator/faults", func(w http.ResponseWriter, r *http.Request) { answer(w, nil, f.order(r)) })
+	mux.HandleFunc("DELETE /_emulator/faults", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, map[string]int{"removed": f.Remove(r.URL.Query().Get("name"))}, nil)
+	})
+}
+
+// order adds the faults of a scenario in the request's body.
+func (f *Faults) order(r *http.Request) error {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxScenario))
 	if err != nil {
 		return fmt.Errorf("the request could not be read: %w", err)
@@ -56,7 +62,7 @@ func (s *CertCentral) adminOrder(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.Faults.Apply(scenario)
+	return f.Apply(scenario)
 }
 
 func (s *CertCentral) adminKeys(r *http.Request) ([]CertCentralKey, error) {
