@@ -22,6 +22,7 @@ func (c *checker) check() {
 	c.providers()
 	c.sinks()
 	c.policies()
+	c.serviceUsers()
 	c.freezes()
 }
 

@@ -19,7 +19,7 @@ func (c *checker) policies() {
 		c.times(at, p)
 		c.ages(at, p)
 		c.window(at+".window", p.Window)
-		c.policySinks(at+".sinks", p.Sinks, used)
+		c.policySinks(at+".sinks", p, used)
 		c.shadowed(at, i)
 	}
 	c.names(things)
@@ -108,6 +108,9 @@ func (c *checker) ages(at string, p *Policy) {
 				age.field, age.span, earliest)
 		}
 	}
+	if p.Extend && p.Lifetime == 0 && c.good(at+".extend") {
+		c.errorf(at+".extend", "write by how much, as in lifetime: 90d", "needs lifetime")
+	}
 	c.abilities(at, p)
 }
 
@@ -118,6 +121,14 @@ func (c *checker) abilities(at string, p *Policy) {
 			continue
 		}
 		traits := provider.Traits()
+		if p.Lifetime == 0 && traits.NeedsLifetime && !p.ObserveOnly && c.good(at+".lifetime") {
+			c.errorf(at+".lifetime", "write one, as in lifetime: 90d", "is missing, and provider %q makes no key without an expiry", provider.Name)
+			return
+		}
+		if p.Extend && !traits.Extends {
+			c.errorf(at+".extend", "leave it out there, or narrow match.providers", "provider %q cannot move the expiry of a key", provider.Name)
+			return
+		}
 		if p.MaxAge == 0 && !traits.KeysExpire && c.good(at+".max_age") {
 			c.errorf(at+".max_age", "write one, as in max_age: 90d",
 				"is missing, and keys of provider %q have no expiry: without it they would never be due", provider.Name)
@@ -140,10 +151,13 @@ func (c *checker) window(at string, w *Window) {
 	}
 }
 
-func (c *checker) policySinks(at string, sinks []string, used map[string]bool) {
+func (c *checker) policySinks(at string, p *Policy, used map[string]bool) {
 	known := sinkNames(c.cfg)
 	seen := map[string]bool{}
-	for i, name := range sinks {
+	if len(p.Sinks) == 0 && !p.ObserveOnly && c.good(at) {
+		c.errorf(at, "name the sinks that must hold the new key, or write observe_only: true", "is empty, so a new key would go nowhere")
+	}
+	for i, name := range p.Sinks {
 		field := fmt.Sprintf("%s[%d]", at, i)
 		switch {
 		case !c.good(field):

@@ -19,6 +19,8 @@ type Config struct {
 	// Policies select credentials and say when and how they rotate. They are tried in this order and the first that
 	// matches a credential applies; the others do not see it.
 	Policies []Policy `yaml:"policies" required:"true"`
+	// ServiceUsers are service users that must exist.
+	ServiceUsers []ServiceUser `yaml:"service_users"`
 	// Freezes are spans of the calendar in which nothing rotates and nothing is revoked.
 	Freezes []Freeze `yaml:"freezes"`
 	// Limits keep one bad thing from becoming many.

@@ -24,8 +24,14 @@ type Policy struct {
 	Jitter Percent `yaml:"jitter" default:"10%"`
 	// Window is when rotations may start and old keys may go; always, when left out.
 	Window *Window `yaml:"window"`
-	// Sinks are the names of the sinks that must all hold the new key before the old one goes.
-	Sinks []string `yaml:"sinks" required:"true"`
+	// Extend moves the expiry of a key that nears it, in place of replacing the key, where the provider can. The secret stays
+	// the same and is as old as before: max_age still replaces it. Needs lifetime, by which the expiry is moved.
+	Extend bool `yaml:"extend" default:"false"`
+	// ObserveOnly tells what is due and rotates nothing.
+	ObserveOnly bool `yaml:"observe_only" default:"false"`
+	// Sinks are the names of the sinks that must all hold the new key before the old one goes. Only a policy that
+	// observes can do without.
+	Sinks []string `yaml:"sinks" required_unless:"observe_only"`
 	// Labels go to metrics, pages and notifications.
 	Labels map[string]string `yaml:"labels"`
 }

@@ -43,7 +43,7 @@ func TestProblems(t *testing.T) {
 		{"a list for labels", []string{"name: all", "name: all\n    labels: [a]"},
 			`r.yaml:12:13: policies[0].labels: is a list; names with values are expected here (write it as {name: value})`},
 		{"an empty list", []string{"[disk]", "[]"},
-			`r.yaml:15:12: policies[0].sinks: is an empty list; at least one entry is needed`},
+			`r.yaml:15:12: policies[0].sinks: is empty, so a new key would go nowhere (name the sinks that must hold the new key, or write observe_only: true)`},
 		{"a word for a switch", []string{listen, "metrics: {per_key: yes}\nstore: {seal"},
 			`r.yaml:1:20: metrics.per_key: is neither true nor false (write true or false)`},
 		{"a number too small", []string{listen, "limits: {concurrent_rotations: 0}\nstore: {seal"},

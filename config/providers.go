@@ -11,21 +11,48 @@ type Provider struct {
 
 	// CertCentral is set for type certcentral.
 	CertCentral *CertCentral `yaml:"-" variant:"certcentral"`
+	// DigiCertOne is set for type digicert_one.
+	DigiCertOne *DigiCertOne `yaml:"-" variant:"digicert_one"`
+	// Dataspot is set for type dataspot.
+	Dataspot *Dataspot `yaml:"-" variant:"dataspot"`
+	// Manual is set for type manual.
+	Manual *Manual `yaml:"-" variant:"manual"`
 }
 
-// Traits are the facts about a type of provider that a policy is checked against before any call is made.
+// Traits are the facts about a provider that a policy is checked against before any call is made.
 type Traits struct {
 	// KeysExpire is true where the provider's keys have an expiry, so that a policy can do without max_age.
 	KeysExpire bool
 	// SetsLifetime is true where a new key can be given a lifetime.
 	SetsLifetime bool
+	// NeedsLifetime is true where a new key must be given one.
+	NeedsLifetime bool
+	// Extends is true where the expiry of a key can be moved.
+	Extends bool
+	// MaxKeys is the most active keys of one credential; 0 is no cap.
+	MaxKeys int
+	// CreatesUsers is true where service users can be created.
+	CreatesUsers bool
 }
 
-// Traits returns the facts about p's type.
+// Traits returns the facts about p.
 func (p *Provider) Traits() Traits {
-	// CertCentral's key objects have no expiry in any documented answer, and its create call takes none.
-	return Traits{KeysExpire: p.CertCentral == nil, SetsLifetime: p.CertCentral == nil}
+	switch {
+	case p.DigiCertOne != nil:
+		return p.DigiCertOne.traits()
+	case p.Dataspot != nil:
+		return p.Dataspot.traits()
+	case p.Manual != nil:
+		return p.Manual.traits()
+	case p.CertCentral != nil:
+		return p.CertCentral.traits()
+	default:
+		return Traits{KeysExpire: true, SetsLifetime: true}
+	}
 }
+
+// traits: CertCentral's key objects have no expiry in any documented answer, and its create call takes none.
+func (o *CertCentral) traits() Traits { return Traits{MaxKeys: o.MaxKeys, CreatesUsers: true} }
 
 // CertCentral are the options of an account at DigiCert CertCentral (Services API v2).
 type CertCentral struct {

@@ -40,16 +40,16 @@ type Policy struct {
 // Match selects credentials by glob patterns (path.Match). Empty lists match everything.
 type Match struct {
 	Providers    []string
-	ServiceUsers []string // against id, name and e-mail
+	ServiceUsers []string // against id, name, login and e-mail
 	Keys         []string // against the credential's base name
-	Exclude      []string // against all four; wins
+	Exclude      []string // against all of these; wins
 }
 
 // SelectsUser reports whether keys of the user can fall under the policy.
 func (p *Policy) SelectsUser(provider string, u ServiceUser) bool {
 	return matches(p.Match.Providers, provider) &&
-		matches(p.Match.ServiceUsers, u.ID, u.Name, u.Email) &&
-		!excluded(p.Match.Exclude, u.ID, u.Name, u.Email)
+		matches(p.Match.ServiceUsers, u.ID, u.Name, u.Email, u.Login) &&
+		!excluded(p.Match.Exclude, u.ID, u.Name, u.Email, u.Login)
 }
 
 // SelectsKey reports whether a credential of that base name falls under the policy, given a user that does.

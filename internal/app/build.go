@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/config"
-	"github.com/rotatord/rotatord/providers/certcentral"
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/engine"
 )
@@ -69,7 +68,8 @@ func (b *builder) setup(c *config.Config) (*engine.Setup, error) {
 		if err != nil {
 			return nil, fmt.Errorf("provider %s: %w", p.Name, err)
 		}
-		s.Accounts = append(s.Accounts, engine.Account{Name: p.Name, Provider: made, MaxKeys: p.CertCentral.MaxKeys})
+		s.Accounts = append(s.Accounts, engine.Account{Name: p.Name, Provider: made, MaxKeys: p.Traits().MaxKeys,
+			Declared: declared(c.ServiceUsers, p.Name)})
 	}
 	for _, k := range c.Sinks {
 		if s.Sinks[k.Name], err = keep(b.sinks, sinks, k.Name, k, newSink); err != nil {
@@ -88,32 +88,18 @@ func (b *builder) setup(c *config.Config) (*engine.Setup, error) {
 }
 
 func (b *builder) provider(p config.Provider) (rotator.Provider, error) {
-	c := p.CertCentral
-	transport, err := newTransport(c.CAFile)
-	if err != nil {
-		return nil, err
+	switch {
+	case p.CertCentral != nil:
+		return b.certcentral(p.Name, p.CertCentral)
+	default:
+		return nil, fmt.Errorf("type %q is not known", p.Type)
 	}
-	rates := make([]certcentral.Rate, 0, len(c.Rates))
-	for _, r := range c.Rates {
-		rates = append(rates, certcentral.Rate{Requests: r.Requests, Per: time.Duration(r.Per)})
-	}
-	o := certcentral.Options{
-		BaseURL: c.BaseURL, Key: c.APIKey.Resolve, ContainerID: c.ContainerID, AllUsers: c.AllUsers, PageSize: c.PageSize,
-		Rates: rates, MaxKeysPerUser: c.MaxKeysPerUser, MaxNameLength: c.MaxNameLength, Propagation: time.Duration(c.Propagation),
-		Timeout: time.Duration(c.Timeout), Transport: transport, UserAgent: b.userAgent,
-		Observe: func(operation, code string, took time.Duration) { b.observe(p.Name, operation, code, took) },
-	}
-	if c.ServiceUsersPath != defaultServiceUsers {
-		o.ServiceUsersPath = c.ServiceUsersPath
-	}
-	if c.RestrictedToRoleID != 0 {
-		o.RestrictedToRoleID = &c.RestrictedToRoleID
-	}
-	return certcentral.New(o)
 }
 
-// defaultServiceUsers is left to the provider, which tries the older path where the server does not have this one.
-const defaultServiceUsers = "/user/api-only"
+// observed tells b's observer about the requests of one provider.
+func (b *builder) observed(provider string) func(operation, code string, took time.Duration) {
+	return func(operation, code string, took time.Duration) { b.observe(provider, operation, code, took) }
+}
 
 // newTransport trusts the system's certificates, or those in caFile alone. The proxy comes from the environment.
 func newTransport(caFile string) (*http.Transport, error) {
@@ -137,6 +123,17 @@ func newTransport(caFile string) (*http.Transport, error) {
 	return t, nil
 }
 
+// declared are the service users that must exist at the provider.
+func declared(users []config.ServiceUser, provider string) []rotator.DeclaredUser {
+	var d []rotator.DeclaredUser
+	for i := range users {
+		if users[i].Provider == provider {
+			d = append(d, users[i].Declared())
+		}
+	}
+	return d
+}
+
 func newSink(s config.Sink) (rotator.Sink, error) {
 	switch {
 	case s.Vault != nil:
@@ -156,7 +153,7 @@ func policies(from []config.Policy) ([]*rotator.Policy, error) {
 			Match:       rotator.Match{Providers: p.Match.Providers, ServiceUsers: p.Match.ServiceUsers, Keys: p.Match.Keys, Exclude: p.Match.Exclude},
 			RenewBefore: time.Duration(p.RenewBefore), MaxAge: time.Duration(p.MaxAge), Lifetime: time.Duration(p.Lifetime),
 			Grace: time.Duration(p.Grace), Idle: time.Duration(p.Idle), Soak: time.Duration(p.Soak), Jitter: float64(p.Jitter),
-			Sinks: p.Sinks, Labels: p.Labels,
+			Sinks: p.Sinks, Labels: p.Labels, Extend: p.Extend, Observe: p.ObserveOnly,
 		}
 		if p.Window != nil {
 			opens, err := rotator.ParseSchedule(p.Window.Cron, p.Window.Timezone)

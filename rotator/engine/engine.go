@@ -26,6 +26,8 @@ type Account struct {
 	Provider rotator.Provider
 	// MaxKeys caps the active keys of one credential; 0 is no cap.
 	MaxKeys int
+	// Declared are the service users that must exist there.
+	Declared []rotator.DeclaredUser
 }
 
 // Setup is everything that a reload may exchange. It is never changed once handed over.

@@ -13,6 +13,7 @@ type option struct {
 	goName   string
 	kind     reflect.Type
 	required bool
+	unless   string // the switch that makes a list needless
 	fallback string
 	enum     []string
 	min, max string
@@ -33,7 +34,7 @@ func optionsOf(t reflect.Type) []option {
 		}
 		o := option{
 			name: name, goName: sf.Name, kind: sf.Type, required: sf.Tag.Get("required") == "true",
-			fallback: sf.Tag.Get("default"), min: sf.Tag.Get("min"), max: sf.Tag.Get("max"),
+			unless: sf.Tag.Get("required_unless"), fallback: sf.Tag.Get("default"), min: sf.Tag.Get("min"), max: sf.Tag.Get("max"),
 		}
 		if enum := sf.Tag.Get("enum"); enum != "" {
 			o.enum = strings.Split(enum, ",")

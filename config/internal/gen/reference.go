@@ -115,6 +115,8 @@ func fallback(o option) string {
 	switch {
 	case o.required:
 		return "required"
+	case o.unless != "":
+		return "required unless `" + o.unless + "`"
 	case o.fallback == "":
 		return "–"
 	default:

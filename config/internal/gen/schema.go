@@ -87,6 +87,9 @@ func complete(definition *jsonschema.Schema, t reflect.Type) {
 			one := uint64(1)
 			property.MinItems = &one
 		}
+		if o.unless != "" {
+			definition.AnyOf = append(definition.AnyOf, neededList(o.name), switchedOn(o.unless))
+		}
 		property.Minimum, property.Maximum = json.Number(o.min), json.Number(o.max)
 		if o.fallback != "" {
 			property.Default = typed(o, o.fallback)
@@ -95,6 +98,21 @@ func complete(definition *jsonschema.Schema, t reflect.Type) {
 			property.Enum = append(property.Enum, typed(o, value))
 		}
 	}
+}
+
+// neededList demands at least one entry.
+func neededList(name string) *jsonschema.Schema {
+	one := uint64(1)
+	properties := jsonschema.NewProperties()
+	properties.Set(name, &jsonschema.Schema{MinItems: &one})
+	return &jsonschema.Schema{Properties: properties, Required: []string{name}}
+}
+
+// switchedOn demands that a switch is on.
+func switchedOn(name string) *jsonschema.Schema {
+	properties := jsonschema.NewProperties()
+	properties.Set(name, &jsonschema.Schema{Const: true})
+	return &jsonschema.Schema{Properties: properties, Required: []string{name}}
 }
 
 // typed is the text of a tag as the JSON value it stands for.
