@@ -15,9 +15,10 @@ type Journal interface {
 	//     wraps [ErrLocationTaken], unless that one has neither an open rotation nor an active key any more); takes the old key out of the keys to look at (LookAt zero) and clears its Waiting;
 	//   - planned or minting: raises the credential's highest version to the rotation's;
 	//   - minting: records the new key's name as intended by this rotation;
-	//   - minted: records that the name's secret was sealed;
+	//   - minted: records that the name's secret was sealed (and, coming from planned, the name too);
 	//   - planned, confirmed or abandoned: overwrites the sealed secret;
 	//   - abandoned: puts the old key back to be looked at, at c.Retry.
+	// Keys in c.Ledger are entered in the ledger. A change that [Change.Repeats] adds nothing to the history.
 	Commit(ctx context.Context, c Change) error
 	// Due returns up to limit rotations of the provider whose NextAt is not after now, the longest due first, from an
 	// index. While the provider is paused, only those whose stage does not call it are returned, without stepping over
@@ -103,6 +104,22 @@ type UserRow struct {
 type KeyRow struct {
 	TrackedKey
 	Sum uint64
+}
+
+// Ledger is what is durable about keys that their provider does not list. [Journal.Commit] enters them.
+type Ledger interface {
+	// LedgerKeys calls fn for each of the provider's keys that were entered, in the order of their ids.
+	LedgerKeys(ctx context.Context, provider string, fn func(Key) error) error
+}
+
+// Provisions is what is durable about declared service users.
+type Provisions interface {
+	// SaveProvision stores p in place of what stands under its provider and label.
+	SaveProvision(ctx context.Context, p Provision) error
+	// Provisions returns those of the provider, or of all if it is empty, by provider and label.
+	Provisions(ctx context.Context, provider string) ([]Provision, error)
+	// ForgetProvision removes one; it succeeds if there is none.
+	ForgetProvision(ctx context.Context, provider, label string) error
 }
 
 // Operations is what is durable about operators' wishes and the state of providers.
@@ -202,6 +219,8 @@ type View interface {
 type Store interface {
 	Journal
 	Inventory
+	Ledger
+	Provisions
 	Operations
 	View
 	Close() error

@@ -53,7 +53,9 @@ type Rotation struct {
 	CredentialID
 	// ServiceUser is the user's name for people and path templates, as it was when the rotation was planned.
 	ServiceUser string `json:"service_user"`
-	Policy      string `json:"policy"`
+	// Contact is the e-mail address that the provider kept for the user then; empty for none.
+	Contact string `json:"contact,omitempty"`
+	Policy  string `json:"policy"`
 	Reason      Reason `json:"reason"`
 	// Actor is who asked for it; empty for the daemon itself.
 	Actor string `json:"actor,omitempty"`
@@ -70,6 +72,8 @@ type Rotation struct {
 	// Deadline of the old key.
 	Deadline time.Time `json:"deadline,omitzero"`
 	Terms    Terms     `json:"terms"`
+	// ExtendTo is set where the old key's expiry is to be moved there and no other key is made.
+	ExtendTo time.Time `json:"extend_to,omitzero"`
 	// NewKeyExpires is the new key's own expiry; zero for none.
 	NewKeyExpires time.Time `json:"new_key_expires,omitzero"`
 	// Sealed is the encrypted secret: present from [StageMinted] until the last sink is confirmed.
@@ -143,6 +147,10 @@ type Change struct {
 	Note string
 	// Retry is when a key that is still due is looked at again, after a rotation was abandoned.
 	Retry time.Time
+	// Ledger are keys to enter in the ledger with it, in place of what stands there under their ids.
+	Ledger []Key
+	// Repeats is true where the change says nothing that the one before did not: it leaves no line in the history.
+	Repeats bool
 }
 
 // ErrIllegal is wrapped by the error of a transition that the stages do not allow.
@@ -209,10 +217,52 @@ func (r *Rotation) Supersede(now time.Time, why string, retry time.Time) Change 
 
 // Seal records the key that was made and its sealed secret: minting to minted.
 func (r *Rotation) Seal(m Minted, sealed []byte, fingerprint string, now time.Time) Change {
+	r.mustBe(StageMinting)
 	c := r.move(StageMinted, now, fmt.Sprintf("key %s (id %s) made, fingerprint %s", r.NewKey.Name, m.KeyID, fingerprint))
 	c.After.NewKey.ID, c.After.NewKeyExpires = m.KeyID, m.Expires
 	c.After.Sealed, c.After.Fingerprint = sealed, fingerprint
 	c.After.SettleUntil = time.Time{}
+	return c
+}
+
+// Supply records a key that did not come from [Provider.Mint]: one that a person made, or one that came with a new service
+// user: planned to minted. The id may be empty, to be found by the name, see [Rotation.Identify].
+func (r *Rotation) Supply(m Minted, sealed []byte, fingerprint, by string, now time.Time) Change {
+	r.mustBe(StagePlanned)
+	c := r.move(StageMinted, now, fmt.Sprintf("%s supplied key %s (id %s), fingerprint %s", by, r.NewKey.Name, m.KeyID, fingerprint))
+	c.After.NewKey.ID, c.After.NewKeyExpires = m.KeyID, m.Expires
+	c.After.Sealed, c.After.Fingerprint = sealed, fingerprint
+	return c
+}
+
+// Identify fills in the new key's id, which was not told when it was made: minted stays.
+func (r *Rotation) Identify(k Key) Change {
+	r.mustBe(StageMinted)
+	c := r.stay(fmt.Sprintf("key %s has the id %s", k.Name, k.ID))
+	c.After.NewKey.ID, c.After.NewKeyExpires = k.ID, k.Expires
+	c.After.Attempt, c.After.Trouble = 0, ""
+	c.After.setBlocked("", time.Time{})
+	return c
+}
+
+// BeginExtend commits the intent to move the old key's expiry: planned to extending.
+func (r *Rotation) BeginExtend(now time.Time) Change {
+	return r.move(StageExtending, now, fmt.Sprintf("asking the provider to move the expiry of %s to %s", r.OldKey.Name, day(r.ExtendTo)))
+}
+
+// Extended ends a rotation that moved the old key's expiry: extending to done.
+func (r *Rotation) Extended(until, now time.Time) Change {
+	r.mustBe(StageExtending)
+	c := r.end(now, fmt.Sprintf("the expiry of key %s (id %s) was moved to %s; its secret is the same", r.OldKey.Name, r.OldKey.ID, day(until)))
+	c.After.NewKeyExpires = until
+	return c
+}
+
+// ReplaceInstead gives up moving the expiry: extending to planned, to make another key after all.
+func (r *Rotation) ReplaceInstead(why string, now time.Time) Change {
+	r.mustBe(StageExtending)
+	c := r.move(StagePlanned, now, "the key is replaced, because its expiry cannot be moved: "+why)
+	c.After.ExtendTo = time.Time{}
 	return c
 }
 
@@ -339,6 +389,11 @@ func (r *Rotation) BeginGrace(now time.Time) Change {
 
 // Finish ends the rotation: from revoking, or from confirmed where there was no old key.
 func (r *Rotation) Finish(now time.Time, why string) Change {
+	r.mustBe(StageConfirmed, StageRevoking)
+	return r.end(now, why)
+}
+
+func (r *Rotation) end(now time.Time, why string) Change {
 	c := r.move(StageDone, now, why)
 	c.After.Why = why
 	return c
@@ -381,6 +436,7 @@ func (r *Rotation) Postpone(err error, nextAt time.Time) Change {
 // Wait puts the present step off without a failure, until there is something new to see.
 func (r *Rotation) Wait(note string, nextAt time.Time) Change {
 	c := r.stay(note)
+	c.Repeats = r.Trouble == note && r.Blocked == ""
 	c.After.NextAt, c.After.Trouble = nextAt, note
 	return c
 }
@@ -415,6 +471,7 @@ func (c Change) Listed() Change {
 // Block says that the rotation does not go on by itself, and when to look again all the same.
 func (r *Rotation) Block(reason BlockReason, why string, now, lookAt time.Time) Change {
 	c := r.stay(why)
+	c.Repeats = r.Blocked == reason && r.Trouble == why
 	c.After.NextAt, c.After.Trouble = lookAt, why
 	c.After.setBlocked(reason, now)
 	return c
@@ -423,6 +480,12 @@ func (r *Rotation) Block(reason BlockReason, why string, now, lookAt time.Time) 
 // WithBlock adds to a failed attempt that a person has to look at it.
 func (c Change) WithBlock(reason BlockReason, now time.Time) Change {
 	c.After.setBlocked(reason, now)
+	return c
+}
+
+// Entering adds keys for the ledger to the change.
+func (c Change) Entering(keys ...Key) Change {
+	c.Ledger = append(slices.Clone(c.Ledger), keys...)
 	return c
 }
 

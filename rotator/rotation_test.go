@@ -24,6 +24,12 @@ var moves = []struct {
 	{"BeginMint", []Stage{StagePlanned}, StageMinting, "the intent is durable before the provider is asked", func(r *Rotation) Change { return r.BeginMint(noon) }},
 	{"Supersede", []Stage{StagePlanned}, StageAbandoned, "there is nothing to replace any more", func(r *Rotation) Change { return r.Supersede(noon, "why", noon) }},
 	{"Seal", []Stage{StageMinting}, StageMinted, "the key exists and its secret is sealed", func(r *Rotation) Change { return r.Seal(Minted{KeyID: "2"}, []byte("sealed"), "fp", noon) }},
+	{"Supply", []Stage{StagePlanned}, StageMinted, "a person made the key, or it came with a new service user; its secret is sealed", func(r *Rotation) Change {
+		return r.Supply(Minted{KeyID: "2"}, []byte("sealed"), "fp", "ann", noon)
+	}},
+	{"BeginExtend", []Stage{StagePlanned}, StageExtending, "the policy moves expiries: no other key is made", func(r *Rotation) Change { return r.BeginExtend(noon) }},
+	{"Extended", []Stage{StageExtending}, StageDone, "the provider lists the later expiry", func(r *Rotation) Change { return r.Extended(noon, noon) }},
+	{"ReplaceInstead", []Stage{StageExtending}, StagePlanned, "the expiry cannot be moved: the key is replaced after all", func(r *Rotation) Change { return r.ReplaceInstead("why", noon) }},
 	{"NotMinted", []Stage{StageMinting}, StagePlanned, "the provider said that no key was made", func(r *Rotation) Change { return r.NotMinted(errors.New("no"), noon, noon) }},
 	{"Burn", []Stage{StageMinting}, StagePlanned, "the name is spent: the next version is tried", func(r *Rotation) Change { return r.Burn(noon, "note") }},
 	{"StartOver", []Stage{StageDelivering, StageGrace, StageRevoking}, StagePlanned, "somebody gave up a new key that cannot go on", func(r *Rotation) Change { return r.StartOver("ann", nil, noon) }},

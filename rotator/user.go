@@ -206,6 +206,8 @@ type ProvisionState string
 
 // The states of a declared user.
 const (
+	// ProvisionWanted: somebody asked for it; the next scan sees whether it is there.
+	ProvisionWanted ProvisionState = "wanted"
 	// ProvisionIntended: it is being created, or the answer was lost; it may exist.
 	ProvisionIntended ProvisionState = "intended"
 	// ProvisionPresent: it was seen, or created.
@@ -218,7 +220,7 @@ const (
 
 // ProvisionStates lists every state.
 func ProvisionStates() []ProvisionState {
-	return []ProvisionState{ProvisionIntended, ProvisionPresent, ProvisionVanished, ProvisionFailed}
+	return []ProvisionState{ProvisionWanted, ProvisionIntended, ProvisionPresent, ProvisionVanished, ProvisionFailed}
 }
 
 // Provision is what the journal knows of a declared user.

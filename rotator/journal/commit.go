@@ -126,6 +126,9 @@ func (c *change) apply(w *writer, op string) error {
 			return err
 		}
 	}
+	if err := enterLedger(w, c.After.Provider, c.Ledger); err != nil || c.Repeats {
+		return err
+	}
 	r := &c.After
 	_, err := w.exec(insertHistory, r.ID, r.Seq, time.Now().UnixMilli(), string(c.From), string(r.Stage), c.Note)
 	return err
@@ -256,6 +259,11 @@ func (c *change) enter(w *writer) error {
 	case rotator.StageMinting:
 		_, err = w.exec(intendName, r.Provider, r.UserID, r.NewKey.Name, r.ID, r.Version)
 	case rotator.StageMinted:
+		if c.From == rotator.StagePlanned {
+			if _, err := w.exec(intendName, r.Provider, r.UserID, r.NewKey.Name, r.ID, r.Version); err != nil {
+				return err
+			}
+		}
 		_, err = w.exec(sealName, r.Provider, r.UserID, r.NewKey.Name)
 	case rotator.StageAbandoned:
 		_, err = w.exec(wakeKey, up(c.Retry), r.Provider, r.OldKey.ID)

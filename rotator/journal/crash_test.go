@@ -32,12 +32,12 @@ func commitForEver(s *Store, worker string) error {
 		c := planned(0)
 		c.After.ID, c.After.UserID = fmt.Sprintf("%s-%d", worker, n), fmt.Sprintf("%s-%d", worker, n)
 		c.After.Sinks = nil
-		for range 5 {
+		for i := range 5 {
 			if err := s.Commit(context.Background(), c); err != nil {
 				return err
 			}
 			fmt.Printf("%s %d\n", c.After.ID, c.After.Seq)
-			c = c.After.Wait("again", epoch)
+			c = c.After.Wait(fmt.Sprint("again ", i), epoch)
 		}
 	}
 }

@@ -14,9 +14,9 @@ const page = 1000
 
 // The upserts leave a row alone that is as it should be: a scan that sees nothing new writes nothing.
 const (
-	mergeUser = `INSERT INTO users (provider, id, name, email, active, sum) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (provider, id) DO UPDATE SET name = excluded.name, email = excluded.email, active = excluded.active, sum = excluded.sum
-WHERE users.sum <> excluded.sum OR users.name <> excluded.name OR users.email <> excluded.email OR users.active <> excluded.active`
+	mergeUser = `INSERT INTO users (provider, id, name, email, login, active, sum) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (provider, id) DO UPDATE SET name = excluded.name, email = excluded.email, login = excluded.login, active = excluded.active, sum = excluded.sum
+WHERE users.sum <> excluded.sum OR (users.name, users.email, users.login, users.active) <> (excluded.name, excluded.email, excluded.login, excluded.active)`
 
 	mergeKey = `INSERT INTO keys (provider, id, user_id, name, base, version, created, expires, last_used, state, policy, deadline, due, look_at, draw, sum)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
@@ -46,7 +46,7 @@ func (s *Store) Merge(ctx context.Context, provider string, users []rotator.User
 	return s.write(ctx, "merge a scan of "+provider, func(w *writer) error {
 		for i := range users {
 			u := &users[i]
-			if _, err := w.exec(mergeUser, provider, u.ID, u.Name, u.Email, flag(u.Active), signed(u.Sum)); err != nil {
+			if _, err := w.exec(mergeUser, provider, u.ID, u.Name, u.Email, u.Login, flag(u.Active), signed(u.Sum)); err != nil {
 				return err
 			}
 		}

@@ -33,7 +33,7 @@ WHERE provider = $5 AND id = $6`
 
 	keySeries = `SELECT ` + keyColumns + ` FROM keys WHERE provider = $1 AND user_id = $2 AND base = $3`
 
-	readUser = `SELECT id, name, email, active FROM users WHERE provider = $1 AND id = $2`
+	readUser = `SELECT id, name, email, login, active FROM users WHERE provider = $1 AND id = $2`
 )
 
 func scanKey(rows *sql.Rows) (rotator.TrackedKey, error) {
@@ -136,7 +136,7 @@ func newestFirst(a, b rotator.TrackedKey) int {
 func (s *Store) User(ctx context.Context, provider, userID string) (rotator.ServiceUser, error) {
 	op := "read service user " + userID
 	var u rotator.ServiceUser
-	found, err := s.one(ctx, readUser, []any{provider, userID}, &u.ID, &u.Name, &u.Email, &u.Active)
+	found, err := s.one(ctx, readUser, []any{provider, userID}, &u.ID, &u.Name, &u.Email, &u.Login, &u.Active)
 	if err == nil && !found {
 		err = rotator.NewFault(op, rotator.Gone, "no scan of %s has shown this user", provider)
 	}

@@ -30,6 +30,7 @@ func Run(t *testing.T, open Open) {
 		{"Inventory", inventoryCases},
 		{"Looks", lookCases},
 		{"Operations", operationCases},
+		{"People", peopleCases},
 		{"View", viewCases},
 	}
 	for _, g := range groups {
@@ -105,6 +106,7 @@ var happy = map[rotator.Stage]func(r *rotator.Rotation, now time.Time) rotator.C
 	},
 	rotator.StageSoaking:    func(r *rotator.Rotation, now time.Time) rotator.Change { return r.BeginRevoke(now) },
 	rotator.StageRevoking:   func(r *rotator.Rotation, now time.Time) rotator.Change { return r.Finish(now, "the old key is gone") },
+	rotator.StageExtending:  func(r *rotator.Rotation, now time.Time) rotator.Change { return r.Extended(now, now) },
 	rotator.StageAbandoning: func(r *rotator.Rotation, now time.Time) rotator.Change { return r.Abandon(now, now.Add(time.Hour)) },
 }
 
@@ -133,6 +135,9 @@ func (b *bench) lead(r rotator.Rotation, to rotator.Stage) rotator.Rotation {
 		step := happy[r.Stage]
 		if r.Stage == rotator.StageTesting && (to == rotator.StageAbandoning || to == rotator.StageAbandoned) {
 			step = func(r *rotator.Rotation, now time.Time) rotator.Change { return r.Reject("refused", now) }
+		}
+		if r.Stage == rotator.StagePlanned && to == rotator.StageExtending {
+			step = func(r *rotator.Rotation, now time.Time) rotator.Change { return r.BeginExtend(now) }
 		}
 		if step == nil {
 			b.Fatalf("no way leads from %s to %s", r.Stage, to)

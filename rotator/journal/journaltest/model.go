@@ -103,7 +103,10 @@ func (m *model) choices(r *rotator.Rotation) []rotator.Change {
 	}
 	switch r.Stage {
 	case rotator.StagePlanned:
-		all = append(all, r.Supersede(m.now, "not due", later), r.Renumber(r.Version+1, "taken"))
+		all = append(all, r.Supersede(m.now, "not due", later), r.Renumber(r.Version+1, "taken"), r.BeginExtend(m.now),
+			r.Supply(rotator.Minted{KeyID: "9"}, []byte("sealed"), "fp", "ann", m.now))
+	case rotator.StageExtending:
+		all = append(all, r.ReplaceInstead("expired", m.now))
 	case rotator.StageMinting:
 		all = append(all, r.Burn(m.now, "lost"), r.NotMinted(errors.New("refused"), m.now, later))
 	case rotator.StageTesting:

@@ -1,0 +1,55 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+const (
+	saveProvision = `INSERT INTO provisions (provider, label, state, body) VALUES ($1, $2, $3, $4)
+ON CONFLICT (provider, label) DO UPDATE SET state = excluded.state, body = excluded.body WHERE provisions.body <> excluded.body`
+
+	deleteProvision = `DELETE FROM provisions WHERE provider = $1 AND label = $2`
+
+	readProvisions = `SELECT body FROM provisions WHERE $1 = '' OR provider = $1 ORDER BY provider, label`
+)
+
+// SaveProvision implements [rotator.Provisions].
+func (s *Store) SaveProvision(ctx context.Context, p rotator.Provision) error {
+	op := "store the declared service user " + p.Provider + "/" + p.Label
+	body, err := json.Marshal(p)
+	if err != nil {
+		return rotator.NewFault(op, rotator.Invalid, "it cannot be written as JSON: %w", err)
+	}
+	return s.write(ctx, op, func(w *writer) error {
+		_, err := w.exec(saveProvision, p.Provider, p.Label, string(p.State), string(body))
+		return err
+	})
+}
+
+// Provisions implements [rotator.Provisions].
+func (s *Store) Provisions(ctx context.Context, provider string) ([]rotator.Provision, error) {
+	var all []rotator.Provision
+	err := s.each(ctx, readProvisions, []any{provider}, func(rows *sql.Rows) error {
+		var body []byte
+		if err := rows.Scan(&body); err != nil {
+			return err
+		}
+		var p rotator.Provision
+		err := json.Unmarshal(body, &p)
+		all = append(all, p)
+		return err
+	})
+	return all, s.faults.of("read the declared service users", err)
+}
+
+// ForgetProvision implements [rotator.Provisions].
+func (s *Store) ForgetProvision(ctx context.Context, provider, label string) error {
+	return s.write(ctx, "forget the declared service user "+provider+"/"+label, func(w *writer) error {
+		_, err := w.exec(deleteProvision, provider, label)
+		return err
+	})
+}
