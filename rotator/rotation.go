@@ -56,7 +56,7 @@ type Rotation struct {
 	// Contact is the e-mail address that the provider kept for the user then; empty for none.
 	Contact string `json:"contact,omitempty"`
 	Policy  string `json:"policy"`
-	Reason      Reason `json:"reason"`
+	Reason  Reason `json:"reason"`
 	// Actor is who asked for it; empty for the daemon itself.
 	Actor string `json:"actor,omitempty"`
 	// Version is the new key's. It grows when a planned name turns out to be spent.
@@ -151,6 +151,10 @@ type Change struct {
 	Ledger []Key
 	// Repeats is true where the change says nothing that the one before did not: it leaves no line in the history.
 	Repeats bool
+	// WasBlocked is the reason for which the rotation was blocked before it; empty if it was not.
+	WasBlocked BlockReason
+	// Notices are what contacts are told of it: they enter the [Outbox] together with it.
+	Notices []Notice
 }
 
 // ErrIllegal is wrapped by the error of a transition that the stages do not allow.
@@ -195,7 +199,7 @@ func (r *Rotation) stay(note string) Change {
 	after := *r
 	after.Sinks = slices.Clone(r.Sinks)
 	after.Seq++
-	return Change{From: r.Stage, Seq: r.Seq, After: after, Note: note}
+	return Change{From: r.Stage, Seq: r.Seq, After: after, Note: note, WasBlocked: r.Blocked}
 }
 
 // BeginMint commits the intent to make the key: planned to minting. Failures go on being counted, because a key that

@@ -29,6 +29,7 @@ CREATE TABLE notices (
     id      TEXT   NOT NULL PRIMARY KEY,
     at      BIGINT NOT NULL,
     next_at BIGINT NOT NULL,
+    attempt BIGINT NOT NULL,
     body    TEXT   NOT NULL
 );
 CREATE INDEX notices_due ON notices (next_at, id);

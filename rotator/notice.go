@@ -1,0 +1,171 @@
+package rotator
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+)
+
+// NoticeKind says what a contact is told. The list is closed: configurations choose from it.
+type NoticeKind string
+
+// The kinds of notice.
+const (
+	NoticeFirstKey        NoticeKind = "first_key"        // the first key is in its places
+	NoticeReplaced        NoticeKind = "replaced"         // the new key is in its places, the old one goes after the grace period
+	NoticeRevoked         NoticeKind = "revoked"          // the old key was revoked
+	NoticeExtended        NoticeKind = "extended"         // the key lives longer, its secret is the same
+	NoticeAbandoned       NoticeKind = "abandoned"        // no new key came of it, the old one stays
+	NoticeAwaitingSupply  NoticeKind = "awaiting_supply"  // a person has to make the new key
+	NoticeAwaitingRemoval NoticeKind = "awaiting_removal" // a person has to remove the old key
+	NoticeOldKeyInUse     NoticeKind = "old_key_in_use"   // somebody still uses the old key, which is therefore not revoked
+)
+
+// NoticeKinds lists every kind of notice.
+func NoticeKinds() []NoticeKind {
+	return []NoticeKind{NoticeFirstKey, NoticeReplaced, NoticeRevoked, NoticeExtended, NoticeAbandoned,
+		NoticeAwaitingSupply, NoticeAwaitingRemoval, NoticeOldKeyInUse}
+}
+
+// AsksForAction reports whether the notice asks its reader to do something without which the rotation stands still.
+func (k NoticeKind) AsksForAction() bool {
+	return k == NoticeAwaitingSupply || k == NoticeAwaitingRemoval || k == NoticeOldKeyInUse
+}
+
+// Notice is what the contact of a credential is told of one transition of one rotation. It holds no secret.
+//
+// The JSON form is what the journal stores; fields are added, never renamed.
+type Notice struct {
+	// ID is the rotation's, a slash, and the sequence number of the change that it tells of.
+	ID   string     `json:"id"`
+	At   time.Time  `json:"at"`
+	Kind NoticeKind `json:"kind"`
+	// To is the address of who is told.
+	To string `json:"to"`
+	// Contact is the address that the provider keeps for the service user; To differs where that is empty or not allowed.
+	Contact string `json:"contact,omitempty"`
+	CredentialID
+	// ServiceUser is the user's name for people; it may be empty.
+	ServiceUser string `json:"service_user,omitempty"`
+	Rotation    string `json:"rotation"`
+	Reason      Reason `json:"reason,omitempty"`
+	OldKey      KeyRef `json:"old_key"`
+	NewKey      KeyRef `json:"new_key"`
+	// Places are where the new key is, or will be: "sink: location".
+	Places []string `json:"places,omitempty"`
+	// GraceUntil is when the old key goes, at the earliest; zero before the new one is in its places.
+	GraceUntil time.Time `json:"grace_until,omitzero"`
+	// NewKeyExpires is the expiry of the new key, or, of an extended one, the one it has now; zero for none.
+	NewKeyExpires time.Time `json:"new_key_expires,omitzero"`
+	// Deadline is when the old key must be gone; zero for none.
+	Deadline time.Time `json:"deadline,omitzero"`
+	// Why says in the daemon's words how the rotation ended, or what blocks it.
+	Why string `json:"why,omitempty"`
+	// Message is the ID under which it is sent, once that was tried: that of the first notice of the same message. It never
+	// changes, so that a message that is sent again can be recognised.
+	Message string `json:"message,omitempty"`
+	// Attempt counts the failures to send it; Trouble is the last one in words.
+	Attempt int    `json:"attempt,omitempty"`
+	Trouble string `json:"trouble,omitempty"`
+}
+
+// NoticeOf returns what a change tells the person to, which is nothing for most of them. A block is told when it begins
+// and not again while its reason stays the same.
+func NoticeOf(c Change, to string) (Notice, bool) {
+	r := &c.After
+	kind, told := reached(c)
+	at, why := r.StageAt, r.Why
+	if !told {
+		kind, told = begun(c)
+		at, why = r.BlockedSince, r.Trouble
+	}
+	if !told || to == "" {
+		return Notice{}, false
+	}
+	return Notice{
+		ID: fmt.Sprintf("%s/%d", r.ID, r.Seq), At: at, Kind: kind, To: to, Contact: r.Contact,
+		CredentialID: r.CredentialID, ServiceUser: r.ServiceUser, Rotation: r.ID, Reason: r.Reason,
+		OldKey: r.OldKey, NewKey: r.NewKey, Places: places(r), GraceUntil: r.GraceUntil, NewKeyExpires: r.NewKeyExpires,
+		Deadline: r.Deadline, Why: cmp.Or(why, c.Note),
+	}, true
+}
+
+// reached is what is told of a rotation that came to another stage. A rotation that is abandoned before anything was done
+// is told only to somebody who was asked to do something for it, or who was told of a key that is given up.
+func reached(c Change) (NoticeKind, bool) {
+	if c.After.Stage == c.From {
+		return "", false
+	}
+	switch c.After.Stage {
+	case StageGrace:
+		return NoticeReplaced, true
+	case StageDone:
+		return ended[c.From], true
+	case StageAbandoned:
+		return NoticeAbandoned, c.From != StagePlanned || c.WasBlocked == BlockAwaitingSupply || len(c.After.Discarded) > 0
+	default:
+		return "", false
+	}
+}
+
+// ended is how a rotation that is done ended, by the stage that it came from.
+var ended = map[Stage]NoticeKind{
+	StageConfirmed: NoticeFirstKey,
+	StageRevoking:  NoticeRevoked,
+	StageExtending: NoticeExtended,
+}
+
+// begun is what is told of a block that began.
+func begun(c Change) (NoticeKind, bool) {
+	if c.After.Blocked == c.WasBlocked {
+		return "", false
+	}
+	switch c.After.Blocked { //nolint:exhaustive // the other blocks are for those who run the daemon
+	case BlockAwaitingSupply:
+		return NoticeAwaitingSupply, true
+	case BlockAwaitingRemoval:
+		return NoticeAwaitingRemoval, true
+	case BlockOldKeyInUse:
+		return NoticeOldKeyInUse, true
+	default:
+		return "", false
+	}
+}
+
+func places(r *Rotation) []string {
+	if len(r.Sinks) == 0 {
+		return nil
+	}
+	all := make([]string, 0, len(r.Sinks))
+	for _, s := range r.Sinks {
+		all = append(all, s.Sink+": "+s.Location)
+	}
+	return all
+}
+
+// Outbox holds the notices that have not been delivered yet. [Journal.Commit] puts them there, in the transaction of the
+// change that they tell of: neither a crash nor a mail server that is down loses one. A notice leaves the outbox after it
+// was delivered, so a crash between the two delivers it twice, under the same [Notice.Message].
+type Outbox interface {
+	// DueNotices returns up to limit notices that are to be tried at now, the longest due first, from an index.
+	DueNotices(ctx context.Context, now time.Time, limit int) ([]Notice, error)
+	// GroupNotices records, before anything is sent, that the notices go in one message. Those that have a message already
+	// keep it.
+	GroupNotices(ctx context.Context, message string, ids []string) error
+	// NoticesSent takes delivered notices out, all of them at once. It succeeds for those that are gone.
+	NoticesSent(ctx context.Context, ids []string) error
+	// NoticesFailed counts a failure for each, with what went wrong in words, and puts the next attempt off until nextAt, all
+	// of them at once. It succeeds for those that are gone.
+	NoticesFailed(ctx context.Context, ids []string, trouble string, nextAt time.Time) error
+	// CountNotices counts what is in the outbox.
+	CountNotices(ctx context.Context) (NoticeCounts, error)
+}
+
+// NoticeCounts are how many notices wait to be delivered.
+type NoticeCounts struct {
+	// Fresh have not been tried, or are being tried for the first time. Failed have failed at least once.
+	Fresh, Failed int
+	// Oldest is when the oldest of them came about; zero if there is none.
+	Oldest time.Time
+}
