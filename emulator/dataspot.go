@@ -72,6 +72,9 @@ func (o DataspotOptions) withDefaults() DataspotOptions {
 	}
 	def(&o.Database, "prod")
 	def(&o.UserType, "User")
+	if o.ContextPath = strings.Trim(o.ContextPath, "/"); o.ContextPath != "" {
+		o.ContextPath = "/" + o.ContextPath
+	}
 	if len(o.Tenants) == 0 {
 		o.Tenants = []string{"ACME"}
 	}

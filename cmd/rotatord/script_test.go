@@ -27,8 +27,10 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"rotatord": m
 // TestScripts runs every script in testdata/script. Beside testscript's own commands they use:
 //
 //	exits CODE PROGRAM ARGS...       runs a program that must end with that code
-//	emulator ARGS...                 starts rotatord emulate certcentral; sets BASE_URL, EMULATOR and HOST, writes manager.key
+//	emulator [SYSTEM] ARGS...        starts rotatord emulate, of certcentral if not told; sets BASE_URL, EMULATOR and HOST, writes manager.key
 //	seed EMAIL NAME AGE              puts a service user with a key into the emulator; sets USER_ID and KEY_ID
+//	service TENANT LOGIN             puts a service user into an emulated dataspot; sets USER_ID
+//	person TENANT LOGIN NAME FOR     makes a key that lives that long in the emulated dataspot's page; its value goes to person.key
 //	order FILE                       orders the faults in FILE from the emulator; without FILE takes all back
 //	expand FILE                      replaces $NAME in FILE by the environment's values
 //	daemon ARGS...                   starts rotatord run and waits until it is ready; sets ROTATORD_SERVER and PID
@@ -51,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "emulator": startEmulator, "seed": seed, "order": order, "expand": expand, "daemon": startDaemon, "stop": stopDaemon,
+			"exits": exits, "emulator": startEmulator, "seed": seed, "service": service, "person": person, "order": order, "expand": expand, "daemon": startDaemon, "stop": stopDaemon,
 			"eventually": eventually, "logged": logged, "get": get, "mode": mode, "newer": newer,
 		},
 	})
@@ -156,8 +158,12 @@ func printed(ts *testscript.TestScript, file, pattern string, ended <-chan struc
 
 func startEmulator(ts *testscript.TestScript, _ bool, args []string) {
 	output := ts.MkAbs("emulator.out")
-	_, ended := launch(ts, output, append([]string{"emulate", "certcentral", "--listen", "127.0.0.1:0"}, args...)...)
-	found := printed(ts, output, `base_url: (\S+)\nadmin: +(\S+)/_emulator/\napi_key: +(\S+)\n`, ended)
+	system := "certcentral"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		system, args = args[0], args[1:]
+	}
+	_, ended := launch(ts, output, append([]string{"emulate", system, "--listen", "127.0.0.1:0"}, args...)...)
+	found := printed(ts, output, `base_url: (\S+)\nadmin: +(\S+)/_emulator/\n(?:[a-z]+: .*\n)*?(?:api|access)_key: +(\S+)\n`, ended)
 	ts.Setenv("BASE_URL", found[1])
 	ts.Setenv("EMULATOR", found[2])
 	ts.Setenv("HOST", strings.TrimPrefix(found[2], "http://"))
@@ -200,6 +206,37 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Setenv("USER_ID", add("/users", map[string]any{"email": args[0], "username": strings.Split(args[0], "@")[0]}))
 	ts.Setenv("KEY_ID", add("/keys", map[string]any{"user_id": created.ID, "name": args[1], "created": time.Now().Add(-age)}))
+}
+
+func service(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: service TENANT LOGIN")
+	}
+	var made struct {
+		ID string `json:"id"`
+	}
+	tell(ts, "/users", map[string]any{"tenant": args[0], "login_id": args[1]}, &made)
+	ts.Setenv("USER_ID", made.ID)
+}
+
+func person(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 4 {
+		ts.Fatalf("usage: person TENANT LOGIN NAME FOR")
+	}
+	lifetime, err := time.ParseDuration(args[3])
+	ts.Check(err)
+	var made struct {
+		Value string `json:"value"`
+	}
+	tell(ts, "/page/keys", map[string]any{"tenant": args[0], "user": args[1], "name": args[2], "expires": time.Now().Add(lifetime)}, &made)
+	ts.Check(os.WriteFile(ts.MkAbs("person.key"), []byte(made.Value), 0o600))
+}
+
+// tell posts what to the emulator's admin API and decodes the answer.
+func tell(ts *testscript.TestScript, path string, what, answer any) {
+	body, err := json.Marshal(what)
+	ts.Check(err)
+	ts.Check(json.Unmarshal(admin(ts, http.MethodPost, path, body), answer))
 }
 
 func order(ts *testscript.TestScript, _ bool, args []string) {
