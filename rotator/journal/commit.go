@@ -61,6 +61,7 @@ type change struct {
 	rotator.Change
 	body    string
 	sealing sealing
+	notices []string // their bodies, in the order of Notices
 }
 
 // Commit implements [rotator.Journal].
@@ -88,7 +89,8 @@ func prepare(op string, c rotator.Change) (*change, error) {
 		return nil, rotator.NewFault(op, rotator.Invalid, "the rotation cannot be written as JSON: %w", err)
 	}
 	ready.body = string(body)
-	return ready, nil
+	ready.notices, err = noticeBodies(op, c.Notices)
+	return ready, err
 }
 
 func sealingOf(c rotator.Change) sealing {
@@ -125,6 +127,9 @@ func (c *change) apply(w *writer, op string) error {
 		if err := c.enter(w); err != nil {
 			return err
 		}
+	}
+	if err := c.putNotices(w); err != nil {
+		return err
 	}
 	if err := enterLedger(w, c.After.Provider, c.Ledger); err != nil || c.Repeats {
 		return err

@@ -29,7 +29,10 @@ CREATE TABLE notices (
     id      TEXT   NOT NULL PRIMARY KEY,
     at      BIGINT NOT NULL,
     next_at BIGINT NOT NULL,
-    attempt BIGINT NOT NULL,
+    attempt BIGINT NOT NULL DEFAULT 0,
+    trouble TEXT   NOT NULL DEFAULT '',
+    message TEXT   NOT NULL DEFAULT '',
     body    TEXT   NOT NULL
 );
 CREATE INDEX notices_due ON notices (next_at, id);
+CREATE INDEX notices_state ON notices (attempt, at);
