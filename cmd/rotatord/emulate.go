@@ -15,7 +15,7 @@ import (
 
 func emulateCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "emulate", Short: "Serve an emulated provider, with faults to order", RunE: group}
-	cmd.AddCommand(emulateCertCentralCommand(), emulateDataspotCommand())
+	cmd.AddCommand(emulateCertCentralCommand(), emulateDataspotCommand(), emulateDigiCertOneCommand())
 	return cmd
 }
 

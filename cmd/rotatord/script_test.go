@@ -37,7 +37,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"rotatord": m
 //	stop                             stops the daemon, which must exit with 0
 //	eventually REGEXP PROGRAM ARGS.. runs a program until its output matches
 //	logged REGEXP                    waits until the daemon has logged a line that matches
-//	get URL                          prints what the server answers; fails on anything but 200
+//	get URL [HEADER VALUE]           prints what the server answers; fails on anything but 200
+//	post PATH FILE                   posts FILE to the emulator's admin API, below /_emulator, and prints the answer
 //	mode OCTAL FILE                  compares a file's permissions
 //	newer FILE                       makes a journal's schema look newer than this program's
 func TestScripts(t *testing.T) {
@@ -54,7 +55,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "emulator": startEmulator, "seed": seed, "service": service, "person": person, "order": order, "expand": expand, "daemon": startDaemon, "stop": stopDaemon,
-			"eventually": eventually, "logged": logged, "get": get, "mode": mode, "newer": newer,
+			"eventually": eventually, "logged": logged, "get": get, "post": post, "mode": mode, "newer": newer,
 		},
 	})
 }
@@ -313,12 +314,23 @@ func logged(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func get(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: get URL")
+	if len(args) != 1 && len(args) != 3 {
+		ts.Fatalf("usage: get URL [HEADER VALUE]")
 	}
 	req, err := http.NewRequest(http.MethodGet, args[0], nil)
 	ts.Check(err)
+	if len(args) == 3 {
+		req.Header.Set(args[1], args[2])
+	}
 	_, err = ts.Stdout().Write(send(ts, req))
+	ts.Check(err)
+}
+
+func post(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: post PATH FILE")
+	}
+	_, err := ts.Stdout().Write(admin(ts, http.MethodPost, args[0], []byte(ts.ReadFile(args[1]))))
 	ts.Check(err)
 }
 
