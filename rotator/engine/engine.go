@@ -45,6 +45,8 @@ type Setup struct {
 	HaltAfter int
 	// Retry is how failed steps are spaced.
 	Retry Backoff
+	// Notify says what the contacts of credentials are told.
+	Notify Notify
 }
 
 // Backoff spaces retries: Base after the first failure, doubled after each, at most Max, and drawn at random between

@@ -105,6 +105,7 @@ func (e *Engine) postpone(r *rotator.Rotation, err error) rotator.Change {
 
 // commit applies a change and tells of it.
 func (e *Engine) commit(ctx context.Context, c rotator.Change) error {
+	c.Notices = append(c.Notices, e.setup.Load().Notify.notices(c)...)
 	if err := e.store.Commit(ctx, c); err != nil {
 		return journalError{err}
 	}
