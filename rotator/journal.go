@@ -213,6 +213,9 @@ type View interface {
 	// FindCredentials returns the credentials whose provider, user (id, name or e-mail) and base name match the glob patterns;
 	// an empty pattern matches all; up to limit.
 	FindCredentials(ctx context.Context, provider, user, base string, limit int) ([]TrackedKey, error)
+	// ReportKeys calls fn for each key that q selects, with what belongs to it as of now, in the order of provider and id,
+	// until fn returns an error, which it returns. fn may call the store and take its time.
+	ReportKeys(ctx context.Context, q KeyQuery, now time.Time, fn func(KeyFacts) error) error
 }
 
 // Store is everything the daemon keeps.

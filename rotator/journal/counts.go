@@ -25,14 +25,15 @@ GROUP BY provider, stage ORDER BY provider, stage`
 	countOrphans = `SELECT n.provider, '', count(*) FROM names n
 JOIN rotations r ON r.id = n.rotation
 JOIN keys k ON k.provider = n.provider AND k.user_id = n.user_id AND k.name = n.name AND k.state = 'active' AND k.missing_since IS NULL
+AND k.last_used IS NULL
 WHERE n.sealed = 0 AND NOT (r.is_open = 1 AND r.stage = 'minting' AND r.version = n.version) GROUP BY n.provider`
 
 	countHolds = `SELECT count(*) FROM holds WHERE held_until > $1`
 )
 
 // Counts implements [rotator.View]. A key is counted in one state: missing, else inactive, else unmanaged, else waiting,
-// else managed. Blocked leaves out keys that are missing. A key is an orphan while it is active under an intended name
-// that was never sealed, unless its rotation is still asking for exactly that version.
+// else managed. Blocked leaves out keys that are missing. A key is an orphan while it is active and unused under an
+// intended name that was never sealed, unless its rotation is still asking for exactly that version.
 func (s *Store) Counts(ctx context.Context, now time.Time) (rotator.Counts, error) {
 	c := rotator.Counts{
 		Keys:    map[string]map[string]int{},

@@ -31,6 +31,11 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"count stages":          {countStages, nil, "SCAN rotations USING COVERING INDEX rotations_stage"},
 		"count blocked":         {countBlocked, nil, "SCAN rotations USING COVERING INDEX rotations_blocked"},
 		"count waiting":         {countWaiting, nil, "SCAN keys USING INDEX keys_waiting_reason"},
+		"report":                {reportKeys, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1"},
+		"report, of one":        {reportKeysOf, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1 (provider=? AND id>?)"},
+		"report, brief":         {reportKeysBrief, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1"},
+		"report, of one, brief": {reportKeysOfBrief, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1 (provider=? AND id>?)"},
+		"report's last":         {reportKeys, []any{0, "p", "k", "", 1}, "SEARCH e USING INDEX rotations_last (provider=? AND user_id=? AND base=?)"},
 		"count orphans":         {countOrphans, nil, "SCAN n USING INDEX names_unsealed"},
 	}
 	for name, c := range cases {

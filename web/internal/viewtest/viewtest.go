@@ -16,6 +16,7 @@ type Journal struct {
 	Managed   []rotator.TrackedKey
 	Waiting   []rotator.TrackedKey
 	Found     []rotator.TrackedKey
+	Facts     []rotator.KeyFacts
 	Open      []rotator.Rotation
 	Ended     []rotator.Rotation
 	Entries   []rotator.Entry
@@ -103,4 +104,23 @@ func (j *Journal) Rotation(_ context.Context, id string) (rotator.Rotation, erro
 // ProviderState implements [rotator.Operations].
 func (j *Journal) ProviderState(_ context.Context, provider string) (rotator.ProviderState, error) {
 	return j.Providers[provider], j.Err
+}
+
+// ReportKeys implements [rotator.View]: of Facts, which are in order.
+func (j *Journal) ReportKeys(_ context.Context, q rotator.KeyQuery, now time.Time, fn func(rotator.KeyFacts) error) error {
+	given := 0
+	for _, f := range j.Facts {
+		k := f.Key
+		before := k.Provider < q.After.Provider || k.Provider == q.After.Provider && k.ID <= q.After.ID
+		if before || !matches(q.Provider, k.Provider) || !matches(q.Policy, k.Policy) || !q.Wants(&f, now) {
+			continue
+		}
+		if err := fn(f); err != nil {
+			return err
+		}
+		if given++; given == q.Limit {
+			return nil
+		}
+	}
+	return j.Err
 }
