@@ -58,7 +58,7 @@ type check func(f *Facts, now time.Time) (Decision, bool)
 // checks run in this order; the first that settles the matter wins, so the order is part of the contract: what makes a
 // key not ours to rotate, then what makes it not due, then what stops a due one.
 var checks = []check{
-	unmanaged, inactive, userInactive, rotating, superseded, noDeadline, notDue, held, frozen, outsideWindow, overCap,
+	unmanaged, inactive, userInactive, rotating, superseded, noDeadline, notDue, observedOnly, held, frozen, outsideWindow, overCap,
 }
 
 // Decide says what to do about one key now. It is pure.
@@ -156,6 +156,15 @@ func notDue(f *Facts, now time.Time) (Decision, bool) {
 	return Decision{}, false
 }
 
+// observedOnly tells of a due key whose policy rotates nothing.
+func observedOnly(f *Facts, now time.Time) (Decision, bool) {
+	if !f.Policy.Observe {
+		return Decision{}, false
+	}
+	return wait(BlockObserveOnly, now.Add(elsewhereRecheck), fmt.Sprintf("it is due since %s, for its deadline %s, and policy %s only observes: replace it by hand, "+
+		"or let the policy rotate it", day(f.Key.Due), day(f.Key.Deadline), f.Policy.Name))
+}
+
 func held(f *Facts, now time.Time) (Decision, bool) {
 	if f.Hold != nil && f.Hold.Until.After(now) {
 		return wait(BlockHeld, f.Hold.Until, fmt.Sprintf("held by %s until %s: %s", f.Hold.By, day(f.Hold.Until), f.Hold.Reason))
@@ -220,6 +229,9 @@ type CapLimits struct {
 	// AlwaysAllowed is the number that never needs an approval, so that small fleets are not asked about every key.
 	AlwaysAllowed int
 }
+
+// FrozenAt returns the freeze that now lies in, if any.
+func FrozenAt(freezes []Freeze, now time.Time) (Freeze, bool) { return freezeAt(freezes, now) }
 
 func freezeAt(freezes []Freeze, now time.Time) (Freeze, bool) {
 	i := slices.IndexFunc(freezes, func(f Freeze) bool { return f.Contains(now) })

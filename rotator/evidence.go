@@ -17,6 +17,8 @@ type Evidence struct {
 	NewKeyTrouble string
 	// Keys are all keys of the service user that the provider lists.
 	Keys []Key
+	// OwnKey is true while the daemon itself signs in as this user with another key than the new one.
+	OwnKey bool
 	// ReportsLastUse is [Limits.ReportsLastUse].
 	ReportsLastUse bool
 	// Propagation is [Limits.Propagation].
@@ -78,6 +80,10 @@ func MayRetire(r *Rotation, ev Evidence) Verdict {
 	}
 	if v := PeopleAllow(r, ev); !v.OK {
 		return v
+	}
+	if ev.OwnKey {
+		return refuse(ev, BlockOwnKey, "the daemon itself still signs in as this service user with another key than the new one: "+
+			"give it the new one (point its api_key_file at the sink's file, or replace what is in it) and reload")
 	}
 	return oldKeysIdle(r, ev, urgent)
 }

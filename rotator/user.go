@@ -236,3 +236,10 @@ type Provision struct {
 	Trouble string       `json:"trouble,omitempty"`
 	Drift   []Difference `json:"drift,omitempty"`
 }
+
+// Reach notes the state; the time of one that goes on stays.
+func (p *Provision) Reach(s ProvisionState, now time.Time) {
+	if p.State != s {
+		p.State, p.At = s, now
+	}
+}

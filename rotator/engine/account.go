@@ -34,6 +34,9 @@ type account struct {
 	// so a start, begins it anew.
 	planned atomic.Int64
 
+	// missingUsers counts the declared service users that the last scan did not show and that are to be made.
+	missingUsers atomic.Int64
+
 	flight inFlight
 	capped atomic.Bool // the cap stopped something since it was last judged with nothing left to look at
 }

@@ -163,7 +163,7 @@ func (h *hasher) user(epoch uint64, u rotator.ServiceUser) uint64 {
 	if u.Active {
 		active = 1
 	}
-	return h.number(epoch).text(u.ID).text(u.Name).text(u.Email).number(active).sum()
+	return h.number(epoch).text(u.ID).text(u.Name).text(u.Email).text(u.Login).number(active).sum()
 }
 
 // lastUsedStep is how coarse the stored last-used time is. A key in use changes it all the time; the evidence before a

@@ -203,6 +203,11 @@ func (e *Engine) Approve(ctx context.Context, provider, actor string, within tim
 	if err != nil {
 		return 0, err
 	}
+	missing := int(a.missingUsers.Load())
+	due += missing
+	if missing > 0 {
+		defer a.requestScan()
+	}
 	err = e.update(ctx, a, func(s *rotator.ProviderState) {
 		s.Approved, s.ApprovedUntil, s.ApprovedBy = due, now.Add(within), actor
 		s.AwaitingSince, s.Awaiting = time.Time{}, 0

@@ -46,9 +46,7 @@ func (e *Engine) retireOrphans(ctx context.Context, a *account, orphans []rotato
 			log.Warn("an orphan key is left alone, as if the journal were older than the key: " + owner)
 			continue
 		}
-		err = a.provider().Retire(ctx, k)
-		e.noteWrite(ctx, a, err)
-		if err != nil {
+		if err := e.retire(ctx, a, k); err != nil {
 			log.Error("an orphan key, whose secret nobody has, could not be revoked; the next scan tries again", zap.Error(err))
 			continue
 		}

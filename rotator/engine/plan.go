@@ -197,9 +197,10 @@ func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason r
 		return rotator.Rotation{}, err
 	}
 	r := rotator.Rotation{
-		CredentialID: f.Key.Credential(), ServiceUser: user.Name, Policy: f.Policy.Name, Reason: reason, Actor: actor,
+		CredentialID: f.Key.Credential(), ServiceUser: user.Name, Contact: user.Email, Policy: f.Policy.Name, Reason: reason, Actor: actor,
 		Version: highest + 1, OldKey: rotator.KeyRef{ID: f.Key.ID, Name: f.Key.Name}, Deadline: f.Key.Deadline,
-		Terms: rotator.Terms{Lifetime: f.Policy.Lifetime, Grace: f.Policy.Grace, Idle: f.Policy.Idle, Soak: f.Policy.Soak},
+		Terms:    rotator.Terms{Lifetime: f.Policy.Lifetime, Grace: f.Policy.Grace, Idle: f.Policy.Idle, Soak: f.Policy.Soak},
+		ExtendTo: extendTo(a, f, reason, now),
 	}
 	if reason == rotator.ReasonCompromised {
 		r.Terms.Grace, r.Terms.Idle, r.Terms.Soak = 0, 0, 0

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -119,8 +118,12 @@ func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResul
 	a.planned.Store(0)
 	setup := e.setup.Load()
 	a.seen.begin(setup.Policies)
-	v := &visit{ctx: ctx, e: e, a: a, m: a.seen, policies: setup.Policies}
-	err := a.provider().Scan(ctx, rotator.Scope{}, v)
+	expected, err := e.expect(ctx, a)
+	if err != nil {
+		return ScanResult{}, err
+	}
+	v := &visit{ctx: ctx, e: e, a: a, m: a.seen, policies: setup.Policies, expected: expected}
+	err = e.inventory(ctx, a, rotator.Scope{}, v)
 	// What a broken scan saw is true all the same; only what it did not see proves nothing.
 	if err := errors.Join(err, v.flush()); err != nil {
 		return v.res, err
@@ -132,7 +135,7 @@ func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResul
 		s.LastScan, s.Users, s.Keys, s.Managed, s.ScanTrouble = now, v.res.Users, v.res.Keys, v.res.Managed, ""
 	}))
 	e.retireOrphans(ctx, a, v.orphans)
-	return v.res, err
+	return v.res, errors.Join(err, e.provision(ctx, a, expected, now))
 }
 
 // recall makes the memory of the last scan from the journal: it is needed once, after a start. Users without a sum are
@@ -162,6 +165,7 @@ type visit struct {
 	users    []rotator.UserRow
 	keys     []rotator.KeyRow
 	orphans  []rotator.Key
+	expected *sighting
 }
 
 // User implements [rotator.Visitor].
@@ -172,6 +176,7 @@ func (v *visit) User(u rotator.ServiceUser) error {
 		return nil // shown twice
 	}
 	v.res.Users++
+	v.expected.notice(u)
 	sum := v.h.user(v.m.epoch, u)
 	mark := userMark{sum: sum, gen: v.m.gen, set: old.set, active: u.Active}
 	if old.sum != sum || old.gen < v.m.since {
@@ -370,31 +375,6 @@ func (v *visit) dismiss(now time.Time) error {
 		for _, u := range some {
 			delete(v.m.users, idOf(u.ID))
 		}
-	}
-	return nil
-}
-
-// listKeys asks the provider for one user's keys, fresh.
-func (e *Engine) listKeys(ctx context.Context, a *account, userID string) ([]rotator.Key, error) {
-	var l keyList
-	err := a.provider().Scan(ctx, rotator.Scope{UserID: userID}, &l)
-	e.note(ctx, a, err)
-	if err != nil {
-		return nil, fmt.Errorf("listing the keys of user %s: %w", userID, err)
-	}
-	return l, nil
-}
-
-// keyList is a visitor that keeps the keys of one user.
-type keyList []rotator.Key
-
-// User implements [rotator.Visitor].
-func (*keyList) User(rotator.ServiceUser) error { return nil }
-
-// Key implements [rotator.Visitor].
-func (l *keyList) Key(k rotator.Key) error {
-	if !slices.ContainsFunc(*l, func(seen rotator.Key) bool { return seen.ID == k.ID }) { // a list may show a key twice
-		*l = append(*l, k)
 	}
 	return nil
 }

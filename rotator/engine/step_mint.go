@@ -34,6 +34,12 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 		a.requestScan() // the inventory that the plan was made from is behind
 		return r.Supersede(now, why, now.Add(abandonedRetry)), nil
 	}
+	if why := e.notDueAnyMore(s, r, now); why != "" {
+		return r.Supersede(now, why, now.Add(abandonedRetry)), nil
+	}
+	if !r.ExtendTo.IsZero() {
+		return r.BeginExtend(now), nil
+	}
 	if s.highest >= r.Version {
 		return r.Renumber(s.highest+1, fmt.Sprintf("the provider has a key of version %d already", s.highest)), nil
 	}
@@ -43,6 +49,9 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	}
 	if why := s.full(a.conf.Load().MaxKeys, len(r.Discarded), limits.MaxKeysPerUser); why != "" {
 		return e.makeRoom(ctx, a, r, s, why)
+	}
+	if limits.Supplied {
+		return r.Block(rotator.BlockAwaitingSupply, howToMake(a, r), now, now.Add(planRecheck)), nil
 	}
 	begin := r.BeginMint(now)
 	if err := e.commit(ctx, begin); err != nil {
@@ -95,6 +104,23 @@ func (s series) superseded(r *rotator.Rotation) string {
 		}
 	}
 	return ""
+}
+
+// notDueAnyMore says why the key to replace need not be replaced any more; empty if it must. Somebody may have moved its
+// expiry since the plan was made.
+func (e *Engine) notDueAnyMore(s series, r *rotator.Rotation, now time.Time) string {
+	old, p := s.old(r), e.policy(r.Policy)
+	if old == nil || p == nil || (r.Reason != rotator.ReasonExpiring && r.Reason != rotator.ReasonMaxAge) {
+		return ""
+	}
+	const earliest = 1 // the draw that makes a key due the earliest
+	due, expires := p.Due(old.Key, earliest)
+	deadline, _ := p.Deadline(old.Key)
+	const storedTo = time.Second // what the journal and the provider keep of a time
+	if expires && (!due.After(now) || deadline.Sub(r.Deadline).Abs() < storedTo) {
+		return ""
+	}
+	return "the key is not due any more: somebody changed its expiry or its policy"
 }
 
 // old returns the key that is to be replaced, or nil.
@@ -152,9 +178,7 @@ func (e *Engine) makeRoom(ctx context.Context, a *account, r *rotator.Rotation, 
 		if !rec.Sealed && !k.LastUsed.IsZero() {
 			continue // its secret was never ours, and somebody has it
 		}
-		err = a.provider().Retire(ctx, k.Key)
-		e.noteWrite(ctx, a, err)
-		if err != nil {
+		if err := e.retire(ctx, a, k.Key); err != nil {
 			return rotator.Change{}, err
 		}
 		// The provider's list may be behind its own act.
@@ -170,12 +194,13 @@ func idleForRoom(a *account, r *rotator.Rotation, k rotator.Key, now time.Time) 
 	if k.Created.After(lastSign) {
 		lastSign = k.Created
 	}
-	return a.provider().Limits().ReportsLastUse && now.Sub(lastSign) >= max(r.Terms.Idle, r.Terms.Grace, roomIdle)
+	limits := a.provider().Limits()
+	return limits.ReportsLastUse && !limits.RemovedByHand && now.Sub(lastSign) >= max(r.Terms.Idle, r.Terms.Grace, roomIdle)
 }
 
 // mint makes the key, in one call, right after its intent was committed in this process.
 func (e *Engine) mint(ctx context.Context, a *account, r *rotator.Rotation, restriction string) (rotator.Change, error) {
-	m, err := a.provider().Mint(ctx, rotator.MintRequest{UserID: r.UserID, Name: r.NewKey.Name, Lifetime: r.Terms.Lifetime, Restriction: restriction})
+	m, err := a.provider().Mint(ctx, rotator.MintRequest{UserID: r.UserID, Name: r.NewKey.Name, Lifetime: r.Terms.Lifetime, Replaces: r.OldKey.ID, Restriction: restriction})
 	e.noteWrite(ctx, a, err)
 	now := time.Now()
 	if err == nil {
@@ -209,13 +234,43 @@ func (e *Engine) seal(ctx context.Context, a *account, r *rotator.Rotation, m ro
 	if err != nil {
 		return e.unsealable(ctx, a, r, m, err)
 	}
-	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), time.Now())
+	now := time.Now()
+	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), now)
+	if limits := a.provider().Limits(); limits.Unlisted {
+		c = c.Entering(ledgerKey(r, m, now))
+	}
 	if err := e.commitPatiently(ctx, a, c); err != nil {
 		_ = e.retireUnsealed(ctx, a, r, m, err) // it logs what it could not do
 		return rotator.Change{}, err
 	}
 	*r = c.After
-	return r.BeginTest(time.Now(), a.provider().Limits().Propagation), nil
+	return e.minted(ctx, a, r)
+}
+
+// ledgerKey is a new key as it is entered in the ledger.
+func ledgerKey(r *rotator.Rotation, m rotator.Minted, now time.Time) rotator.Key {
+	k := rotator.Key{ID: m.KeyID, UserID: r.UserID, Name: r.NewKey.Name, Created: m.Created, Expires: m.Expires, State: rotator.KeyActive}
+	if k.Created.IsZero() {
+		k.Created = now
+	}
+	return k
+}
+
+// minted begins the test of the new key; before, it finds the key's id, where the provider did not tell it: stage minted.
+func (e *Engine) minted(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
+	if r.NewKey.ID != "" {
+		return r.BeginTest(time.Now(), a.provider().Limits().Propagation), nil
+	}
+	keys, err := e.listKeys(ctx, a, r.UserID)
+	if err != nil {
+		return rotator.Change{}, err
+	}
+	for _, k := range keys {
+		if k.Name == r.NewKey.Name {
+			return r.Identify(k), nil
+		}
+	}
+	return rotator.Change{}, rotator.NewFault("find the new key", rotator.Transient, "the provider does not list key %s yet, whose id is needed", r.NewKey.Name)
 }
 
 // unsealable gives up a key whose secret is none: the provider left it out of its answer, say.
@@ -233,8 +288,7 @@ func (e *Engine) retireUnsealed(ctx context.Context, a *account, r *rotator.Rota
 	lost.NewKey.ID = m.KeyID
 	log := e.log.With(rotationFields(&lost)...)
 	log.Error("the new key's secret cannot be sealed into the journal; revoking the key again so that it is not lost", zap.Error(why))
-	err := a.provider().Retire(ctx, rotator.Key{ID: m.KeyID, UserID: r.UserID, Name: r.NewKey.Name})
-	e.noteWrite(ctx, a, err)
+	err := e.retire(ctx, a, rotator.Key{ID: m.KeyID, UserID: r.UserID, Name: r.NewKey.Name})
 	if err != nil {
 		log.Error("revoking it failed too; it is found by its name and revoked later", zap.Error(err))
 	}
@@ -272,7 +326,11 @@ func (e *Engine) reconcile(ctx context.Context, a *account, r *rotator.Rotation)
 			return e.burn(ctx, a, r, k, keys)
 		}
 	}
-	propagation := a.provider().Limits().Propagation
+	limits := a.provider().Limits()
+	if limits.Unlisted {
+		return r.Block(rotator.BlockAwaitingRemoval, lostUnlisted(a, r), now, now.Add(calendarDay)), nil
+	}
+	propagation := limits.Propagation
 	if r.SettleUntil.IsZero() {
 		lost := rotator.NewFault("mint", rotator.UnknownOutcome, "the daemon stopped before the answer was recorded")
 		return r.MintUnknown(lost, now, propagation, now.Add(settleStep(propagation))), nil
@@ -282,6 +340,16 @@ func (e *Engine) reconcile(ctx context.Context, a *account, r *rotator.Rotation)
 		return r.Wait(fmt.Sprintf("the provider does not list %s; it may still appear until %s", r.NewKey.Name, r.SettleUntil.UTC().Format(time.RFC3339)), next), nil
 	}
 	return e.burnt(r, fmt.Sprintf("the provider does not list %s: it was never made; the name is not used again", r.NewKey.Name)), nil
+}
+
+// calendarDay is how often something is looked at that only a person can change.
+const calendarDay = 24 * time.Hour
+
+// lostUnlisted asks a person what became of a create call whose answer was lost, where the provider lists no keys.
+func lostUnlisted(a *account, r *rotator.Rotation) string {
+	return fmt.Sprintf("the answer to making key %s was lost, and the provider lists no keys. Look whether it exists; nobody has its secret, so it is of no use. %s "+
+		"When it is certain that it is not there, say so with: rotatord removed %s", r.NewKey.Name,
+		howToRemove(a, r.UserID, r.ServiceUser, rotator.Key{UserID: r.UserID, Name: r.NewKey.Name}), r.CredentialID)
 }
 
 // settleStep is how often a lost key is looked for.
@@ -299,9 +367,11 @@ func (e *Engine) burn(ctx context.Context, a *account, r *rotator.Rotation, k ro
 		if owner != "" {
 			return e.burnt(r, fmt.Sprintf("key %s (id %s) exists and is left alone: %s", k.Name, k.ID, owner)), nil
 		}
-		err = a.provider().Retire(ctx, k)
-		e.noteWrite(ctx, a, err)
-		if err != nil {
+		if a.provider().Limits().RemovedByHand {
+			return e.burnt(r, fmt.Sprintf("key %s (id %s) was made and its secret was lost; another is made. %s", k.Name, k.ID,
+				howToRemove(a, r.UserID, r.ServiceUser, k))), nil
+		}
+		if err := e.retire(ctx, a, k); err != nil {
 			return rotator.Change{}, fmt.Errorf("revoking key %s (id %s), whose secret was lost: %w", k.Name, k.ID, err)
 		}
 		e.obs.OrphanRetired(a.name, k)

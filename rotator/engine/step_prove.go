@@ -38,9 +38,18 @@ func (e *Engine) prove(ctx context.Context, a *account, r *rotator.Rotation) (ro
 
 // abandon revokes a new key that is of no use: stage abandoning.
 func (e *Engine) abandon(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
-	err := a.provider().Retire(ctx, rotator.Key{ID: r.NewKey.ID, UserID: r.UserID, Name: r.NewKey.Name})
-	e.noteWrite(ctx, a, err)
-	if err != nil {
+	key := rotator.Key{ID: r.NewKey.ID, UserID: r.UserID, Name: r.NewKey.Name}
+	if limits := a.provider().Limits(); limits.RemovedByHand {
+		now := time.Now()
+		key.Created, key.Expires, key.State = now, r.NewKeyExpires, rotator.KeyOther
+		c := r.Abandon(now, now.Add(abandonedRetry))
+		c.After.Why += ". " + howToRemove(a, r.UserID, r.ServiceUser, key)
+		if limits.Unlisted {
+			c = c.Entering(key)
+		}
+		return c, nil
+	}
+	if err := e.retire(ctx, a, key); err != nil {
 		return rotator.Change{}, err
 	}
 	now := time.Now()

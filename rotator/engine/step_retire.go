@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -51,17 +52,36 @@ func (e *Engine) revoke(ctx context.Context, a *account, r *rotator.Rotation) (r
 	if err != nil || !v.OK {
 		return e.notYet(r, v), err
 	}
-	for _, k := range v.Retire {
-		err := a.provider().Retire(ctx, k)
-		e.noteWrite(ctx, a, err)
-		if err != nil {
-			return rotator.Change{}, err
-		}
-	}
 	if len(v.Retire) == 0 {
 		return r.Finish(time.Now(), v.Why), nil
 	}
+	if a.provider().Limits().RemovedByHand {
+		return awaitRemoval(a, r, v.Retire), nil
+	}
+	for _, k := range v.Retire {
+		if err := e.retire(ctx, a, k); err != nil {
+			return rotator.Change{}, err
+		}
+	}
 	return e.revoked(ctx, a, r, v.Retire)
+}
+
+// removalRecheck is how often the evidence is looked at while a person is to remove a key.
+const removalRecheck = time.Hour
+
+// awaitRemoval asks a person to remove what may go now. A key that expires needs nobody: it is looked at again then.
+func awaitRemoval(a *account, r *rotator.Rotation, retire []rotator.Key) rotator.Change {
+	now := time.Now()
+	lookAt := now.Add(removalRecheck)
+	var how []string
+	for _, k := range retire {
+		how = append(how, howToRemove(a, r.UserID, r.ServiceUser, k))
+		if k.Expires.After(now) && k.Expires.Before(lookAt) {
+			lookAt = k.Expires.Add(time.Second)
+		}
+	}
+	why := fmt.Sprintf("every consumer has the new key, so the old one may go. %s Then say so with: rotatord removed %s", strings.Join(how, " "), r.CredentialID)
+	return r.Block(rotator.BlockAwaitingRemoval, why, now, lookAt)
 }
 
 // revoked believes a revocation once the provider no longer lists the key as active: an answer that says so is not the
@@ -117,10 +137,28 @@ func (e *Engine) mayRetire(ctx context.Context, a *account, r *rotator.Rotation)
 	if ev.Keys, err = e.listKeys(ctx, a, r.UserID); err != nil {
 		return rotator.Verdict{}, err
 	}
+	if ev.OwnKey, err = e.signsInWithOld(ctx, a, r); err != nil {
+		return rotator.Verdict{}, err
+	}
 	if err := e.askPeople(ctx, r, &ev); err != nil { // once more: the calls above take their time
 		return rotator.Verdict{}, err
 	}
 	return rotator.MayRetire(r, ev), nil
+}
+
+// signsInWithOld reports whether the daemon itself signs in as the rotation's user with another key than the new one: then
+// what is to be revoked may be what it needs to go on.
+func (e *Engine) signsInWithOld(ctx context.Context, a *account, r *rotator.Rotation) (bool, error) {
+	aware, ok := a.provider().(rotator.SelfAware)
+	if !ok {
+		return false, nil
+	}
+	user, secret, err := aware.Self(ctx)
+	if err != nil {
+		e.note(ctx, a, err)
+		return false, fmt.Errorf("asking the provider whose key the daemon works with: %w", err)
+	}
+	return user == r.UserID && !secret.Empty() && e.sealer.Fingerprint(secret) != r.Fingerprint, nil
 }
 
 // askPeople notes what operators and the configuration say at this moment.

@@ -64,7 +64,7 @@ func (e *Engine) step(ctx context.Context, a *account, r *rotator.Rotation) (rot
 	case rotator.StageMinting:
 		return e.reconcile(ctx, a, r)
 	case rotator.StageMinted:
-		return r.BeginTest(time.Now(), a.provider().Limits().Propagation), nil
+		return e.minted(ctx, a, r)
 	case rotator.StageTesting:
 		return e.prove(ctx, a, r)
 	case rotator.StageDelivering:
@@ -79,6 +79,8 @@ func (e *Engine) step(ctx context.Context, a *account, r *rotator.Rotation) (rot
 		return r.BeginRevoke(time.Now()), nil
 	case rotator.StageRevoking:
 		return e.revoke(ctx, a, r)
+	case rotator.StageExtending:
+		return e.extend(ctx, a, r)
 	case rotator.StageAbandoning:
 		return e.abandon(ctx, a, r)
 	default:

@@ -1,0 +1,381 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// sighting is what a scan saw of the service users that must exist: the ids of those that may be the one, by its label.
+type sighting struct {
+	wanted []rotator.Provision
+	seen   map[string][]string
+}
+
+// expect prepares a scan to look for the account's declared service users and for those that somebody asked for.
+func (e *Engine) expect(ctx context.Context, a *account) (*sighting, error) {
+	known, err := e.store.Provisions(ctx, a.name)
+	if err != nil {
+		return nil, journalError{err}
+	}
+	s := &sighting{seen: map[string][]string{}}
+	declared := a.conf.Load().Declared
+	for _, d := range declared {
+		p := rotator.Provision{DeclaredUser: d}
+		if i := slices.IndexFunc(known, func(k rotator.Provision) bool { return k.Label == d.Label }); i >= 0 {
+			p = known[i]
+			p.DeclaredUser = d // the configuration may have changed since
+		}
+		s.wanted = append(s.wanted, p)
+	}
+	for _, p := range known {
+		if slices.ContainsFunc(declared, func(d rotator.DeclaredUser) bool { return d.Label == p.Label }) {
+			continue
+		}
+		if p.Actor == "" || p.State == rotator.ProvisionPresent || p.State == rotator.ProvisionVanished {
+			if err := e.store.ForgetProvision(ctx, a.name, p.Label); err != nil {
+				return nil, journalError{err}
+			}
+			continue // no longer declared, or done as asked
+		}
+		s.wanted = append(s.wanted, p)
+	}
+	return s, nil
+}
+
+// notice notes a service user that the scan sees. One that was recognised before is known by its id.
+func (s *sighting) notice(u rotator.ServiceUser) {
+	for _, p := range s.wanted {
+		if p.UserID == u.ID || p.UserID == "" && p.Matches(u) {
+			s.seen[p.Label] = append(s.seen[p.Label], u.ID)
+		}
+	}
+}
+
+// provision brings about the service users that must exist, after a complete scan that began at began.
+func (e *Engine) provision(ctx context.Context, a *account, s *sighting, began time.Time) error {
+	allowed, err := e.mayCreate(ctx, a, s, began)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.wanted {
+		if ctx.Err() != nil {
+			return nil
+		}
+		before := p.State
+		if err := e.provisionOne(ctx, a, &p, s.seen[p.Label], allowed, began); err != nil {
+			return err
+		}
+		if before != p.State || p.Trouble != "" {
+			log := e.log.With(provisionFields(p)...)
+			if p.Trouble != "" {
+				log.Warn("a declared service user is not as it should be", zap.String("state", string(p.State)), zap.String("trouble", p.Trouble))
+			} else {
+				log.Info("a declared service user is in place", zap.String("state", string(p.State)))
+			}
+		}
+	}
+	return nil
+}
+
+// mayCreate is the blast-radius cap on service users: many that are missing at once look like the wrong account. It
+// returns why none may be created; empty if they may.
+func (e *Engine) mayCreate(ctx context.Context, a *account, s *sighting, now time.Time) (string, error) {
+	missing := 0
+	for _, p := range s.wanted {
+		if len(s.seen[p.Label]) == 0 && p.State != rotator.ProvisionVanished && p.State != rotator.ProvisionPresent {
+			missing++
+		}
+	}
+	a.missingUsers.Store(int64(missing))
+	if missing <= e.setup.Load().Cap.AlwaysAllowed {
+		return "", nil
+	}
+	state := a.snapshot()
+	if now.Before(state.ApprovedUntil) && state.Approved >= missing {
+		return "", asJournal(e.update(ctx, a, func(s *rotator.ProviderState) { s.Approved = max(0, s.Approved-missing) }))
+	}
+	return fmt.Sprintf("%d declared service users are missing at once, and limits.always_allowed lets %d be made without asking; if this is the right account, "+
+		"approve them with: rotatord approve %s", missing, e.setup.Load().Cap.AlwaysAllowed, a.name), nil
+}
+
+// provisionOne takes one declared service user a step further and stores where it stands.
+func (e *Engine) provisionOne(ctx context.Context, a *account, p *rotator.Provision, seen []string, forbidden string, now time.Time) error {
+	stored := *p
+	var err error
+	switch {
+	case len(seen) > 1:
+		p.Trouble = fmt.Sprintf("service users %s could all be it; make the declaration tell them apart", strings.Join(seen, ", "))
+	case len(seen) == 1:
+		err = e.present(ctx, a, p, seen[0], now)
+	case p.State == rotator.ProvisionPresent || p.State == rotator.ProvisionVanished:
+		p.Reach(rotator.ProvisionVanished, now)
+		p.Trouble = fmt.Sprintf("it was there as %s and a complete scan does not show it; it is not made again by itself. Make it again with: rotatord users create, "+
+			"or take it out of service_users", p.UserID)
+	case p.State == rotator.ProvisionIntended && now.Before(p.At.Add(2*a.provider().Limits().Propagation)):
+		p.Trouble = "creating it was begun and its answer was lost; the next scan shows what became of it"
+	case forbidden != "":
+		p.Trouble = forbidden
+	default:
+		return e.create(ctx, a, p, now)
+	}
+	if err != nil || reflect.DeepEqual(stored, *p) {
+		return err
+	}
+	return asJournal(e.store.SaveProvision(ctx, *p))
+}
+
+// present is for a service user that is there: its drift is looked at, and its first key is brought about.
+func (e *Engine) present(ctx context.Context, a *account, p *rotator.Provision, userID string, now time.Time) error {
+	lost := p.State == rotator.ProvisionIntended
+	p.UserID, p.Trouble = userID, ""
+	if lost {
+		if err := e.clearLostKey(ctx, a, p); err != nil {
+			p.Trouble = err.Error()
+			return asJournalOnly(err)
+		}
+	}
+	p.Reach(rotator.ProvisionPresent, now)
+	if err := e.drift(ctx, a, p); err != nil {
+		p.Trouble = err.Error()
+	}
+	if err := e.firstKey(ctx, a, p); err != nil {
+		p.Trouble = cmp.Or(p.Trouble, err.Error())
+		return asJournalOnly(err)
+	}
+	return nil
+}
+
+// asJournalOnly lets errors of the journal through; the others are trouble of the one service user.
+func asJournalOnly(err error) error {
+	if isJournal(err) {
+		return err
+	}
+	return nil
+}
+
+// clearLostKey revokes the key that came with a service user whose create call's answer was lost: nobody has its secret.
+func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provision) error {
+	keys, err := e.listKeys(ctx, a, p.UserID)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.Name != p.Spec.KeyName || k.State != rotator.KeyActive || !k.LastUsed.IsZero() {
+			continue
+		}
+		rec, err := e.store.Name(ctx, a.name, p.UserID, k.Name)
+		if err := unlessGone(err); err != nil {
+			return journalError{err}
+		}
+		if rec.Sealed {
+			continue // the answer came, and only what came after it was lost
+		}
+		if err := e.retire(ctx, a, k); err != nil {
+			return fmt.Errorf("revoking key %s (id %s), which came with the service user and whose secret was lost: %w", k.Name, k.ID, err)
+		}
+		e.obs.OrphanRetired(a.name, k)
+	}
+	return nil
+}
+
+// drift compares the service user with its declaration and, if told to, sets it back.
+func (e *Engine) drift(ctx context.Context, a *account, p *rotator.Provision) error {
+	p.Drift = nil
+	directory, ok := a.provider().(rotator.Directory)
+	if !ok || len(p.Spec.Attributes()) == 0 {
+		return nil
+	}
+	have, err := directory.ShowUser(ctx, p.UserID)
+	e.note(ctx, a, err)
+	if err != nil {
+		return fmt.Errorf("comparing it with its declaration: %w", err)
+	}
+	if p.Drift = rotator.Drift(p.Spec, have); len(p.Drift) == 0 || !p.FixDrift {
+		return nil
+	}
+	err = directory.UpdateUser(ctx, p.UserID, p.Spec)
+	e.noteWrite(ctx, a, err)
+	if err != nil {
+		return fmt.Errorf("setting it back to its declaration: %w", err)
+	}
+	e.log.Warn("a service user was set back to its declaration", append(provisionFields(*p), zap.Stringers("was", p.Drift))...)
+	p.Drift = nil
+	return nil
+}
+
+// firstKey plans a first key for a service user that has none.
+func (e *Engine) firstKey(ctx context.Context, a *account, p *rotator.Provision) error {
+	c := rotator.CredentialID{Provider: a.name, UserID: p.UserID, Base: p.Credential}
+	if !a.flight.take(c.String()) {
+		return nil // its rotation is moving
+	}
+	defer a.flight.release(c.String())
+	f, err := e.factsOfNone(ctx, c)
+	if err != nil {
+		return err
+	}
+	switch _, has := newestActive(f.Series); {
+	case has || f.Rotating:
+		return nil
+	case f.Policy == nil || f.Policy.Observe:
+		return fmt.Errorf("no policy that rotates selects %s, so nobody has said where its first key goes", c)
+	case f.Hold != nil:
+		return nil // it says so itself
+	}
+	if _, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "the service user has no key yet"); err != nil {
+		return err
+	}
+	a.requestLook()
+	return nil
+}
+
+// factsOfNone are the facts about a credential that may have no key.
+func (e *Engine) factsOfNone(ctx context.Context, c rotator.CredentialID) (rotator.Facts, error) {
+	none := rotator.TrackedKey{Provider: c.Provider, Base: c.Base, Key: rotator.Key{UserID: c.UserID}}
+	f, err := e.facts(ctx, none, time.Now())
+	if err != nil {
+		return f, journalError{err}
+	}
+	user, err := e.store.User(ctx, c.Provider, c.UserID)
+	if err := unlessGone(err); err != nil {
+		return f, journalError{err}
+	}
+	user.ID = c.UserID
+	f.Policy = rotator.FirstMatch(e.setup.Load().Policies, c.Provider, user, c.Base)
+	return f, nil
+}
+
+// create makes the service user, in one call, right after the intent was committed; the first key that comes with it goes
+// the way of every new key from there.
+func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, now time.Time) error {
+	directory, ok := a.provider().(rotator.Directory)
+	if !ok {
+		return e.failedToCreate(ctx, p, errNoDirectory, now)
+	}
+	if fr, frozen := rotator.FrozenAt(e.setup.Load().Freezes, now); frozen {
+		return e.failedToCreate(ctx, p, fmt.Errorf("nothing is made before %s: %s", fr.To.UTC().Format(time.RFC3339), fr.Reason), now)
+	}
+	p.Spec.KeyName = rotator.KeyName(p.Credential, 1)
+	if mistakes := directory.CheckUser(p.Spec); len(mistakes) > 0 {
+		return e.failedToCreate(ctx, p, rotator.NewFault("create service user", rotator.Invalid, "%s", strings.Join(mistakes, "; ")), now)
+	}
+	p.Reach(rotator.ProvisionIntended, now)
+	p.At, p.Trouble = now, ""
+	if err := e.store.SaveProvision(ctx, *p); err != nil {
+		return journalError{err}
+	}
+	made, err := directory.CreateUser(e.hard, p.Spec)
+	defer made.Key.Secret.Wipe()
+	e.noteWrite(ctx, a, err)
+	switch {
+	case err == nil:
+		return e.created(ctx, a, p, made, now)
+	case rotator.WriteKindOf(err) == rotator.UnknownOutcome:
+		p.Trouble = "the answer was lost, and the next scan shows whether it exists: " + err.Error()
+		return asJournal(e.store.SaveProvision(ctx, *p))
+	default:
+		return e.failedToCreate(ctx, p, err, now)
+	}
+}
+
+func (e *Engine) failedToCreate(ctx context.Context, p *rotator.Provision, err error, now time.Time) error {
+	p.Reach(rotator.ProvisionFailed, now)
+	p.Trouble = "it does not exist and could not be created: " + err.Error()
+	return asJournal(e.store.SaveProvision(ctx, *p))
+}
+
+// created records the new service user and seals the key that came with it. A crash before the seal loses that key's
+// secret: the state is still "intended" then, and the next scan revokes the key and has another made.
+func (e *Engine) created(ctx context.Context, a *account, p *rotator.Provision, made rotator.CreatedUser, now time.Time) error {
+	p.UserID = made.UserID
+	e.log.Info("created a service user", provisionFields(*p)...)
+	if made.HasKey {
+		if err := e.takeFirstKey(ctx, a, p, made.Key); err != nil {
+			p.Trouble = "its first key could not be taken over: " + err.Error()
+			return asJournal(e.store.SaveProvision(ctx, *p))
+		}
+	}
+	p.Reach(rotator.ProvisionPresent, now)
+	if err := e.store.SaveProvision(ctx, *p); err != nil {
+		return journalError{err}
+	}
+	a.requestScan() // it shows the new service user, and plans its first key where none came with it
+	return nil
+}
+
+// takeFirstKey plans the rotation that delivers the key that came with a new service user, and seals the key into it.
+func (e *Engine) takeFirstKey(ctx context.Context, a *account, p *rotator.Provision, m rotator.Minted) error {
+	c := rotator.CredentialID{Provider: a.name, UserID: p.UserID, Base: p.Credential}
+	if !a.flight.take(c.String()) {
+		return fmt.Errorf("a rotation of %s is moving", c)
+	}
+	defer a.flight.release(c.String())
+	f, err := e.factsOfNone(ctx, c)
+	if err != nil {
+		return err
+	}
+	if f.Policy == nil {
+		user := rotator.ServiceUser{ID: p.UserID, Name: p.Spec.Name, Email: p.Spec.Email, Login: p.Spec.LoginID}
+		f.Policy = rotator.FirstMatch(e.setup.Load().Policies, a.name, user, c.Base)
+	}
+	if f.Policy == nil || f.Policy.Observe {
+		return fmt.Errorf("no policy that rotates selects %s, so nobody has said where its first key goes", c)
+	}
+	r, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "created with its service user")
+	if err != nil {
+		return err
+	}
+	if r.NewKey.Name != p.Spec.KeyName {
+		return fmt.Errorf("the key was made under the name %s and the journal expects %s", p.Spec.KeyName, r.NewKey.Name)
+	}
+	if _, err := e.sealSupplied(ctx, a, &r, m, "the new service user"); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Provision asks for a service user: the next scan, which is asked for at once, creates it unless it is there. It returns
+// what will be looked for. A specification that the provider would not take is refused, and so is a credential whose first
+// key would go nowhere.
+func (e *Engine) Provision(ctx context.Context, d rotator.DeclaredUser, actor string) (rotator.Provision, error) {
+	const op = "create service user"
+	p := rotator.Provision{DeclaredUser: d, State: rotator.ProvisionWanted, At: time.Now(), Actor: actor}
+	a, ok := e.account(d.Provider)
+	if !ok {
+		return p, rotator.NewFault(op, rotator.Gone, "no provider %q is configured", d.Provider)
+	}
+	directory, ok := a.provider().(rotator.Directory)
+	if !ok {
+		return p, &rotator.Fault{Op: op, Kind: rotator.Invalid, Err: errNoDirectory}
+	}
+	checked := d.Spec
+	checked.KeyName = rotator.KeyName(d.Credential, 1)
+	if mistakes := directory.CheckUser(checked); len(mistakes) > 0 {
+		return p, rotator.NewFault(op, rotator.Invalid, "%s", strings.Join(mistakes, "; "))
+	}
+	user := rotator.ServiceUser{Name: d.Spec.Name, Email: d.Spec.Email, Login: d.Spec.LoginID}
+	if policy := rotator.FirstMatch(e.setup.Load().Policies, d.Provider, user, d.Credential); policy == nil || policy.Observe {
+		return p, rotator.NewFault(op, rotator.Invalid, "no policy that rotates selects credential %q of that user, so nobody has said where its first key goes", d.Credential)
+	}
+	known, err := e.store.Provisions(ctx, d.Provider)
+	if err != nil {
+		return p, err
+	}
+	if slices.ContainsFunc(known, func(k rotator.Provision) bool { return k.Label == d.Label }) {
+		return p, rotator.NewFault(op, rotator.Conflict, "a service user is known under the label %q already", d.Label)
+	}
+	if err := e.store.SaveProvision(ctx, p); err != nil {
+		return p, err
+	}
+	a.requestScan()
+	return p, nil
+}
