@@ -30,8 +30,10 @@ func Run(t *testing.T, open Open) {
 		{"Inventory", inventoryCases},
 		{"Looks", lookCases},
 		{"Operations", operationCases},
+		{"Outbox", outboxCases},
 		{"People", peopleCases},
 		{"View", viewCases},
+		{"Report", reportCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
