@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -14,32 +15,32 @@ import (
 // The service answers a key that may not read its own user as it answers one that is dead: with 403. Both are Denied,
 // with a text that tells them apart.
 func (p *Provider) Check(ctx context.Context, userID string, secret rotator.Secret) error {
-	c := call{name: "check", method: http.MethodGet, path: "/user/me", secret: secret, limit: maxAnswer}
+	c := rest.Call{Name: "check", Method: http.MethodGet, Path: "/user/me", Secret: secret}
 	want, ok := number(userID)
 	if !ok {
-		return rotator.NewFault(c.op(), rotator.Invalid, "%q is not the id of a CertCentral user", userID)
+		return rotator.NewFault(c.Op(), rotator.Invalid, "%q is not the id of a CertCentral user", userID)
 	}
-	if !sendable(secret.Reveal()) {
-		return rotator.NewFault(c.op(), rotator.Invalid, "this cannot be an API key: it is empty or holds blanks or characters that no header takes")
+	if !rest.Sendable(secret.Reveal()) {
+		return rotator.NewFault(c.Op(), rotator.Invalid, "this cannot be an API key: it is empty or holds blanks or characters that no header takes")
 	}
-	ans, err := p.get(ctx, c)
+	ans, err := p.client.Get(ctx, c)
 	if err != nil {
 		return inconclusive(err)
 	}
-	defer func() { _ = ans.body.Close() }()
+	defer func() { _ = ans.Body.Close() }()
 	var me struct {
 		ID int64 `json:"id"`
 	}
-	if err := readObject(ans.body, &me); err != nil {
-		return inconclusive(unreadable(c, err))
+	if err := rest.ReadObject(ans.Body, &me); err != nil {
+		return inconclusive(rest.Unreadable(c.Op(), err))
 	}
 	switch me.ID {
 	case want:
 		return nil
 	case 0:
-		return rotator.NewFault(c.op(), rotator.Transient, "the service accepted the key and did not say whose it is")
+		return rotator.NewFault(c.Op(), rotator.Transient, "the service accepted the key and did not say whose it is")
 	default:
-		return rotator.NewFault(c.op(), rotator.Conflict, "the key works, but it belongs to user %d and not to user %d", me.ID, want)
+		return rotator.NewFault(c.Op(), rotator.Conflict, "the key works, but it belongs to user %d and not to user %d", me.ID, want)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -51,8 +52,8 @@ func (p *Provider) lookAtManager(ctx context.Context) ([]string, error) {
 // its user is restricted, so is this one.
 func (p *Provider) lookAtManagersKeys(ctx context.Context, me User) []string {
 	active, restricted := 0, 0
-	c := call{name: "list_keys", method: http.MethodGet, path: "/key", query: url.Values{"user_id": {me.ID}}, limit: maxUserPage, stream: true}
-	err := readList(ctx, p, c, &list[wireRestriction]{name: "api_keys", visit: func(k *wireRestriction) error {
+	c := rest.Call{Name: "list_keys", Method: http.MethodGet, Path: "/key", Query: url.Values{"user_id": {me.ID}}, Limit: maxUserPage, Stream: true}
+	err := rest.ReadList(ctx, p.client, c, &rest.List[wireRestriction]{Name: "api_keys", Visit: func(k *wireRestriction) error {
 		if k.Status == "active" {
 			active++
 		}
@@ -95,15 +96,15 @@ func (p *Provider) lookAtPermissions(ctx context.Context) ([]string, error) {
 // lookAtServiceUsers asks for one service user and leaves the rest.
 func (p *Provider) lookAtServiceUsers(ctx context.Context) ([]string, error) {
 	path := *p.usersPath.Load()
-	c := call{name: "list_service_users", method: http.MethodGet, path: path, query: url.Values{"offset": {"0"}, "limit": {"1"}}, limit: maxUserPage, stream: true}
+	c := rest.Call{Name: "list_service_users", Method: http.MethodGet, Path: path, Query: url.Values{"offset": {"0"}, "limit": {"1"}}, Limit: maxUserPage, Stream: true}
 	ignore := func(*wireUser) error { return nil }
-	err := readList(ctx, p, c, &list[wireUser]{name: "users", paged: true, visit: ignore})
-	if errors.Is(err, errNotFound) && p.options.ServiceUsersPath == "" {
-		c.path = fallbackServiceUsersPath
-		err = readList(ctx, p, c, &list[wireUser]{name: "users", paged: true, visit: ignore})
+	err := rest.ReadList(ctx, p.client, c, userList(&wirePage{}, ignore))
+	if errors.Is(err, rest.ErrNotFound) && p.options.ServiceUsersPath == "" {
+		c.Path = fallbackServiceUsersPath
+		err = rest.ReadList(ctx, p.client, c, userList(&wirePage{}, ignore))
 	}
-	if errors.Is(err, errNotFound) {
-		return []string{"Service users cannot be listed at " + c.path + ": " + err.Error() + "."}, nil
+	if errors.Is(err, rest.ErrNotFound) {
+		return []string{"Service users cannot be listed at " + c.Path + ": " + err.Error() + "."}, nil
 	}
 	return nil, err
 }

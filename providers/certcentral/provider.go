@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -17,12 +18,22 @@ const (
 	DefaultServiceUsersPath = "/user/api-only"
 	DefaultPageSize         = 1000
 	DefaultPropagation      = time.Minute
-	DefaultTimeout          = 30 * time.Second
-	DefaultUserAgent        = "rotatord"
+	DefaultTimeout          = rest.DefaultTimeout
+	DefaultUserAgent        = rest.DefaultUserAgent
 
 	// fallbackServiceUsersPath is where an older edition of the vendor's documents lists service users.
 	fallbackServiceUsersPath = "/service-user"
 )
+
+// The bounds on lists, in bytes. A list of keys is one answer however many there are, so its bound is only there to end an
+// answer that never ends.
+const (
+	maxUserPage = 64 << 20
+	maxKeyList  = 1 << 30
+)
+
+// Rate is a rolling window: at most Requests calls in any span of length Per.
+type Rate = rest.Rate
 
 // DefaultRates are the documented rolling windows per key: 1000 calls in 3 minutes and 100 in 5 seconds.
 func DefaultRates() []Rate {
@@ -70,12 +81,8 @@ type Options struct {
 
 // Provider is one CertCentral account. It implements [rotator.Provider] and [rotator.Preflighter].
 type Provider struct {
-	base      *url.URL
-	keys      *keyring
+	client    *rest.Client
 	options   Options
-	reads     *http.Client
-	writes    *http.Client
-	rates     *throttle
 	limits    rotator.Limits
 	usersPath atomic.Pointer[string] // where service users were found
 }
@@ -94,18 +101,28 @@ func New(o Options) (*Provider, error) {
 	}
 	o = o.withDefaults()
 	p := &Provider{
-		base: base, keys: &keyring{read: o.Key}, options: o, rates: newThrottle(o.Rates),
+		client: newClient(base, o), options: o,
 		limits: rotator.Limits{
 			MaxNameLength: o.MaxNameLength, MaxKeysPerUser: o.MaxKeysPerUser, ReportsLastUse: true, Propagation: o.Propagation,
 		},
 	}
-	p.reads, p.writes = clients(o.Transport)
 	p.usersPath.Store(&p.options.ServiceUsersPath)
 	if o.ServiceUsersPath == "" {
 		path := DefaultServiceUsersPath
 		p.usersPath.Store(&path)
 	}
 	return p, nil
+}
+
+func newClient(base *url.URL, o Options) *rest.Client {
+	return rest.New(rest.Options{
+		Base: base, Key: o.Key, KeyWords: "the manager key", Classify: classify, Rates: o.Rates, Timeout: o.Timeout,
+		Transport: o.Transport, UserAgent: o.UserAgent, Observe: o.Observe,
+		Authorize: func(req *http.Request, secret rotator.Secret) error {
+			req.Header.Set("X-DC-DEVKEY", string(secret.Reveal()))
+			return nil
+		},
+	})
 }
 
 // Limits implements [rotator.Provider]. CertCentral keeps last_used_date and has no key expiry; what names may hold is not
@@ -122,20 +139,11 @@ func (o Options) withDefaults() Options {
 	if o.Propagation == 0 {
 		o.Propagation = DefaultPropagation
 	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = DefaultUserAgent
-	}
-	if o.Observe == nil {
-		o.Observe = func(string, string, time.Duration) {}
-	}
 	return o
 }
 
 func (o Options) check() (*url.URL, error) {
-	base, urlErr := checkBaseURL(o.BaseURL)
+	base, urlErr := rest.CheckBaseURL(o.BaseURL, "https://www.digicert.com/services/v2")
 	mistakes := []error{urlErr}
 	wrong := func(bad bool, format string, args ...any) {
 		if bad {
@@ -150,24 +158,10 @@ func (o Options) check() (*url.URL, error) {
 	wrong(o.MaxKeysPerUser < 0 || o.MaxNameLength < 0, "the bounds on keys and names must not be negative")
 	wrong(o.Timeout < 0 || o.Propagation < 0, "the timeout and the propagation time must not be negative")
 	for _, r := range o.Rates {
-		wrong(r.Requests < 1 || r.Per <= 0, "the rate of %d requests per %v must be above zero", r.Requests, r.Per)
+		mistakes = append(mistakes, r.Check())
 	}
 	if err := errors.Join(mistakes...); err != nil {
 		return nil, fmt.Errorf("certcentral: %w", err)
 	}
-	return base, nil
-}
-
-func checkBaseURL(text string) (*url.URL, error) {
-	base, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return nil, errors.New("the base URL cannot be read; write one such as https://www.digicert.com/services/v2")
-	case (base.Scheme != "https" && base.Scheme != "http") || base.Host == "":
-		return nil, fmt.Errorf("the base URL %q is not complete; write one such as https://www.digicert.com/services/v2", base.Redacted())
-	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return nil, fmt.Errorf("the base URL of %s must have no user, query or fragment", base.Host)
-	}
-	base.Path = strings.TrimSuffix(base.Path, "/")
 	return base, nil
 }

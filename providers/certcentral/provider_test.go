@@ -278,7 +278,7 @@ func TestAMintThatNeverLeftPromisesThatNoKeyWasMade(t *testing.T) {
 	}
 	nobody := "http://" + listener.Addr().String()
 	_ = listener.Close()
-	for name, base := range map[string]string{"nobody listens": nobody, "no such host": "http://host.invalid", "no TLS there": "https" + strings.TrimPrefix(newAccount(t, emulator.CertCentralOptions{}).url, "http")} {
+	for name, base := range map[string]string{"nobody listens": nobody, "no such host": "https://host.invalid", "no TLS there": "https" + strings.TrimPrefix(newAccount(t, emulator.CertCentralOptions{}).url, "http")} {
 		p, err := certcentral.New(certcentral.Options{BaseURL: base, Key: fixed("key"), Timeout: 5 * time.Second})
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -12,18 +13,18 @@ import (
 // A key that it does not know (any more) counts as gone, but only if the service itself says so: not on a 404 from
 // something else at a mistyped address.
 func (p *Provider) Retire(ctx context.Context, key rotator.Key) error {
-	c := call{name: "set_key_status", method: http.MethodPut, path: "/key/" + key.ID + "/status", limit: maxAnswer}
+	c := rest.Call{Name: "set_key_status", Method: http.MethodPut, Path: "/key/" + key.ID + "/status"}
 	if _, ok := number(key.ID); !ok {
 		return rotator.NewFault("PUT /key/status", rotator.Invalid, "%q is not the id of a CertCentral key", key.ID)
 	}
 	body, err := json.Marshal(wireStatus{Status: "revoked"})
 	if err != nil {
-		return rotator.NewFault(c.op(), rotator.Invalid, "the request cannot be written: %w", err)
+		return rotator.NewFault(c.Op(), rotator.Invalid, "the request cannot be written: %w", err)
 	}
-	c.body = body
-	ans, err := p.write(ctx, c)
+	c.Body = body
+	ans, err := p.client.Write(ctx, c)
 	if err == nil {
-		_ = ans.body.Close() // 204: there is nothing in it
+		_ = ans.Body.Close() // 204: there is nothing in it
 		return nil
 	}
 	switch rotator.KindOf(err) {
@@ -41,30 +42,17 @@ func (p *Provider) Retire(ctx context.Context, key rotator.Key) error {
 
 // GetKey returns one key, without its secret, which the service never shows again.
 func (p *Provider) GetKey(ctx context.Context, id string) (rotator.Key, error) {
-	c := call{name: "get_key", method: http.MethodGet, path: "/key/" + id, limit: maxAnswer}
+	c := rest.Call{Name: "get_key", Method: http.MethodGet, Path: "/key/" + id}
 	if _, ok := number(id); !ok {
 		return rotator.Key{}, rotator.NewFault("GET /key", rotator.Invalid, "%q is not the id of a CertCentral key", id)
 	}
 	var k wireKey
-	if err := p.getObject(ctx, c, &k); err != nil {
+	if err := p.client.GetObject(ctx, c, &k); err != nil {
 		return rotator.Key{}, err
 	}
 	key, err := k.key()
 	if err != nil {
-		return rotator.Key{}, rotator.NewFault(c.op(), rotator.Invalid, "%w", err)
+		return rotator.Key{}, rotator.NewFault(c.Op(), rotator.Invalid, "%w", err)
 	}
 	return key, nil
-}
-
-// getObject makes a read whose answer is one small object.
-func (p *Provider) getObject(ctx context.Context, c call, into any) error {
-	ans, err := p.get(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = ans.body.Close() }()
-	if err := readObject(ans.body, into); err != nil {
-		return unreadable(c, err)
-	}
-	return nil
 }

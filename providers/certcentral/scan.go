@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -23,7 +24,7 @@ func (p *Provider) Scan(ctx context.Context, scope rotator.Scope, v rotator.Visi
 		}
 		return p.scanKeys(ctx, url.Values{"user_id": {text(id)}}, v)
 	}
-	if _, err := p.keys.refresh(rotator.Secret{}); err != nil {
+	if err := p.client.RefreshKey(); err != nil {
 		return &rotator.Fault{Op: "GET /user", Kind: rotator.Transient, Err: err}
 	}
 	if err := p.scanUsers(ctx, v); err != nil {
@@ -55,32 +56,15 @@ func (p *Provider) scanUsers(ctx context.Context, v rotator.Visitor) error {
 }
 
 func (p *Provider) scanKeys(ctx context.Context, query url.Values, v rotator.Visitor) error {
-	c := call{name: "list_keys", method: http.MethodGet, path: "/key", query: query, limit: maxKeyList, stream: true}
-	l := &list[wireKey]{name: "api_keys", visit: func(k *wireKey) error {
+	c := rest.Call{Name: "list_keys", Method: http.MethodGet, Path: "/key", Query: query, Limit: maxKeyList, Stream: true}
+	l := &rest.List[wireKey]{Name: "api_keys", Visit: func(k *wireKey) error {
 		key, err := k.key()
 		if err != nil {
-			return rotator.NewFault(c.op(), rotator.Invalid, "%w", err)
+			return rotator.NewFault(c.Op(), rotator.Invalid, "%w", err)
 		}
 		return v.Key(key)
 	}}
-	return readList(ctx, p, c, l)
-}
-
-// readList makes the call and reads its list to the end. Errors of the visitor are returned as they are.
-func readList[T any](ctx context.Context, p *Provider, c call, l *list[T]) error {
-	ans, err := p.get(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = ans.body.Close() }()
-	err = l.read(ans.body)
-	if visit, ok := errors.AsType[visitError](err); ok {
-		return visit.err
-	}
-	if err != nil {
-		return unreadable(c, err)
-	}
-	return nil
+	return rest.ReadList(ctx, p.client, c, l)
 }
 
 // listed is a user as one of the lists gives it.
@@ -93,7 +77,7 @@ type listed[T any] interface {
 func pageServiceUsers[T any, U listed[T]](ctx context.Context, p *Provider, visit func(*T) error) error {
 	path := *p.usersPath.Load()
 	err := pageUsers[T, U](ctx, p, "list_service_users", path, visit)
-	if !errors.Is(err, errNotFound) || p.options.ServiceUsersPath != "" || path == fallbackServiceUsersPath {
+	if !errors.Is(err, rest.ErrNotFound) || p.options.ServiceUsersPath != "" || path == fallbackServiceUsersPath {
 		return err
 	}
 	fallback := fallbackServiceUsersPath
@@ -109,30 +93,35 @@ func pageServiceUsers[T any, U listed[T]](ctx context.Context, p *Provider, visi
 func pageUsers[T any, U listed[T]](ctx context.Context, p *Provider, name, path string, visit func(*T) error) error {
 	pg := pager{limit: p.options.PageSize, total: -1, firstID: -1}
 	for {
-		c := call{name: name, method: http.MethodGet, path: path, query: pg.query(p.options.ContainerID), limit: maxUserPage, stream: true}
+		c := rest.Call{Name: name, Method: http.MethodGet, Path: path, Query: pg.query(p.options.ContainerID), Limit: maxUserPage, Stream: true}
 		first := int64(-1)
-		l := &list[T]{name: "users", paged: true}
-		l.visit = func(u *T) error {
+		var page wirePage
+		l := userList(&page, func(u *T) error {
 			id := U(u).id()
 			if id == 0 {
-				return rotator.NewFault(c.op(), rotator.Invalid, "%w: a user without an id", errShape)
+				return rotator.NewFault(c.Op(), rotator.Invalid, "%w: a user without an id", rest.ErrShape)
 			}
 			if first < 0 {
 				first = id
 			}
 			return visit(u)
-		}
-		if err := readList(ctx, p, c, l); err != nil {
+		})
+		if err := rest.ReadList(ctx, p.client, c, l); err != nil {
 			return err
 		}
-		done, err := pg.turn(*l.page, l.seen, first)
+		done, err := pg.turn(page, l.Seen, first)
 		if err != nil {
-			return &rotator.Fault{Op: c.op(), Kind: rotator.Transient, Err: err}
+			return &rotator.Fault{Op: c.Op(), Kind: rotator.Transient, Err: err}
 		}
 		if done {
 			return nil
 		}
 	}
+}
+
+// userList is a page of users, which must say where in the list it stands.
+func userList[T any](page *wirePage, visit func(*T) error) *rest.List[T] {
+	return &rest.List[T]{Name: "users", Beside: []rest.Member{{Name: "page", Into: page}}, Visit: visit}
 }
 
 // pager follows a paged list and notices when it is not one list.

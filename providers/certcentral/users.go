@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -85,13 +86,13 @@ func (p *Provider) GetUser(ctx context.Context, id string) (User, error) {
 func (p *Provider) Me(ctx context.Context) (User, error) { return p.oneUser(ctx, "me", "me") }
 
 func (p *Provider) oneUser(ctx context.Context, name, id string) (User, error) {
-	c := call{name: name, method: http.MethodGet, path: "/user/" + id, limit: maxAnswer}
+	c := rest.Call{Name: name, Method: http.MethodGet, Path: "/user/" + id}
 	var u wireFullUser
-	if err := p.getObject(ctx, c, &u); err != nil {
+	if err := p.client.GetObject(ctx, c, &u); err != nil {
 		return User{}, err
 	}
 	if u.ID == 0 {
-		return User{}, rotator.NewFault(c.op(), rotator.Invalid, "%w: a user without an id", errShape)
+		return User{}, rotator.NewFault(c.Op(), rotator.Invalid, "%w: a user without an id", rest.ErrShape)
 	}
 	return u.user(), nil
 }
@@ -101,8 +102,8 @@ func (p *Provider) APIRoles(ctx context.Context) ([]Role, error) {
 	var answer struct {
 		AccessRoles []Role `json:"access_roles"`
 	}
-	c := call{name: "list_api_roles", method: http.MethodGet, path: "/key/api-roles", limit: maxAnswer}
-	if err := p.getObject(ctx, c, &answer); err != nil {
+	c := rest.Call{Name: "list_api_roles", Method: http.MethodGet, Path: "/key/api-roles"}
+	if err := p.client.GetObject(ctx, c, &answer); err != nil {
 		return nil, err
 	}
 	return answer.AccessRoles, nil
@@ -119,8 +120,8 @@ func (p *Provider) Permissions(ctx context.Context) ([]Permission, error) {
 	var answer struct {
 		Authorizations []Permission `json:"authorizations"`
 	}
-	c := call{name: "list_permissions", method: http.MethodGet, path: "/authorization", limit: maxAnswer}
-	if err := p.getObject(ctx, c, &answer); err != nil {
+	c := rest.Call{Name: "list_permissions", Method: http.MethodGet, Path: "/authorization"}
+	if err := p.client.GetObject(ctx, c, &answer); err != nil {
 		return nil, err
 	}
 	return answer.Authorizations, nil

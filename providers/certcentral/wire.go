@@ -1,11 +1,11 @@
 package certcentral
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -52,15 +52,15 @@ type wireKey struct {
 // the deadline from a key that has one.
 func (k *wireKey) key() (rotator.Key, error) {
 	if k.ID == 0 {
-		return rotator.Key{}, fmt.Errorf("%w: a key without an id", errShape)
+		return rotator.Key{}, fmt.Errorf("%w: a key without an id", rest.ErrShape)
 	}
 	created, err := parseDate(k.CreateDate)
 	if err != nil {
-		return rotator.Key{}, fmt.Errorf("%w: create_date of key %d: %w", errShape, k.ID, err)
+		return rotator.Key{}, fmt.Errorf("%w: create_date of key %d: %w", rest.ErrShape, k.ID, err)
 	}
 	used, err := parseDate(k.LastUsed)
 	if err != nil {
-		return rotator.Key{}, fmt.Errorf("%w: last_used_date of key %d: %w", errShape, k.ID, err)
+		return rotator.Key{}, fmt.Errorf("%w: last_used_date of key %d: %w", rest.ErrShape, k.ID, err)
 	}
 	key := rotator.Key{ID: text(k.ID), Name: k.Name, Created: created, LastUsed: used, State: k.state()}
 	if k.Restricted != 0 {
@@ -100,24 +100,15 @@ func parseDate(text string) (time.Time, error) {
 		t, err = time.Parse(time.DateTime, text)
 	}
 	if err != nil || t.IsZero() { // a zero time would come to mean "never"
-		return time.Time{}, fmt.Errorf("%q is no date in a known form", oneLine(text))
+		return time.Time{}, fmt.Errorf("%q is no date in a known form", rest.OneLine(text))
 	}
 	return t.UTC(), nil
 }
 
-// wireSecret takes a secret from JSON without a string of it being made.
-type wireSecret []byte
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (s *wireSecret) UnmarshalText(text []byte) error {
-	*s = bytes.Clone(text)
-	return nil
-}
-
 // wireCreated is the one answer in which a key's value is seen.
 type wireCreated struct {
-	ID     int64      `json:"id"`
-	APIKey wireSecret `json:"api_key"`
+	ID     int64          `json:"id"`
+	APIKey rest.RawSecret `json:"api_key"`
 }
 
 type wireCreate struct {

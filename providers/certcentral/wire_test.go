@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -53,12 +54,12 @@ func TestKeysAsDocumented(t *testing.T) {
 		{ID: "1005", UserID: "125038", Name: "a new word", State: rotator.KeyOther},
 	}
 	var got []rotator.Key
-	l := &list[wireKey]{name: "api_keys", visit: func(k *wireKey) error {
+	l := &rest.List[wireKey]{Name: "api_keys", Visit: func(k *wireKey) error {
 		key, err := k.key()
 		got = append(got, key)
 		return err
 	}}
-	if err := l.read(strings.NewReader(keysAsDocumented)); err != nil {
+	if err := l.Read(strings.NewReader(keysAsDocumented)); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -79,11 +80,12 @@ const usersAsDocumented = `{"users": [
 
 func TestUsersAsDocumented(t *testing.T) {
 	var got []rotator.ServiceUser
-	l := &list[wireUser]{name: "users", paged: true, visit: func(u *wireUser) error {
+	var page wirePage
+	l := userList(&page, func(u *wireUser) error {
 		got = append(got, u.serviceUser())
 		return nil
-	}}
-	if err := l.read(strings.NewReader(usersAsDocumented)); err != nil {
+	})
+	if err := l.Read(strings.NewReader(usersAsDocumented)); err != nil {
 		t.Fatal(err)
 	}
 	want := []rotator.ServiceUser{
@@ -93,7 +95,7 @@ func TestUsersAsDocumented(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("users differ (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(&wirePage{Total: 2, Limit: 1000}, l.page); diff != "" {
+	if diff := cmp.Diff(wirePage{Total: 2, Limit: 1000}, page); diff != "" {
 		t.Errorf("the page differs (-want +got):\n%s", diff)
 	}
 }
@@ -104,7 +106,7 @@ func TestUserInfoAsDocumented(t *testing.T) {
  "container": {"id": 5, "name": "My Account", "is_active": true}, "access_roles": [{"id": 1, "name": "Administrator"}], "is_cert_central": true,
  "container_visibility": [{"id": 94317, "allowed_domain_names": ["example.com"], "organization_assignments": [{"id": 11, "name": "Organization Name"}]}]}`
 	var u wireFullUser
-	if err := readObject(strings.NewReader(sample), &u); err != nil {
+	if err := rest.ReadObject(strings.NewReader(sample), &u); err != nil {
 		t.Fatal(err)
 	}
 	want := User{
@@ -119,14 +121,14 @@ func TestUserInfoAsDocumented(t *testing.T) {
 
 func TestKeyWithAnUnreadableDateIsNotGuessed(t *testing.T) {
 	for _, k := range []wireKey{{ID: 1, CreateDate: "once"}, {ID: 1, LastUsed: "lately"}, {}} {
-		if got, err := k.key(); !errors.Is(err, errShape) {
+		if got, err := k.key(); !errors.Is(err, rest.ErrShape) {
 			t.Errorf("%+v became %+v, %v; want an error", k, got, err)
 		}
 	}
 }
 
 func TestMintedIsReadOrUnknown(t *testing.T) {
-	c := call{method: "POST", path: "/key/user/1"}
+	c := rest.Call{Method: "POST", Path: "/key/user/1"}
 	const value = "PlantedSecretValue"
 	m, err := readMinted(c, strings.NewReader(`{"id":9,"api_key":"`+value+`"}`))
 	if err != nil || m.KeyID != "9" || string(m.Secret.Reveal()) != value {
@@ -175,7 +177,7 @@ func FuzzKeyList(f *testing.F) {
 	f.Add([]byte(`{"x":{"y":[[[]]]},"api_keys":[{"id":1}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		visited := 0
-		l := &list[wireKey]{name: "api_keys", visit: func(k *wireKey) error {
+		l := &rest.List[wireKey]{Name: "api_keys", Visit: func(k *wireKey) error {
 			visited++
 			key, err := k.key()
 			if err == nil && (key.ID == "" || key.State == "") {
@@ -183,8 +185,8 @@ func FuzzKeyList(f *testing.F) {
 			}
 			return err
 		}}
-		if err := l.read(strings.NewReader(string(body))); err == nil && visited != l.seen {
-			t.Errorf("visited %d of %d", visited, l.seen)
+		if err := l.Read(strings.NewReader(string(body))); err == nil && visited != l.Seen {
+			t.Errorf("visited %d of %d", visited, l.Seen)
 		}
 	})
 }
@@ -194,8 +196,10 @@ func FuzzUserPage(f *testing.F) {
 	f.Add([]byte(`{"users":[],"page":{"total":0}}`))
 	f.Add([]byte(`{"page":null,"users":[]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		l := &list[wireUser]{name: "users", paged: true, visit: func(*wireUser) error { return nil }}
-		if err := l.read(strings.NewReader(string(body))); err == nil && l.page == nil {
+		var page *wirePage
+		l := userList(&wirePage{}, func(*wireUser) error { return nil })
+		l.Beside[0].Into = &page
+		if err := l.Read(strings.NewReader(string(body))); err == nil && page == nil {
 			t.Error("a page without its numbers got through")
 		}
 	})
@@ -205,8 +209,8 @@ func FuzzMinted(f *testing.F) {
 	f.Add([]byte(`{"id":9,"api_key":"value"}`))
 	f.Add([]byte(`{"id":9,"api_key":"\u0000"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		m, err := readMinted(call{method: "POST"}, strings.NewReader(string(body)))
-		if err == nil && (m.Secret.Empty() || !sendable(m.Secret.Reveal())) {
+		m, err := readMinted(rest.Call{Method: "POST"}, strings.NewReader(string(body)))
+		if err == nil && (m.Secret.Empty() || !rest.Sendable(m.Secret.Reveal())) {
 			t.Error("a secret that cannot be sent got through")
 		}
 		if err != nil && rotator.KindOf(err) != rotator.UnknownOutcome {
