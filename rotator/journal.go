@@ -18,7 +18,9 @@ type Journal interface {
 	//   - minted: records that the name's secret was sealed (and, coming from planned, the name too);
 	//   - planned, confirmed or abandoned: overwrites the sealed secret;
 	//   - abandoned: puts the old key back to be looked at, at c.Retry.
-	// Keys in c.Ledger are entered in the ledger. A change that [Change.Repeats] adds nothing to the history.
+	//
+	// Keys in c.Ledger are entered in the ledger, c.Notices in the outbox, due at once. A change that [Change.Repeats] adds
+	// nothing to the history.
 	Commit(ctx context.Context, c Change) error
 	// Due returns up to limit rotations of the provider whose NextAt is not after now, the longest due first, from an
 	// index. While the provider is paused, only those whose stage does not call it are returned, without stepping over
@@ -225,6 +227,7 @@ type Store interface {
 	Ledger
 	Provisions
 	Operations
+	Outbox
 	View
 	Close() error
 }

@@ -148,7 +148,8 @@ func places(r *Rotation) []string {
 // change that they tell of: neither a crash nor a mail server that is down loses one. A notice leaves the outbox after it
 // was delivered, so a crash between the two delivers it twice, under the same [Notice.Message].
 type Outbox interface {
-	// DueNotices returns up to limit notices that are to be tried at now, the longest due first, from an index.
+	// DueNotices returns up to limit notices that are to be tried at now, the longest due first, from an index. With a notice
+	// that has a message come all others of the message, beyond the limit if need be.
 	DueNotices(ctx context.Context, now time.Time, limit int) ([]Notice, error)
 	// GroupNotices records, before anything is sent, that the notices go in one message. Those that have a message already
 	// keep it.

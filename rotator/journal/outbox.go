@@ -13,7 +13,11 @@ import (
 const (
 	insertNotice = `INSERT INTO notices (id, at, next_at, message, body) VALUES ($1, $2, $3, $4, $5)`
 
-	dueNotices = `SELECT id, attempt, trouble, message, body FROM notices WHERE next_at <= $1 ORDER BY next_at, id LIMIT $2`
+	// A message is never torn apart: where one of its notices is due, all are read.
+	dueNotices = `SELECT id, attempt, trouble, message, body FROM notices
+WHERE id IN (SELECT id FROM notices WHERE next_at <= $1 ORDER BY next_at, id LIMIT $2)
+OR message <> '' AND message IN (SELECT message FROM notices WHERE next_at <= $1 ORDER BY next_at, id LIMIT $2)
+ORDER BY next_at, id`
 
 	groupNotice = `UPDATE notices SET message = $1 WHERE id = $2 AND message = ''`
 

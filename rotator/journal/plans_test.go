@@ -36,6 +36,8 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"report, brief":         {reportKeysBrief, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1"},
 		"report, of one, brief": {reportKeysOfBrief, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1 (provider=? AND id>?)"},
 		"report's last":         {reportKeys, []any{0, "p", "k", "", 1}, "SEARCH e USING INDEX rotations_last (provider=? AND user_id=? AND base=?)"},
+		"count fresh notices":   {countFreshNotices, nil, "SEARCH notices USING COVERING INDEX notices_state (attempt=?)"},
+		"count failed notices":  {countFailedNotices, nil, "SEARCH notices USING COVERING INDEX notices_state (attempt>?)"},
 		"count orphans":         {countOrphans, nil, "SCAN n USING INDEX names_unsealed"},
 	}
 	for name, c := range cases {
@@ -45,6 +47,14 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 				t.Errorf("the plan is\n%swant one with\n%s\nand without a temporary b-tree", plan, c.index)
 			}
 		})
+	}
+}
+
+// TestDueNoticesComeFromIndexes allows the sort of what was found: a batch at most.
+func TestDueNoticesComeFromIndexes(t *testing.T) {
+	plan := queryPlan(t, openTemp(t), dueNotices, []any{0, 10})
+	if !strings.Contains(plan, "INDEX notices_due") || strings.Contains(plan, "SCAN") {
+		t.Errorf("the plan is\n%swant one from indexes alone", plan)
 	}
 }
 

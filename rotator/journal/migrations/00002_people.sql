@@ -36,3 +36,4 @@ CREATE TABLE notices (
 );
 CREATE INDEX notices_due ON notices (next_at, id);
 CREATE INDEX notices_state ON notices (attempt, at);
+CREATE INDEX notices_message ON notices (message) WHERE message <> '';
