@@ -198,7 +198,7 @@ func (c d1Call) end() (int64, *d1Error) {
 		return 0, refusal
 	}
 	end, err := endOf(text)
-	if err != nil {
+	if err != nil || (text == "" && c.body["end_date"] != nil) { // no date is null, or no field
 		return 0, d1BadRequest("end_date must be a day such as 2026-01-31.")
 	}
 	if (&d1Life{end: end}).expired(c.at) {
