@@ -145,6 +145,15 @@ type Preflighter interface {
 	Preflight(ctx context.Context) ([]string, error)
 }
 
+// Supplied is a key that a person made at a provider.
+type Supplied struct {
+	Secret Secret
+	// KeyID is the provider's id, where the person knows one.
+	KeyID string
+	// Expires is when the key ends; zero where it never does, or the provider lists it.
+	Expires time.Time
+}
+
 // Extender is a provider that can move the expiry of a key that has not expired yet.
 type Extender interface {
 	// Extend moves the expiry to the latest time that the provider can express and that is not after until, and returns it.

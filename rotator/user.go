@@ -243,3 +243,25 @@ func (p *Provision) Reach(s ProvisionState, now time.Time) {
 		p.State, p.At = s, now
 	}
 }
+
+// What can be wrong with a declared service user, as pages and metrics call it.
+const (
+	ComplaintTrouble = "user_trouble"
+	ComplaintDrift   = "user_drift"
+)
+
+// Complaint says what a person has to look at, and in words; empty if nothing.
+func (p Provision) Complaint() (reason, why string) {
+	switch {
+	case p.Trouble != "":
+		return ComplaintTrouble, p.Trouble
+	case len(p.Drift) > 0:
+		words := make([]string, len(p.Drift))
+		for i, d := range p.Drift {
+			words[i] = d.String()
+		}
+		return ComplaintDrift, strings.Join(words, "; ")
+	default:
+		return "", ""
+	}
+}

@@ -28,6 +28,13 @@ var advice = map[string]string{
 
 	reasonJournal: "The journal cannot be written, so nothing moves: most often its disk is full or read-only. Make room; the rest goes by itself.",
 
+	rotator.ComplaintTrouble: "Look at the service user at the provider, and at what service_users says of it. The next scan looks again.",
+	rotator.ComplaintDrift:   "Somebody changed the service user. Set it back there, or change its declaration; with on_drift: fix the daemon sets it back.",
+
+	string(rotator.BlockAwaitingSupply):  "Make the key as described, then hand it over with: rotatord supply PROVIDER/USER/CREDENTIAL. Do it before the deadline.",
+	string(rotator.BlockAwaitingRemoval): "Remove the key as described, then say so with: rotatord removed PROVIDER/USER/CREDENTIAL. A key that expires needs nobody.",
+	string(rotator.BlockObserveOnly):     "Replace the key by hand, or take observe_only out of its policy.",
+	string(rotator.BlockOwnKey):          "Give the daemon itself the new key (its api_key_file) and reload; then the old key goes by itself.",
 	string(rotator.BlockAwaitingApproval): "More rotations are due at once than limits.max_share_per_scan allows. If the clock and the policies are right, " +
 		"let them through with: rotatord approve PROVIDER",
 	string(rotator.BlockAtKeyCap):       "The service user has as many keys as the provider allows. Revoke one that nobody uses, at the provider.",

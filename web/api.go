@@ -46,6 +46,7 @@ func (s *Server) api(mux *http.ServeMux) huma.API {
 	})
 	s.reading(api)
 	s.acting(api)
+	s.people(api)
 	delete(api.OpenAPI().Components.Schemas.Map(), "ErrorModel") // the library's, which ownProblems replaces
 	delete(api.OpenAPI().Components.Schemas.Map(), "ErrorDetail")
 	return api

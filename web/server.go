@@ -23,6 +23,8 @@ type Reader interface {
 	Rotation(ctx context.Context, id string) (rotator.Rotation, error)
 	// ProviderState returns what is stored of a provider; the zero state if nothing is.
 	ProviderState(ctx context.Context, provider string) (rotator.ProviderState, error)
+	// Provisions returns the service users that must exist at the provider, or at all if it is empty.
+	Provisions(ctx context.Context, provider string) ([]rotator.Provision, error)
 }
 
 // Operator acts. An engine.Engine is one.
@@ -40,6 +42,13 @@ type Operator interface {
 	Approve(ctx context.Context, provider, actor string, within time.Duration) (int, error)
 	// ScanNow asks for a scan of every provider.
 	ScanNow()
+	// Supply takes a key that a person made, tries it, and seals it; the credential's rotation goes on with it. The secret
+	// stays the caller's.
+	Supply(ctx context.Context, c rotator.CredentialID, s rotator.Supplied, actor string) (rotator.Rotation, error)
+	// Removed notes that a person removed what the credential's rotation asked to be removed.
+	Removed(ctx context.Context, c rotator.CredentialID, actor string) (rotator.Rotation, error)
+	// Provision asks for a service user: the scan that begins now creates it unless it is there.
+	Provision(ctx context.Context, d rotator.DeclaredUser, actor string) (rotator.Provision, error)
 }
 
 // Options are what a server is made of.

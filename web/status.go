@@ -52,11 +52,11 @@ type ProviderStatus struct {
 
 // Item is one thing that does not go on by itself.
 type Item struct {
-	About    string    `json:"about" enum:"provider,rotation,key,journal"`
+	About    string    `json:"about" enum:"provider,rotation,key,journal,service_user"`
 	What     string    `json:"what" doc:"The provider, or provider/user/credential."`
 	Rotation string    `json:"rotation,omitempty" doc:"The rotation's id, if it is about one."`
 	KeyID    string    `json:"key_id,omitempty" doc:"The provider's id of the key that is to be replaced."`
-	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open, scan_failed or journal_failing."`
+	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open, scan_failed, journal_failing, user_trouble or user_drift."`
 	Why      string    `json:"why"`
 	Do       string    `json:"do" doc:"What to do about it."`
 	Since    time.Time `json:"since,omitzero" doc:"Since when; for a failed scan, when the last complete one began."`
@@ -79,7 +79,7 @@ func (s *Server) status(ctx context.Context, now time.Time) (*Status, error) {
 		st.Ready, st.NotReady = false, *why
 	}
 	s.gatherJournal(st)
-	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherRotations, s.gatherKeys, s.gatherDue} {
+	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherRotations, s.gatherKeys, s.gatherServiceUsers, s.gatherDue} {
 		if err := gather(ctx, st); err != nil {
 			return nil, err
 		}

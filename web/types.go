@@ -44,15 +44,16 @@ type Rotation struct {
 	CredentialName
 	ServiceUser   string         `json:"service_user,omitempty" doc:"The service user's name when the rotation was planned."`
 	Policy        string         `json:"policy"`
-	Reason        string         `json:"reason" enum:"expiring,max_age,manual,compromised"`
+	Reason        string         `json:"reason" enum:"expiring,max_age,manual,compromised,missing"`
 	Actor         string         `json:"actor,omitempty" doc:"Who asked for it; absent for the daemon itself."`
 	Version       int            `json:"version"`
-	Stage         string         `json:"stage" enum:"planned,minting,minted,testing,delivering,confirmed,grace,deactivating,soaking,revoking,done,abandoning,abandoned"`
+	Stage         string         `json:"stage" enum:"planned,minting,minted,testing,delivering,confirmed,grace,deactivating,soaking,revoking,extending,done,abandoning,abandoned"`
 	StageAt       time.Time      `json:"stage_at" doc:"Since when it is in that stage."`
 	PlannedAt     time.Time      `json:"planned_at"`
 	OldKey        KeyName        `json:"old_key"`
 	NewKey        KeyName        `json:"new_key"`
 	Deadline      time.Time      `json:"deadline,omitzero" doc:"When the old key must be gone."`
+	ExtendTo      time.Time      `json:"extend_to,omitzero" doc:"Where the old key's expiry is to be moved; absent if it is replaced."`
 	NewKeyExpires time.Time      `json:"new_key_expires,omitzero"`
 	Fingerprint   string         `json:"fingerprint,omitempty" doc:"A keyed hash of the new secret: tells copies apart and says nothing else."`
 	Sinks         []SinkProgress `json:"sinks" nullable:"false"`
@@ -75,7 +76,7 @@ func rotationOf(r *rotator.Rotation) Rotation {
 	return Rotation{
 		ID: r.ID, CredentialName: nameOf(r.CredentialID), ServiceUser: r.ServiceUser, Policy: r.Policy,
 		Reason: string(r.Reason), Actor: r.Actor, Version: r.Version, Stage: string(r.Stage), StageAt: r.StageAt,
-		PlannedAt: r.PlannedAt, OldKey: KeyName(r.OldKey), NewKey: KeyName(r.NewKey), Deadline: r.Deadline,
+		PlannedAt: r.PlannedAt, OldKey: KeyName(r.OldKey), NewKey: KeyName(r.NewKey), Deadline: r.Deadline, ExtendTo: r.ExtendTo,
 		NewKeyExpires: r.NewKeyExpires, Fingerprint: r.Fingerprint, Sinks: sinks, GraceUntil: r.GraceUntil,
 		SoakUntil: r.SoakUntil, NextAt: r.NextAt, Attempt: r.Attempt, Trouble: r.Trouble, Blocked: string(r.Blocked),
 		BlockedSince: r.BlockedSince, Why: r.Why,

@@ -12,20 +12,11 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-// Supplied is a key that a person made at the provider.
-type Supplied struct {
-	Secret rotator.Secret
-	// KeyID is the provider's id, where the person knows one.
-	KeyID string
-	// Expires is when the key ends; zero where it never does, or the provider lists it.
-	Expires time.Time
-}
-
 // Supply takes a key that a person made for the credential's open rotation, which waits for it; without an open rotation it
 // begins one. The key is tried at the provider first: one that does not work is refused, and nothing is recorded. When
 // Supply returns without an error, the key is sealed in the journal and the rotation goes on by itself. s.Secret stays the
 // caller's.
-func (e *Engine) Supply(ctx context.Context, c rotator.CredentialID, s Supplied, actor string) (rotator.Rotation, error) {
+func (e *Engine) Supply(ctx context.Context, c rotator.CredentialID, s rotator.Supplied, actor string) (rotator.Rotation, error) {
 	const op = "supply"
 	a, ok := e.account(c.Provider)
 	if !ok {
@@ -72,7 +63,7 @@ func (e *Engine) awaiting(ctx context.Context, a *account, c rotator.CredentialI
 }
 
 // examine looks at a supplied key as closely as can be done without changing anything.
-func (e *Engine) examine(ctx context.Context, a *account, r *rotator.Rotation, s Supplied) (rotator.Minted, error) {
+func (e *Engine) examine(ctx context.Context, a *account, r *rotator.Rotation, s rotator.Supplied) (rotator.Minted, error) {
 	const op = "supply"
 	m := rotator.Minted{KeyID: s.KeyID, Secret: s.Secret, Expires: s.Expires}
 	limits, now := a.provider().Limits(), time.Now()
