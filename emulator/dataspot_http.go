@@ -122,11 +122,12 @@ func (s *Dataspot) admit(r *http.Request) (dsCaller, *dsError) {
 	defer s.mu.Unlock()
 	now := s.options.Now()
 	k := s.bySecret(key)
-	if k == nil {
+	switch {
+	case malformed != nil:
 		s.strangers.refuse(now, r)
-		if malformed != nil {
-			return dsCaller{}, malformed
-		}
+		return dsCaller{}, malformed
+	case k == nil:
+		s.strangers.refuse(now, r)
 		return dsCaller{}, dsBadKey
 	}
 	usage := s.usageOf(k.number)

@@ -176,7 +176,7 @@ type dsTenantEntry struct {
 	Name  string  `json:"tenantName"`
 }
 
-// tenantEntry may be called without the lock: tenants are never taken away, and c was admitted to one that is there.
+// tenantEntry shows the caller's tenant, the only one that it sees.
 func (s *Dataspot) tenantEntry(c dsCaller) dsTenantEntry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
