@@ -17,6 +17,7 @@ func TestDataspotRefusesWhatMakesNoSense(t *testing.T) {
 	user := g.addUser(t, DataspotUser{LoginID: "ci"})
 	person := g.addUser(t, DataspotUser{LoginID: "jane", Person: true})
 	g.addKey(t, user, "old", year())
+	second, _ := g.addKey(t, user, "second", year())
 	const expires = `"dateExpires":"2199-01-02T03:04:05Z"`
 	for _, c := range []struct {
 		name, method, path, body string
@@ -55,6 +56,8 @@ func TestDataspotRefusesWhatMakesNoSense(t *testing.T) {
 		{"a key that has expired", "PATCH", "/users/" + user, `{"accessKeys":[{"name":"x","dateExpires":"2001-01-02T03:04:05Z"}]}`, 400, "in the future"},
 		{"a key for ever", "PATCH", "/users/" + user, `{"accessKeys":[{"name":"x","dateExpires":"9999-12-31T23:59:59Z"}]}`, 400, "not after 2200"},
 		{"a key name that is taken", "PATCH", "/users/" + user, `{"accessKeys":[{"name":"old",` + expires + `}]}`, 409, `"old"`},
+		{"a change to a key name that is taken", "PATCH", "/users/" + user, `{"accessKeys":[{"id":"` + second + `","name":"old"}]}`, 409, `"old"`},
+		{"a change to a new expiry that is none", "PATCH", "/users/" + user, `{"accessKeys":[{"id":"` + second + `","dateExpires":"soon"}]}`, 400, "must be a date-time"},
 		{"one name twice", "PATCH", "/users/" + user, `{"accessKeys":[{"name":"x",` + expires + `},{"name":"x",` + expires + `}]}`, 409, `"x"`},
 		{"a key id that is none", "PATCH", "/users/" + user, `{"accessKeys":[{"id":"7"}]}`, 400, "no key with the id"},
 		{"one good key and one bad", "PATCH", "/users/" + user, `{"accessKeys":[{"name":"good",` + expires + `},{"name":"bad"}]}`, 400, "dateExpires is required"},
@@ -69,7 +72,7 @@ func TestDataspotRefusesWhatMakesNoSense(t *testing.T) {
 			}
 		})
 	}
-	if diff := cmp.Diff([]string{"old"}, g.names(user)); diff != "" {
+	if diff := cmp.Diff([]string{"old", "second"}, g.names(user)); diff != "" {
 		t.Errorf("a refused write changed the keys (-want +got):\n%s", diff)
 	}
 	if n := len(g.Users("ACME")); n != 3 {
@@ -422,5 +425,30 @@ func TestDataspotErrorsByOption(t *testing.T) {
 	plain.manager(t, "PATCH", "/users/"+user, addOne).into(t, &e)
 	if len(e.Violations) != 1 || !strings.Contains(e.Violations[0].Message, "not unique") {
 		t.Errorf("the violations are %+v", e)
+	}
+}
+
+func TestDataspotIsWhereItIsSaidToBe(t *testing.T) {
+	secret := strings.Repeat("own_", 16)
+	g := newSpot(t, DataspotOptions{ContextPath: "spot", Database: "test", ManagerSecret: secret, Tenants: []string{"A B", "OTHER"}})
+	if g.BasePath() != "/spot" || g.Database() != "test" || g.ManagerSecret("A B") != secret || g.ManagerSecret("OTHER") == secret {
+		t.Errorf("it says that it is at %s %s", g.BasePath(), g.Database())
+	}
+	root := strings.TrimSuffix(g.url, "/spot")
+	for address, want := range map[string]int{
+		root + "/spot/rest/test/tenants/A%20B": 200,
+		root + "/rest/test/tenants/A%20B":      404,
+		root + "/spot/rest/prod/tenants/A%20B": 404,
+		root + "/other/rest/test/users":        404,
+		root + "/spot/oauth2/token":            404,
+	} {
+		r, err := g.tryAt(t, secret, "GET", address, "", "dataspot-tenant", "A B")
+		if err != nil || r.status != want {
+			t.Errorf("GET %s: %d, %v, want %d", address, r.status, err, want)
+		}
+	}
+	// A key that the server could not decode is none, even if it was configured.
+	if bad := newSpot(t, DataspotOptions{ManagerSecret: "x"}); bad.probe(t, "x") != 500 {
+		t.Errorf("a malformed administrator's key: %d", bad.probe(t, "x"))
 	}
 }

@@ -1,9 +1,9 @@
 // Package emulator holds servers that behave as the documented APIs of issuing systems do, with faults to order.
 //
 // Each system is an http.Handler with its own state: [NewCertCentral] makes the one for DigiCert CertCentral, [NewDigiCertOne]
-// the one for the Account Manager of DigiCert ONE. It is written from the vendor's documents alone and shares no code with
-// the providers, so that a mistake made in one is seen by the other. It is never easier to please than the real thing is
-// documented to be.
+// the one for the Account Manager of DigiCert ONE, [NewDataspot] the one for a dataspot. server. They are written from the
+// vendors' documents alone and share no code with the providers, so that a mistake made in one is seen by the other. They are
+// never easier to please than the real thing is documented to be.
 //
 // What the documents do not say is an option with a stated default, or is refused.
 //
