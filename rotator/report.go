@@ -1,6 +1,7 @@
 package rotator
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -331,4 +332,29 @@ func days(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%d days", n)
 	}
+}
+
+// Report says of a journal's keys what they are, with what the configuration in force adds.
+type Report struct {
+	View View
+	// Settings returns what the configuration says of keys of that provider and that policy; nil is nothing.
+	Settings func(provider, policy string) KeySettings
+	Limits   ReportLimits
+}
+
+// Keys calls fn for each key that q selects until it returns an error, which it returns. It holds no more keys at a time
+// than the journal does.
+func (r Report) Keys(ctx context.Context, q KeyQuery, now time.Time, fn func(KeyFacts, Class, []Finding) error) error {
+	known := map[[2]string]KeySettings{}
+	return r.View.ReportKeys(ctx, q, now, func(f KeyFacts) error {
+		names := [2]string{f.Key.Provider, f.Key.Policy}
+		settings, asked := known[names]
+		if !asked && r.Settings != nil {
+			settings = r.Settings(f.Key.Provider, f.Key.Policy)
+			known[names] = settings
+		}
+		f.Settings = settings
+		class, found := Classify(f, now, r.Limits)
+		return fn(f, class, found)
+	})
 }

@@ -57,6 +57,8 @@ type Options struct {
 	Operator Operator
 	// Providers returns the names that are configured now.
 	Providers func() []string
+	// KeySettings returns what the configuration in force says of keys of that provider and that policy; nil is nothing.
+	KeySettings func(provider, policy string) rotator.KeySettings
 	// Metrics is what /metrics shows.
 	Metrics prometheus.Gatherer
 	// Version is the daemon's.

@@ -71,6 +71,7 @@ type App struct {
 
 	perKeyOff atomic.Bool // so that it is said once
 	trouble   journalTrouble
+	scanned   scanned
 }
 
 // BadConfigError is an error of [New] about the configuration file itself: it cannot be read, or holds mistakes.
@@ -92,7 +93,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Retry == (engine.Backoff{}) {
 		o.Retry = DefaultRetry
 	}
-	a := &App{o: o, level: zap.NewAtomicLevel()}
+	a := &App{o: o, level: zap.NewAtomicLevel(), scanned: newScanned()}
 	if a.log, err = a.newLog(c); err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.metrics = metrics.New(metrics.Options{
 		Registry: registry, View: a.store, Operations: a.store, Version: o.Version, Revision: o.Revision,
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: func() []rotator.Freeze { return a.setup.Load().Freezes },
-		PerKey: a.perKey,
+		PerKey: a.perKey, KeySettings: a.keySettings,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)
 	setup, err := a.builder.setup(c)
@@ -156,9 +157,9 @@ func (a *App) openStore(ctx context.Context, c *config.Config, sealer *seal.Seal
 
 func (a *App) observer() engine.Observer {
 	if a.o.Observer == nil {
-		return observers{a.metrics, giveBack{}, &a.trouble}
+		return observers{a.metrics, giveBack{}, &a.trouble, a.scanned}
 	}
-	return observers{a.metrics, giveBack{}, &a.trouble, a.o.Observer}
+	return observers{a.metrics, giveBack{}, &a.trouble, a.scanned, a.o.Observer}
 }
 
 func (a *App) warn(c *config.Config) {
@@ -210,13 +211,15 @@ func (a *App) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { a.server.SetUnready("rotatord is stopping") })()
 	go a.preflight(ctx)
 	go a.probeSinks(ctx)
-	supervised := make(chan struct{})
+	supervised, counted := make(chan struct{}), make(chan struct{})
 	go func() { a.supervise(ctx); close(supervised) }()
+	go func() { a.countFindings(ctx); close(counted) }()
 	a.log.Info("rotatord is running", zap.String("version", a.o.Version), zap.String("listen", a.Addr()),
 		zap.Int("providers", len(a.config.Load().Providers)), zap.Int("policies", len(a.config.Load().Policies)))
 	err := a.engine.Run(ctx)
 	stop(nil)
 	<-supervised
+	<-counted
 	stopWeb() // last, so that the page and the metrics show the stop
 	<-served  //nolint:errcheck // it is closed by then; what it held was taken above
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {

@@ -33,6 +33,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	providers, sinks := unique(m.o.Providers()), unique(m.o.Sinks())
 	m.initialise(providers, sinks)
+	m.findings.collect(ch, providers)
 	m.collectState(ch, providers)
 	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.sinkUp,
 		m.scanDuration, m.requestTime, m.journalErrors, m.configGood, m.configAt, m.build} {

@@ -67,7 +67,9 @@ var (
 	// Said twice, here and as a state of the one above, because a share of keys is asked of that and an alert of this.
 	unmanagedKeys = gauge("unmanaged_keys", "Keys that no policy selects: nobody rotates them.", zeroForConfigured, "provider")
 	orphanKeys    = gauge("orphan_keys", "Keys whose secret nobody has: made, and lost before it could be sealed.", zeroForConfigured, "provider")
-	orphansGone   = counter("orphan_keys_retired_total", "Orphan keys that the daemon revoked.", zeroForConfigured, "provider")
+	keyFindings   = gauge("key_findings", "Keys with something to be said against them, as of the latest scan; a key can have several findings. rotatord report names them.",
+		"absent until the first scan of this process has ended", "provider", "finding")
+	orphansGone = counter("orphan_keys_retired_total", "Orphan keys that the daemon revoked.", zeroForConfigured, "provider")
 
 	rotationsTotal = counter("rotations_total", "Rotations that ended.", zeroForEveryLabel, "provider", "reason", "result")
 	openRotations  = gauge("open_rotations", "Rotations under way, by the stage that they are in.", zeroForEveryLabel, "provider", "stage")
@@ -118,7 +120,7 @@ func Sections() []Section {
 		{"Keys", "The first four exist once for each managed, active key and can be turned off with `metrics.per_key: false`. While a\n" +
 			"credential rotates it has two keys, and the old one's times have passed: ask for the newest with\n" +
 			"`max by (provider, user_id, credential) (rotatord_key_rotation_due_timestamp_seconds)`.",
-			[]Definition{keyExpiration, keyRotationDue, keyRevokeDue, keyLastUsed, keys, unmanagedKeys, orphanKeys, orphansGone}},
+			[]Definition{keyExpiration, keyRotationDue, keyRevokeDue, keyLastUsed, keys, unmanagedKeys, orphanKeys, orphansGone, keyFindings}},
 		{"Rotations", "", []Definition{rotationsTotal, openRotations, stageSince, rotationsBlocked, awaitingApproval, lastProven}},
 		{"Sinks", "", []Definition{sinkDeliveries, sinkUp}},
 		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},

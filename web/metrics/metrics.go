@@ -31,6 +31,8 @@ type Options struct {
 	Providers func() []string
 	Sinks     func() []string
 	Freezes   func() []rotator.Freeze
+	// KeySettings returns what the configuration in force says of keys of that provider and that policy; nil is nothing.
+	KeySettings func(provider, policy string) rotator.KeySettings
 	// PerKey says whether a few series are exported for each key; nil is yes.
 	PerKey func() bool
 	// Version and Revision say what is running.
@@ -47,8 +49,9 @@ type Metrics struct {
 	journalErrors                                   prometheus.Counter
 	configGood, configAt, build                     prometheus.Gauge
 
-	counts countsCache
-	proven proven
+	counts   countsCache
+	proven   proven
+	findings findings
 }
 
 // New makes the metrics and registers them. It panics if the registry holds them already. The configuration counts as
@@ -69,6 +72,7 @@ func New(o Options) *Metrics {
 		configAt:      prometheus.NewGauge(prometheus.GaugeOpts{Name: configAt.Name, Help: configAt.Help}),
 		build:         gaugeVec(buildInfo).WithLabelValues(clean(o.Version), clean(o.Revision), runtime.Version()),
 		proven:        proven{at: map[string]time.Time{}},
+		findings:      findings{of: map[string]map[rotator.FindingKind]int{}},
 	}
 	m.build.Set(1)
 	m.ConfigReloaded(nil)

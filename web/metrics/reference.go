@@ -46,6 +46,7 @@ func labels() [][2]string {
 		{"`provider`, `sink`", "the names in the configuration"},
 		{"`user_id`, `credential`, `key_id`, `policy`", "of one key: the provider's id of its service user, the credential's base name, the provider's id of the key, and the policy that selects it"},
 		{"`state`", quoted(keyStates())},
+		{"`finding`", quoted(texts(rotator.Findings()))},
 		{"`stage`", quoted(texts(openStages()))},
 		{"`reason` of `" + rotationsTotal.Name + "`", quoted(texts(rotator.Reasons()))},
 		{"`reason` of `" + rotationsBlocked.Name + "`", quoted(texts(rotator.BlockReasons()))},
