@@ -187,7 +187,7 @@ func TestDigiCertOneBadKeys(t *testing.T) {
 	}
 	r := g.do(t, "nobody's", "GET", "/nothing", "")
 	r.want(t, 401, "invalid_api_key") // a path is not given away to a stranger
-	req := httptest.NewRequest("GET", "/other/api/v1/user/me", nil)
+	req := httptest.NewRequest(http.MethodGet, "/other/api/v1/user/me", nil)
 	answer := httptest.NewRecorder()
 	g.ServeHTTP(answer, req)
 	if answer.Code != 404 {

@@ -3,7 +3,12 @@ package emulator
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -175,6 +180,68 @@ func TestDigiCertOneFleet(t *testing.T) {
 	tokens := g.want(t, 200, "", "GET", fmt.Sprint("/api-access-token?user_id=", list[users-1]["id"]), "").list(t)
 	if len(tokens) != 2 || tokens[1]["end_date"] != "2028-03-31" || tokens[1]["created_at"] != "2027-03-01T12:00:00Z" {
 		t.Errorf("the last one's tokens are %v", tokens)
+	}
+}
+
+// meddler is a client that takes its time over the beginning of a list, in which something happens.
+type meddler struct {
+	*httptest.ResponseRecorder
+	once   sync.Once
+	happen func()
+}
+
+func (m *meddler) Write(p []byte) (int, error) {
+	m.once.Do(m.happen)
+	return m.ResponseRecorder.Write(p)
+}
+
+func TestDigiCertOneAListIsNoSnapshot(t *testing.T) {
+	g := newD1(t, DigiCertOneOptions{})
+	if err := g.AddFleet(2*keysAtOnce, 0, d1Start, ""); err != nil {
+		t.Fatal(err)
+	}
+	user := g.addUser(t, DigiCertOneUser{FriendlyName: "last"})
+	for n := range 2 * keysAtOnce {
+		g.addToken(t, DigiCertOneToken{UserID: user, Name: fmt.Sprint("token ", n)})
+	}
+	tokens := g.Tokens(user)
+	for _, c := range []struct {
+		path, gone string
+		remove     func(id string) error
+	}{
+		{"/api-access-token?user_id=" + user, tokens[len(tokens)-1].ID, g.RemoveToken},
+		{"/user?user_type=service", user, g.RemoveUser},
+	} {
+		req := httptest.NewRequest(http.MethodGet, g.BasePath()+c.path, nil)
+		req.Header.Set("x-api-key", g.ManagerSecret())
+		client := &meddler{ResponseRecorder: httptest.NewRecorder(), happen: func() {
+			if err := c.remove(c.gone); err != nil {
+				t.Error(err)
+			}
+		}}
+		g.ServeHTTP(client, req)
+		list := d1Response{response{client.Code, nil, client.Body.String()}}.list(t)
+		if len(list) < keysAtOnce || slices.ContainsFunc(list, func(o map[string]any) bool { return o["id"] == c.gone }) {
+			t.Errorf("%s lists %d, and what was gone by then", c.path, len(list))
+		}
+	}
+}
+
+func TestDigiCertOneWantsAContentLength(t *testing.T) {
+	g := d1Server(t, newD1(t, DigiCertOneOptions{}))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.host+g.BasePath()+"/user", io.MultiReader(strings.NewReader(d1NewUser())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("x-api-key", g.ManagerSecret())
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := g.via.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusBadRequest || len(g.Users()) != 1 {
+		t.Errorf("a body of unknown length is answered with %d", resp.StatusCode)
 	}
 }
 

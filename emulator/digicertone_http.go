@@ -73,7 +73,7 @@ func (s *DigiCertOne) refuse(w http.ResponseWriter, e *d1Error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.status)
-	_, _ = w.Write(s.errorBody(e))
+	_, _ = w.Write(s.errorBody(e)) //nolint:gosec // JSON, served as JSON
 }
 
 // retryAfter rounds up, so that who waits that long is not too early.
@@ -173,7 +173,11 @@ func (s *DigiCertOne) handle(w http.ResponseWriter, r *http.Request, reads d1Kin
 	}
 }
 
+// read decodes a request's body. The documents want a Content-Length with it.
 func (s *DigiCertOne) read(r *http.Request, kind d1Kind) (d1Object, *d1Error) {
+	if r.ContentLength < 0 {
+		return nil, d1BadRequest("The Content-Length is missing.")
+	}
 	var body d1Object
 	if refusal := readJSON(r, &body); refusal != nil {
 		return nil, d1BadRequest("%s", refusal.message)

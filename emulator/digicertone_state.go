@@ -113,8 +113,8 @@ func d1ID(prefix string, id int) string { return fmt.Sprintf("%s%012x", prefix, 
 // d1Index is the inverse of d1ID, for ids up to last; 0 for what is no such id.
 func d1Index(prefix, id string, last int) int {
 	digits, ok := strings.CutPrefix(id, prefix)
-	n, err := strconv.ParseUint(digits, 16, 32)
-	if !ok || err != nil || n > uint64(last) || d1ID(prefix, int(n)) != id {
+	n, err := strconv.ParseInt(digits, 16, 32)
+	if !ok || err != nil || n > int64(last) || d1ID(prefix, int(n)) != id {
 		return 0
 	}
 	return int(n)

@@ -127,6 +127,7 @@ func TestDigiCertOneEndDatesAreExtendedOnlyBeforeTheyAreReached(t *testing.T) {
 		{"removed", "2028-02-29", `null`, false, true, nil},
 		{"left out of the full object", "2028-02-29", ``, false, true, nil},
 		{"brought forward", "2028-03-31", `"2028-03-30"`, false, false, "2028-03-31"},
+		{"moved to no day", "2028-03-31", `"2028-02-30"`, false, false, "2028-03-31"},
 		{"set where there was none", "", `"2028-03-31"`, false, false, nil},
 		{"extended too late", "2028-02-29", `"2028-03-31"`, true, false, "2028-02-29"},
 		{"removed too late", "2028-02-29", `null`, true, false, "2028-02-29"},
