@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -76,11 +77,15 @@ type supplyInput struct {
 	KeyID      string    `query:"key_id" maxLength:"200" doc:"The provider's id of the key, where it has one and it is known."`
 	Expires    time.Time `query:"expires" doc:"When the key ends; needed where the provider cannot be asked."`
 	Actor      string    `query:"actor" maxLength:"100" doc:"Who supplies it, where nobody is authenticated."`
+	Type       string    `header:"Content-Type" hidden:"true"`
 	RawBody    []byte    `contentType:"text/plain"`
 }
 
 func (s *Server) supply(ctx context.Context, in *supplyInput) (*answer[Rotation], error) {
 	defer clear(in.RawBody)
+	if kind, _, err := mime.ParseMediaType(in.Type); err != nil || kind != "text/plain" {
+		return nil, problem(http.StatusUnsupportedMediaType, "the body must be the key and nothing else, sent as text/plain")
+	}
 	c, err := s.exactlyOne(ctx, Selection{Provider: in.Provider, User: in.User, Credential: in.Credential})
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func TestEveryBlockHasAdvice(t *testing.T) {
 			t.Errorf("nobody says what to do about %s", b)
 		}
 	}
-	own := []string{reasonBreaker, reasonScanFailed, reasonJournal}
+	own := []string{reasonBreaker, reasonScanFailed, reasonJournal, rotator.ComplaintTrouble, rotator.ComplaintDrift}
 	for _, own := range own {
 		if advice[own] == "" {
 			t.Errorf("nobody says what to do about %s", own)

@@ -74,6 +74,21 @@ func (o *operator) Approve(_ context.Context, provider, actor string, within tim
 
 func (o *operator) ScanNow() { o.note("scan") }
 
+func (o *operator) Supply(_ context.Context, c rotator.CredentialID, s rotator.Supplied, actor string) (rotator.Rotation, error) {
+	o.note("supply", c.String(), string(s.Secret.Reveal()), s.KeyID, s.Expires.Format(time.DateOnly), actor)
+	return rotator.Rotation{ID: "r-" + c.Base, CredentialID: c, Stage: rotator.StageMinted, Reason: rotator.ReasonManual}, o.fails[c.Base]
+}
+
+func (o *operator) Removed(_ context.Context, c rotator.CredentialID, actor string) (rotator.Rotation, error) {
+	o.note("removed", c.String(), actor)
+	return rotator.Rotation{ID: "r-" + c.Base, CredentialID: c, Stage: rotator.StageRevoking, Reason: rotator.ReasonManual}, o.fails[c.Base]
+}
+
+func (o *operator) Provision(_ context.Context, d rotator.DeclaredUser, actor string) (rotator.Provision, error) {
+	o.note("provision", d.Provider, d.Label, d.Credential, d.Spec.Email, actor)
+	return rotator.Provision{DeclaredUser: d, State: rotator.ProvisionWanted, Actor: actor}, o.fails[d.Credential]
+}
+
 // site is a server under test, on a real listener.
 type site struct {
 	*web.Server

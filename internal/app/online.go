@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -58,4 +59,33 @@ func ping(ctx context.Context, name string, s rotator.Sink) Finding {
 		f.OK, f.Detail = false, err.Error()
 	}
 	return f
+}
+
+// Directory returns the provider of that name as one whose users can be listed and created. Without a name it is the only
+// one there is, whose name is returned.
+func Directory(c *config.Config, name, version string) (string, rotator.Directory, error) {
+	b := newBuilder(version, DefaultRetry, func(string, string, string, time.Duration) {})
+	var able []string
+	for _, p := range c.Providers {
+		if p.Name != name && name != "" {
+			continue
+		}
+		made, err := b.provider(p)
+		if err != nil {
+			return "", nil, fmt.Errorf("provider %s: %w", p.Name, err)
+		}
+		directory, ok := made.(rotator.Directory)
+		switch {
+		case ok && (p.Name == name || len(c.Providers) == 1):
+			return p.Name, directory, nil
+		case ok:
+			able = append(able, p.Name)
+		case name != "":
+			return "", nil, fmt.Errorf("provider %s (%s) has no users that could be listed", p.Name, p.Type)
+		}
+	}
+	if name != "" {
+		return "", nil, fmt.Errorf("there is no provider %q in the configuration", name)
+	}
+	return "", nil, fmt.Errorf("say which provider: %s", strings.Join(able, ", "))
 }

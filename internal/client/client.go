@@ -65,12 +65,17 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		}
 		body = bytes.NewReader(b)
 	}
+	return c.send(ctx, method, path, "application/json", body, out)
+}
+
+// send sends a body of any kind and decodes the answer into out, if any.
+func (c *Client) send(ctx context.Context, method, path, kind string, body io.Reader, out any) error {
 	target := strings.TrimSuffix(c.base.String(), "/") + path
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", kind)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return c.unreachable(err)

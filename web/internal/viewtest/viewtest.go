@@ -20,6 +20,7 @@ type Journal struct {
 	Open      []rotator.Rotation
 	Ended     []rotator.Rotation
 	Entries   []rotator.Entry
+	Declared  []rotator.Provision
 	Providers map[string]rotator.ProviderState
 	// Err, if set, is what every question is answered with.
 	Err error
@@ -99,6 +100,17 @@ func (j *Journal) Rotation(_ context.Context, id string) (rotator.Rotation, erro
 		}
 	}
 	return rotator.Rotation{}, rotator.NewFault("rotation", rotator.Gone, "no rotation has the id %q", id)
+}
+
+// Provisions implements [rotator.Provisions].
+func (j *Journal) Provisions(_ context.Context, provider string) ([]rotator.Provision, error) {
+	var out []rotator.Provision
+	for _, p := range j.Declared {
+		if provider == "" || p.Provider == provider {
+			out = append(out, p)
+		}
+	}
+	return out, j.Err
 }
 
 // ProviderState implements [rotator.Operations].
