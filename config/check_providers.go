@@ -13,11 +13,17 @@ func (c *checker) providers() {
 		path := fmt.Sprintf("providers[%d]", i)
 		things[i] = named{p.Name, path}
 		c.labels(path+".labels", p.Labels)
-		if p.CertCentral != nil {
+		switch {
+		case p.CertCentral != nil:
 			c.certcentral(path, p.CertCentral)
+		case p.Dataspot != nil:
+			c.dataspot(path, p.Dataspot)
+		case p.Manual != nil:
+			c.manual(path, p.Manual)
 		}
 	}
 	c.names(things)
+	c.tenants()
 }
 
 func (c *checker) certcentral(path string, o *CertCentral) {
@@ -27,11 +33,7 @@ func (c *checker) certcentral(path string, o *CertCentral) {
 	if field := path + ".service_users_path"; c.good(field) && !strings.HasPrefix(o.ServiceUsersPath, "/") {
 		c.errorf(field, "write one such as /user/api-only", "is not a path below base_url")
 	}
-	for i, r := range o.Rates {
-		if field := fmt.Sprintf("%s.rates[%d].per", path, i); c.good(field) && r.Per == 0 && c.given(field) {
-			c.errorf(field, "write a span of time such as 3m", "is zero")
-		}
-	}
+	c.rates(path, o.Rates)
 	if c.good(path+".max_keys_per_user", path+".max_keys") && o.MaxKeysPerUser > 0 && o.MaxKeysPerUser < 2 {
 		c.errorf(path+".max_keys_per_user", "write 2 or more, or 0 for no cap", "leaves no room for the new key beside the old one")
 	}

@@ -91,6 +91,10 @@ func (b *builder) provider(p config.Provider) (rotator.Provider, error) {
 	switch {
 	case p.CertCentral != nil:
 		return b.certcentral(p.Name, p.CertCentral)
+	case p.Dataspot != nil:
+		return b.dataspot(p.Name, p.Dataspot)
+	case p.Manual != nil:
+		return b.manual(p.Name, p.Manual)
 	default:
 		return nil, fmt.Errorf("type %q is not known", p.Type)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -34,7 +35,11 @@ func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.M
 	if err != nil {
 		return rotator.Minted{}, err
 	}
-	return p.writeKey(ctx, target, req.Name, p.expiry.after(time.Now(), req.Lifetime))
+	made, err := p.writeKey(ctx, target, req.Name, p.expiry.after(time.Now(), req.Lifetime))
+	if err != nil && rotator.KindOf(err) == rotator.Transient {
+		err = unwritten(err)
+	}
+	return made, err
 }
 
 func (p *Provider) checkMint(op string, req rotator.MintRequest) error {
@@ -67,7 +72,7 @@ type document struct {
 func (p *Provider) target(ctx context.Context, req rotator.MintRequest) (*document, error) {
 	d, err := p.document(ctx, req.UserID)
 	if err != nil {
-		return nil, promised(err)
+		return nil, unwritten(err)
 	}
 	if !d.ServiceUser {
 		return nil, rotator.NewFault("PATCH "+p.at("users", d.ID), rotator.Invalid, "user %q is a person's and not a service user; nothing was written", d.LoginID)
@@ -78,14 +83,14 @@ func (p *Provider) target(ctx context.Context, req rotator.MintRequest) (*docume
 	return d, nil
 }
 
-// promised keeps a read's failure from looking like that of the write that did not follow.
-func promised(err error) error {
-	if fault, ok := errors.AsType[*rotator.Fault](err); ok && fault.Kind == rotator.UnknownOutcome {
-		again := *fault
-		again.Kind = rotator.Transient
-		return &again
+// unwritten is the fault of a write that never left. It is Throttled where it may pass: that promises, as Transient does not for a
+// write, that nothing was done, so nobody has to look for a key that no list shows.
+func unwritten(err error) error {
+	fault, ok := errors.AsType[*rotator.Fault](err)
+	if !ok || fault.Kind != rotator.Transient && fault.Kind != rotator.UnknownOutcome {
+		return err
 	}
-	return err
+	return &rotator.Fault{Op: fault.Op, Kind: rotator.Throttled, RetryAfter: fault.RetryAfter, Err: fmt.Errorf("no key was asked for yet: %w", fault.Err)}
 }
 
 func (p *Provider) document(ctx context.Context, id string) (*document, error) {

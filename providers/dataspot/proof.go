@@ -33,7 +33,7 @@ func (f *proof) enter(ctx context.Context) error {
 	case f.gate <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return rotator.NewFault("prove how keys are written", rotator.Transient, "stopped before anything was sent: %w", ctx.Err())
+		return rotator.NewFault("create key", rotator.Throttled, "stopped before anything was sent: %w", ctx.Err())
 	}
 }
 
@@ -71,8 +71,8 @@ func (p *Provider) prove(ctx context.Context) (throwaway string, err error) {
 // doubt is the fault of a proof that did not come to its end. What is unknown of the throw-away user matters to nobody.
 func (p *Provider) doubt(err error) error {
 	kind := rotator.KindOf(err)
-	if kind == rotator.UnknownOutcome || kind == rotator.Gone {
-		kind = rotator.Transient
+	if kind == rotator.UnknownOutcome || kind == rotator.Transient {
+		kind = rotator.Throttled // no key was asked for that anybody waits for
 	}
 	return &rotator.Fault{Op: "create key", Kind: kind, RetryAfter: rotator.RetryAfterOf(err), Err: fmt.Errorf(
 		"the throw-away user %q could not show what a write of keys does, so nothing was written to any other user: %w", p.options.ThrowawayUser, err)}
@@ -190,6 +190,6 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return rotator.NewFault("prove how keys are written", rotator.Transient, "stopped: %w", ctx.Err())
+		return rotator.NewFault("create key", rotator.Transient, "stopped: %w", ctx.Err())
 	}
 }
