@@ -159,7 +159,7 @@ func TestDataspotDisturbedWrites(t *testing.T) {
 			if c.status == 401 || c.status == 429 || c.status == 502 {
 				var e spotError
 				r.into(t, &e)
-				if e.Method != "PATCH" || e.Message == "" {
+				if e.Method != http.MethodPatch || e.Message == "" {
 					t.Errorf("the body of the status is %s", r.body)
 				}
 			}

@@ -14,7 +14,7 @@ import (
 )
 
 // dsTokenPath is where the front's tokens are issued. A real one stands on a host of its own, so no context path precedes it.
-const dsTokenPath = "/oauth2/token"
+const dsTokenPath = "/oauth2/token" //nolint:gosec // a path, no credential
 
 // DataspotFront is the authentication that stands before a server: a proxy's, which knows nothing of access keys. The zero value
 // lets everything through. With both kinds configured either will do.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +58,7 @@ func addDataspotFlags(cmd *cobra.Command, o *emulator.DataspotOptions) {
 	flags.StringVar(&o.UserType, "user-type", "User", "word for a user in _type; Benutzer is the other known one")
 	flags.DurationVar(&o.NewKeyRefusedFor, "new-key-refused-for", 0, "how long a new key does not authenticate")
 	flags.StringVar(&o.Front.Scope, "front-scope", "", "scope that a client must ask for")
-	flags.DurationVar(&o.Front.TokenLifetime, "front-token-lifetime", 0, "how long a bearer token is good for (default 1h)")
+	flags.DurationVar(&o.Front.TokenLifetime, "front-token-lifetime", time.Hour, "how long a bearer token is good for")
 }
 
 func tellDataspot(cmd *cobra.Command, e *emulator.Dataspot, o emulator.DataspotOptions, root string) {
