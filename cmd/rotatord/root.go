@@ -89,7 +89,7 @@ period and on evidence.`,
 		}
 		return nil
 	}
-	root.AddCommand(runCommand(f), demoCommand(), checkConfigCommand(f), statusCommand(f), rotateCommand(f), holdCommand(f),
+	root.AddCommand(runCommand(f), demoCommand(), checkConfigCommand(f), statusCommand(f), reportCommand(f), rotateCommand(f), holdCommand(f),
 		releaseCommand(f), approveCommand(f), supplyCommand(f), removedCommand(f), usersCommand(f), emulateCommand(), sealCommand(), healthcheckCommand(), versionCommand(f))
 	return root
 }
