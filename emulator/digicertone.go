@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"net/http"
 	"strings"
@@ -35,6 +36,11 @@ type DigiCertOneOptions struct {
 	Fields map[string]string
 	// Words replaces the status words ACTIVE, DISABLED and EXPIRED, of which the documents show the first one only.
 	Words map[string]string
+	// Paths are those of calls that the documents do not spell out.
+	Paths DigiCertOnePaths
+	// SwitchUsersByStatus makes a user's status a field of the full object, as a token's is, and takes away the calls that
+	// enable and disable users.
+	SwitchUsersByStatus bool
 	// PageLimit turns the bare arrays that the documents show into pages of at most so many items, by limit and offset, with
 	// {total, offset, limit, items}, as sibling APIs send them. 0: bare arrays.
 	PageLimit int
@@ -59,6 +65,15 @@ type DigiCertOneOptions struct {
 	NewListedAfter time.Duration
 	// DisabledAcceptedFor is how long a token still authenticates after it or its user was disabled or deleted.
 	DisabledAcceptedFor time.Duration
+}
+
+// DigiCertOnePaths are paths below [DigiCertOneOptions.BasePath], each with {id} for the user's id. All are inferred: the
+// documents tell that users can be edited, deleted, enabled and disabled, and not how.
+type DigiCertOnePaths struct {
+	// UpdateUser is called by PUT, DeleteUser by DELETE. Default "/user/{id}".
+	UpdateUser, DeleteUser string
+	// EnableUser and DisableUser are called by PUT. Default "/user/{id}/enable" and "/user/{id}/disable".
+	EnableUser, DisableUser string
 }
 
 // DigiCertOneErrors chooses an error body.
@@ -93,17 +108,14 @@ const (
 )
 
 func (o DigiCertOneOptions) withDefaults() DigiCertOneOptions {
-	def := func(n *int, value int) {
-		if *n == 0 {
-			*n = value
-		}
-	}
-	def(&o.DuplicateStatus, http.StatusConflict)
-	def(&o.CreatedStatus, http.StatusCreated)
-	def(&o.MaxNameLength, 128)
-	if o.BasePath == "" {
-		o.BasePath = "/account/api/v1"
-	}
+	o.DuplicateStatus = cmp.Or(o.DuplicateStatus, http.StatusConflict)
+	o.CreatedStatus = cmp.Or(o.CreatedStatus, http.StatusCreated)
+	o.MaxNameLength = cmp.Or(o.MaxNameLength, 128)
+	o.BasePath = cmp.Or(o.BasePath, "/account/api/v1")
+	o.Paths.UpdateUser = cmp.Or(o.Paths.UpdateUser, "/user/{id}")
+	o.Paths.DeleteUser = cmp.Or(o.Paths.DeleteUser, "/user/{id}")
+	o.Paths.EnableUser = cmp.Or(o.Paths.EnableUser, "/user/{id}/enable")
+	o.Paths.DisableUser = cmp.Or(o.Paths.DisableUser, "/user/{id}/disable")
 	if o.ManagerSecret == "" {
 		o.ManagerSecret = newSecret()
 	}

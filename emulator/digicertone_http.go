@@ -127,10 +127,12 @@ func (s *DigiCertOne) routes() *http.ServeMux {
 	handle("GET /user", "", s.listUsers)
 	handle("POST /user", d1KindUser, s.createUser)
 	handle("GET /user/{id}", "", s.userInfo)
-	handle("PUT /user/{id}", d1KindUser, s.editUser)
-	handle("DELETE /user/{id}", "", s.deleteUser)
-	handle("PUT /user/{id}/enable", "", s.enableUser)
-	handle("PUT /user/{id}/disable", "", s.disableUser)
+	handle("PUT "+s.options.Paths.UpdateUser, d1KindUser, s.editUser)
+	handle("DELETE "+s.options.Paths.DeleteUser, "", s.deleteUser)
+	if !s.options.SwitchUsersByStatus {
+		handle("PUT "+s.options.Paths.EnableUser, "", s.enableUser)
+		handle("PUT "+s.options.Paths.DisableUser, "", s.disableUser)
+	}
 	notFound := func(d1Call) (d1Answer, *d1Error) { return d1Answer{}, d1NotFound }
 	handle("/", "", notFound)
 	if status := s.options.TokensRefusedWith; status != 0 {

@@ -224,6 +224,47 @@ func TestDigiCertOneDisablingAUserIsReversible(t *testing.T) {
 	g.works(t, secret, false)
 }
 
+func TestDigiCertOneUsersAreSwitchedByStatus(t *testing.T) {
+	g := newD1(t, DigiCertOneOptions{SwitchUsersByStatus: true, Words: map[string]string{"DISABLED": "off"}})
+	user, _, secret := g.add(t, "ci", "")
+	for _, call := range []string{"enable", "disable"} {
+		g.want(t, 404, "resource_not_found", "PUT", "/user/"+user+"/"+call, "")
+	}
+	put := func(want int, status string) {
+		t.Helper()
+		g.want(t, want, "", "PUT", "/user/"+user, d1NewUser("friendly_name", `"ci"`, "end_date", "", "status", status))
+	}
+	put(400, "")
+	put(400, `"DISABLED"`)
+	g.works(t, secret, true)
+	put(200, `"off"`)
+	g.works(t, secret, false)
+	put(200, `"ACTIVE"`)
+	g.works(t, secret, true)
+}
+
+func TestDigiCertOneCallsAtOtherPaths(t *testing.T) {
+	g := newD1(t, DigiCertOneOptions{Paths: DigiCertOnePaths{
+		UpdateUser: "/service-user/{id}", DeleteUser: "/user/{id}/delete", EnableUser: "/user/{id}/on", DisableUser: "/user/{id}/off",
+	}})
+	user, _, secret := g.add(t, "ci", "")
+	body := d1NewUser("friendly_name", `"ci"`, "end_date", "", "email", `"new@example.com"`)
+	for _, call := range []string{"PUT /user/%s", "DELETE /user/%s", "PUT /user/%s/enable", "PUT /user/%s/disable"} {
+		method, path, _ := strings.Cut(fmt.Sprintf(call, user), " ")
+		g.want(t, 404, "resource_not_found", method, path, body)
+	}
+	g.want(t, 200, "", "PUT", "/service-user/"+user, body)
+	if u, _ := g.User(user); u.Email != "new@example.com" {
+		t.Errorf("the user is %+v", u)
+	}
+	g.want(t, 204, "", "PUT", "/user/"+user+"/off", "")
+	g.works(t, secret, false)
+	g.want(t, 204, "", "PUT", "/user/"+user+"/on", "")
+	g.works(t, secret, true)
+	g.want(t, 204, "", "DELETE", "/user/"+user+"/delete", "")
+	g.works(t, secret, false)
+}
+
 func TestDigiCertOnePermissions(t *testing.T) {
 	g := newD1(t, DigiCertOneOptions{})
 	elsewhere := g.AddAccount("Elsewhere")

@@ -202,7 +202,7 @@ func (c d1Call) fixed(values map[string]string) *d1Error {
 	return nil
 }
 
-// disabledRequest reads the status that a token is to have.
+// disabledRequest reads the status that a full object wants.
 func (s *DigiCertOne) disabledRequest(c d1Call) (bool, *d1Error) {
 	status, refusal := c.body.required("status")
 	active, disabled := s.options.word(d1Active), s.options.word(d1Disabled)

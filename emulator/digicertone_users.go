@@ -253,7 +253,11 @@ func (s *DigiCertOne) editUser(c d1Call) (d1Answer, *d1Error) {
 	if u.expired(c.at) {
 		return d1Answer{}, d1BadRequest("The user has expired.")
 	}
-	if refusal = c.fixed(map[string]string{"id": userID(u.id), "user_type": u.kind(), "status": s.options.word(u.status(c.at))}); refusal != nil {
+	if refusal = c.fixed(map[string]string{"id": userID(u.id), "user_type": u.kind()}); refusal != nil {
+		return d1Answer{}, refusal
+	}
+	disabled, refusal := s.userStatusRequest(c, u)
+	if refusal != nil {
 		return d1Answer{}, refusal
 	}
 	changed, refusal := s.userRequest(c, u)
@@ -263,7 +267,16 @@ func (s *DigiCertOne) editUser(c d1Call) (d1Answer, *d1Error) {
 	delete(s.userNames, d1Fold(u.name))
 	s.userNames[d1Fold(changed.name)] = u.id
 	*u = changed
+	u.setDisabled(disabled, c.at)
 	return s.showUser(http.StatusOK, u, c.at), nil
+}
+
+// userStatusRequest reads whether the user is to be disabled. Unless the options want it the status is no way to change that.
+func (s *DigiCertOne) userStatusRequest(c d1Call, u *d1User) (bool, *d1Error) {
+	if s.options.SwitchUsersByStatus {
+		return s.disabledRequest(c)
+	}
+	return u.stopped != 0, c.fixed(map[string]string{"status": s.options.word(u.status(c.at))})
 }
 
 func (s *DigiCertOne) deleteUser(c d1Call) (d1Answer, *d1Error) {
