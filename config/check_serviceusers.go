@@ -52,7 +52,7 @@ func (c *checker) owner(at string, u *ServiceUser) {
 		c.errorf(at+".provider", "make the service user by hand", "provider %q (%s) has no service users that could be made", p.Name, p.Type)
 		return
 	}
-	if !c.covered(u) {
+	if told(u.Declared().Spec) != "" && !c.covered(u) {
 		c.errorf(at, "add it to the match of a policy", "no policy selects its credential, so nobody has said where its first key goes")
 	}
 }
