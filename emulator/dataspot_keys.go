@@ -36,6 +36,9 @@ func (s *Dataspot) keyEntries(u *dsUser, made []dsMade) (entries []dsKeyEntry) {
 	for _, m := range made {
 		values[m.number] = m.value
 	}
+	if s.options.ShowKeys {
+		entries = []dsKeyEntry{} // that there are none is shown as well
+	}
 	now := s.options.Now()
 	for _, k := range s.keysOf(u) {
 		value, isNew := values[k.number]

@@ -343,6 +343,13 @@ func TestDataspotAnswersToAWriteOfKeys(t *testing.T) {
 			}
 		})
 	}
+	for _, show := range []bool{true, false} {
+		g := newSpot(t, DataspotOptions{ShowKeys: show})
+		look := g.manager(t, "GET", "/users/"+g.addUser(t, DataspotUser{LoginID: "ci"}), "")
+		if strings.Contains(look.body, `"accessKeys":[]`) != show || strings.Contains(look.body, "accessKeys") != show {
+			t.Errorf("keys are shown: %v; a user without any is %s", show, look.body)
+		}
+	}
 	g := newSpot(t, DataspotOptions{ValueFromClient: true})
 	user := g.addUser(t, DataspotUser{LoginID: "ci"})
 	twice := `{"name":"%s","dateExpires":"2199-01-02T03:04:05Z","value":"` + own + `"}`

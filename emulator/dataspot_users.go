@@ -21,7 +21,7 @@ type dsUserEntry struct {
 	TenantID    string       `json:"tenantId"`
 	Created     any          `json:"dateCreated"`
 	Modified    any          `json:"dateModified"`
-	AccessKeys  []dsKeyEntry `json:"accessKeys,omitempty"`
+	AccessKeys  []dsKeyEntry `json:"accessKeys,omitzero"`
 }
 
 // userEntry shows a user, with its keys if the options say so, and with those that were made just now.
