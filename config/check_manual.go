@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"text/template"
-
-	"github.com/rotatord/rotatord/sinks/pathtemplate"
 )
 
 func (c *checker) manual(path string, o *Manual) {
@@ -71,7 +69,7 @@ func (c *checker) instructions(path, text string, fields sample) {
 	if !c.good(path) || text == "" {
 		return
 	}
-	parsed, err := template.New("").Funcs(pathtemplate.Functions()).Option("missingkey=error").Parse(text)
+	parsed, err := template.New("").Option("missingkey=error").Parse(text)
 	if err != nil || parsed.Tree == nil {
 		c.errorf(path, "write fields as in {{.KeyName}}", "is not a template: %s", templateMessage(err))
 		return

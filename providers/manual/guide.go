@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
-	"github.com/rotatord/rotatord/sinks/pathtemplate"
 )
 
 // The texts where the configuration has none.
@@ -27,7 +26,7 @@ func instructions(name, text, fallback string) (*template.Template, error) {
 	if strings.TrimSpace(text) == "" {
 		text = fallback
 	}
-	t, err := template.New(name).Funcs(pathtemplate.Functions()).Parse(text)
+	t, err := template.New(name).Parse(text)
 	if err == nil {
 		var fields any = toMake{"user", "key", "2030-01-31", "rotatord supply"}
 		if name == "remove" {

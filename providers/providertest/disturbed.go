@@ -79,7 +79,7 @@ func runDisturbedMint(t *testing.T, start func(*testing.T) Harness) {
 				t.Fatalf("Scan: %v", err)
 			}
 			h.Disturb(t, OpMint, 1, d)
-			_, err := h.Provider.Mint(t.Context(), rotator.MintRequest{UserID: user, Name: "ci-r0001"})
+			_, err := h.Provider.Mint(t.Context(), h.request(user, "ci-r0001"))
 			wantKind(t, "Mint", err, w.kind)
 			noSecret(t, "the error", fmt.Sprint(err), h.Secrets)
 			if got := h.Requests(OpMint); got != 1 {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/rotatord/rotatord/rotator"
 )
@@ -60,32 +61,62 @@ type Harness struct {
 	PageSize int
 	// Secrets are the provider's own credentials.
 	Secrets []string
+	// Anonymous is true where the system does not tell whose a key is, so that a check cannot find out either.
+	Anonymous bool
 }
 
-// Run runs the suite. start makes a harness and registers its end with t.Cleanup.
+// test is one part of the suite and what a provider must be capable of for it.
+type test struct {
+	name  string
+	run   func(*testing.T, Harness)
+	needs func(rotator.Limits) bool
+}
+
+func always(rotator.Limits) bool    { return true }
+func mints(l rotator.Limits) bool   { return !l.Supplied }
+func retires(l rotator.Limits) bool { return !l.RemovedByHand }
+func (h Harness) mints() bool       { return mints(h.Provider.Limits()) }
+func (h Harness) retires() bool     { return retires(h.Provider.Limits()) }
+func (h Harness) lists() bool       { return !h.Provider.Limits().Unlisted }
+
+// request asks for a key that lives for a season, where keys have an expiry.
+func (h Harness) request(userID, name string) rotator.MintRequest {
+	req := rotator.MintRequest{UserID: userID, Name: name}
+	if h.Provider.Limits().Expiry {
+		req.Lifetime = 90 * 24 * time.Hour
+	}
+	return req
+}
+
+// Run runs the parts of the suite that the provider's limits leave to it: where people make or remove keys, Mint or Retire are never
+// called. start makes a harness and registers its end with t.Cleanup.
 func Run(t *testing.T, start func(t *testing.T) Harness) {
 	t.Helper()
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, Harness)
-	}{
-		{"a scan sees everything", testScanComplete},
-		{"a scan of one user sees that user's keys", testScanScope},
-		{"a scan stops with the visitor's own error", testScanVisitor},
-		{"a mint makes one key that works", testMint},
-		{"a mint under a name or for a user that cannot be is invalid", testMintInvalid},
-		{"a check knows good, dead, foreign and impossible secrets", testCheck},
-		{"a retired key is refused and retiring is idempotent", testRetire},
-		{"a cancelled context ends every call", testCancelled},
-		{"calls can be concurrent", testConcurrent},
-		{"nothing printable holds a secret", testFormatted},
+	limits := start(t).Provider.Limits()
+	for _, c := range []test{
+		{"a scan sees everything", testScanComplete, always},
+		{"a scan of one user sees that user's keys", testScanScope, always},
+		{"a scan stops with the visitor's own error", testScanVisitor, always},
+		{"a mint makes one key that works", testMint, mints},
+		{"a mint under a name or for a user that cannot be is invalid", testMintInvalid, mints},
+		{"a check knows good, dead, foreign and impossible secrets", testCheck, always},
+		{"a retired key is refused and retiring is idempotent", testRetire, retires},
+		{"a cancelled context ends every call", testCancelled, always},
+		{"calls can be concurrent", testConcurrent, always},
+		{"nothing printable holds a secret", testFormatted, always},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, start(t)) })
+		if c.needs(limits) {
+			t.Run(c.name, func(t *testing.T) { c.run(t, start(t)) })
+		}
 	}
 	t.Run("a disturbed scan is complete or an error", func(t *testing.T) { runDisturbedScan(t, start) })
-	t.Run("a disturbed mint makes no promise it cannot keep", func(t *testing.T) { runDisturbedMint(t, start) })
+	if mints(limits) {
+		t.Run("a disturbed mint makes no promise it cannot keep", func(t *testing.T) { runDisturbedMint(t, start) })
+	}
 	t.Run("a disturbed check gives up no key", func(t *testing.T) { runDisturbedCheck(t, start) })
-	t.Run("a disturbed retire can be repeated", func(t *testing.T) { runDisturbedRetire(t, start) })
+	if retires(limits) {
+		t.Run("a disturbed retire can be repeated", func(t *testing.T) { runDisturbedRetire(t, start) })
+	}
 }
 
 // inventory is a visitor that keeps everything.
@@ -119,13 +150,16 @@ func (i *inventory) Key(k rotator.Key) error {
 	return nil
 }
 
-// fleet makes n users with one key each.
+// fleet makes n users with one key each, and returns what a scan must see of them.
 func fleet(t *testing.T, h Harness, n int) (users, keys []string) {
 	t.Helper()
 	for range n {
 		u := h.AddUser(t)
 		k, _ := h.AddKey(t, u, "fleet")
-		users, keys = append(users, u), append(keys, k)
+		users = append(users, u)
+		if h.lists() {
+			keys = append(keys, k)
+		}
 	}
 	return users, keys
 }
