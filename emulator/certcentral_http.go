@@ -78,6 +78,8 @@ func (s *CertCentral) routes() *http.ServeMux {
 	handle("GET /user/me", needNothing, s.me)
 	handle("GET /user/{id}", needUsers, s.userInfo)
 	handle("PUT /user/{id}", needUsers, s.editUser)
+	handle("PUT /user/{id}/role", needUsers, s.setRoles)
+	handle("PUT /user/{id}/container-assignments", needUsers, s.assignContainers)
 	if s.options.AllowDeleteUser {
 		handle("DELETE /user/{id}", needUsers, s.deleteUser)
 	}

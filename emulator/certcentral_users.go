@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -91,14 +90,44 @@ func (s *CertCentral) userEntry(u *ccUser) ccUserEntry {
 	return e
 }
 
-// ccUserInfo is what one user's own page says beyond its entry in a list.
+// ccUserInfo is what one user's own page says beyond its entry in a list, of which it leaves out one thing.
 type ccUserInfo struct {
 	ccUserEntry
-	LastLogin     string        `json:"last_login_date,omitempty"`
-	IsCertCentral bool          `json:"is_cert_central"`
-	IsEnterprise  bool          `json:"is_enterprise"`
-	IsSAMLOnly    bool          `json:"is_saml_sso_only"`
-	Visibility    []ccContainer `json:"container_visibility"`
+	LastLogin     string      `json:"last_login_date,omitempty"`
+	IsCertCentral bool        `json:"is_cert_central"`
+	IsEnterprise  bool        `json:"is_enterprise"`
+	IsSAMLOnly    bool        `json:"is_saml_sso_only"`
+	Visibility    []ccVisible `json:"container_visibility"`
+	NoAssignments *struct{}   `json:"container_assignments,omitempty"` // nil: it hides the entry's, which only lists show
+}
+
+// ccVisible is a container that a user sees. Those below the root have a domain and an organization of their own.
+type ccVisible struct {
+	ccContainer
+	Domains       []string  `json:"allowed_domain_names,omitempty"`
+	Organizations []ccNamed `json:"organization_assignments,omitempty"`
+}
+
+func visibleOf(id int64) ccVisible {
+	v := ccVisible{ccContainer: containerOf(id)}
+	if id != ccRootContainer {
+		v.Domains = []string{"division-" + strconv.FormatInt(id, 10) + ".example.com"}
+		v.Organizations = []ccNamed{{ID: id, Name: "Organization " + strconv.FormatInt(id, 10)}}
+	}
+	return v
+}
+
+// visibility is what a user sees: the containers assigned to it, or else its own.
+func (s *CertCentral) visibility(u *ccUser) []ccVisible {
+	assigned := s.profileOf(u).assignments
+	if len(assigned) == 0 {
+		return []ccVisible{visibleOf(u.container)}
+	}
+	list := make([]ccVisible, 0, len(assigned))
+	for _, id := range assigned {
+		list = append(list, visibleOf(id))
+	}
+	return list
 }
 
 // ccLoginLayout is the documented form of last_login_date, unlike that of key dates.
@@ -112,7 +141,7 @@ func (s *CertCentral) writeUser(w http.ResponseWriter, id int64) *ccError {
 		return ccNotFound
 	}
 	p := s.profileOf(u)
-	info := ccUserInfo{ccUserEntry: s.userEntry(u), IsCertCentral: true, IsEnterprise: true, IsSAMLOnly: p.samlOnly, Visibility: []ccContainer{containerOf(u.container)}}
+	info := ccUserInfo{ccUserEntry: s.userEntry(u), IsCertCentral: true, IsEnterprise: true, IsSAMLOnly: p.samlOnly, Visibility: s.visibility(u)}
 	if !p.lastLogin.IsZero() {
 		info.LastLogin = p.lastLogin.UTC().Format(ccLoginLayout)
 	}
@@ -183,151 +212,4 @@ func (s *CertCentral) collect(from int64, page *ccPage, lie view, wanted func(*c
 		page.Total++
 	}
 	return entries
-}
-
-type ccUserRequest struct {
-	Username  string `json:"username"`
-	FirstName string `json:"first_name"`
-	LastName  string `json:"last_name"`
-	Email     string `json:"email"`
-	JobTitle  string `json:"job_title"`
-	Telephone string `json:"telephone"`
-	Container struct {
-		ID int64 `json:"id"`
-	} `json:"container"`
-	AccessRoles []struct {
-		ID int64 `json:"id"`
-	} `json:"access_roles"`
-	Assignments []int64 `json:"container_id_assignments"`
-	SAMLOnly    bool    `json:"is_saml_sso_only"`
-	APIOnly     bool    `json:"is_api_only"`
-	APIName     string  `json:"api_name"`
-	Restricted  int64   `json:"restricted_to_role_id"`
-}
-
-var ccUsername = regexp.MustCompile(`^[a-zA-Z0-9@\-_+.]+$`)
-
-func checkEmail(email string) *ccError {
-	if at := strings.IndexByte(email, '@'); at < 1 || at == len(email)-1 || len(email) > 255 {
-		return ccBadRequest("email must be a valid address of at most 255 characters.")
-	}
-	return nil
-}
-
-// check holds the field rules that the documents state.
-func (q ccUserRequest) check() *ccError {
-	switch {
-	case q.APIOnly && q.APIName == "":
-		return ccBadRequest("api_name is required for a service user.")
-	case q.APIOnly && !knownRestriction(q.Restricted):
-		return ccBadRequest("restricted_to_role_id is not an API access role.")
-	case q.APIOnly:
-		return checkEmail(q.Email)
-	case !ccUsername.MatchString(q.Username):
-		return ccBadRequest("username is required and takes a-z A-Z 0-9 @ - _ + .")
-	case len(q.AccessRoles) == 0 || ccAccessRoles[q.AccessRoles[0].ID] == "":
-		return ccBadRequest("access_roles must name an access role.")
-	}
-	return q.checkProfile()
-}
-
-func (q ccUserRequest) checkProfile() *ccError {
-	switch {
-	case q.FirstName == "" || len(q.FirstName) > 128 || q.LastName == "" || len(q.LastName) > 128:
-		return ccBadRequest("first_name and last_name are required and have at most 128 characters.")
-	case len(q.JobTitle) > 64 || len(q.Telephone) > 64:
-		return ccBadRequest("job_title and telephone have at most 64 characters.")
-	}
-	return checkEmail(q.Email)
-}
-
-func (s *CertCentral) createUser(c ccCaller, w http.ResponseWriter, r *http.Request) *ccError {
-	var q ccUserRequest
-	if refusal := readJSON(r, &q); refusal != nil {
-		return refusal
-	}
-	if refusal := q.check(); refusal != nil {
-		return refusal
-	}
-	if q.APIOnly {
-		return s.createServiceUser(q, w)
-	}
-	s.mu.Lock()
-	if s.taken(q.Username) {
-		s.mu.Unlock()
-		return ccBadRequest("username is taken.")
-	}
-	u := ccUser{container: q.Container.ID, profile: &ccProfile{
-		username: q.Username, first: q.FirstName, last: q.LastName, email: q.Email, jobTitle: q.JobTitle, telephone: q.Telephone,
-		status: ccActive, assignments: q.Assignments, samlOnly: q.SAMLOnly,
-	}}
-	for _, role := range q.AccessRoles {
-		u.profile.roles = append(u.profile.roles, role.ID)
-	}
-	if u.container == 0 {
-		u.container = s.user(c.userID).container // by default a user is made where the caller is
-	}
-	id := s.newUser(u).id
-	s.mu.Unlock()
-	return writeJSON(w, http.StatusCreated, map[string]int64{"id": id})
-}
-
-func (s *CertCentral) taken(username string) bool {
-	for i := range s.users {
-		if !s.users[i].deleted && s.profileOf(&s.users[i]).username == username {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *CertCentral) createServiceUser(q ccUserRequest, w http.ResponseWriter) *ccError {
-	secret := newSecret()
-	s.mu.Lock()
-	u := s.newServiceUser(q.Email)
-	u.profile.assignments = q.Assignments
-	id := u.id
-	s.mint(ccKey{user: id, name: q.APIName, restricted: q.Restricted}, secret)
-	s.mu.Unlock()
-	return writeJSON(w, http.StatusCreated, ccCreated{ID: id, APIKey: secret})
-}
-
-func (s *CertCentral) editUser(_ ccCaller, w http.ResponseWriter, r *http.Request) *ccError {
-	var q ccUserRequest
-	if refusal := readJSON(r, &q); refusal != nil {
-		return refusal
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u := s.user(pathID(r))
-	if u == nil {
-		return ccNotFound
-	}
-	if u.service {
-		// Of a service user the documents allow nothing but the e-mail address to be changed.
-		if refusal := checkEmail(q.Email); refusal != nil {
-			return refusal
-		}
-		p := *s.profileOf(u)
-		p.email = q.Email
-		u.profile = &p
-		return noContent(w)
-	}
-	if refusal := q.checkProfile(); refusal != nil {
-		return refusal
-	}
-	p := u.profile
-	p.first, p.last, p.email, p.jobTitle, p.telephone = q.FirstName, q.LastName, q.Email, q.JobTitle, q.Telephone
-	return noContent(w)
-}
-
-func (s *CertCentral) deleteUser(_ ccCaller, w http.ResponseWriter, r *http.Request) *ccError {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u := s.user(pathID(r))
-	if u == nil {
-		return ccNotFound
-	}
-	u.deleted = true
-	return noContent(w)
 }
