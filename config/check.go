@@ -24,6 +24,7 @@ func (c *checker) check() {
 	c.policies()
 	c.serviceUsers()
 	c.freezes()
+	c.notifications()
 }
 
 // place is the node of the path, or of the nearest thing around it that stands in the file.

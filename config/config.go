@@ -25,6 +25,8 @@ type Config struct {
 	Freezes []Freeze `yaml:"freezes"`
 	// Limits keep one bad thing from becoming many.
 	Limits Limits `yaml:"limits"`
+	// Notifications tells the contacts of credentials what happens to their keys.
+	Notifications *Notifications `yaml:"notifications"`
 
 	// Warnings are what is allowed but probably not meant, in the order of the file.
 	Warnings Problems `yaml:"-"`

@@ -69,7 +69,11 @@ func kind(o option, parent reflect.Type) string {
 		}
 	}
 	if len(o.enum) > 0 {
-		return "`" + strings.Join(o.enum, "`, `") + "`"
+		values := "`" + strings.Join(o.enum, "`, `") + "`"
+		if o.kind.Kind() == reflect.Slice {
+			return "list of: " + values
+		}
+		return values
 	}
 	word := kindOf(o.kind)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/invopop/jsonschema"
@@ -94,8 +95,12 @@ func complete(definition *jsonschema.Schema, t reflect.Type) {
 		if o.fallback != "" {
 			property.Default = typed(o, o.fallback)
 		}
+		chosen := property
+		if o.kind.Kind() == reflect.Slice && len(o.enum) > 0 {
+			chosen = property.Items
+		}
 		for _, value := range o.enum {
-			property.Enum = append(property.Enum, typed(o, value))
+			chosen.Enum = append(chosen.Enum, typed(o, value))
 		}
 	}
 }
@@ -129,7 +134,7 @@ func typed(o option, text string) any {
 	}
 }
 
-// secret describes the three forms of a secret, of which one is wanted.
+// secret describes the three forms of a secret, of which one is wanted, or at most one where it is not required.
 func secret(definition, inline *jsonschema.Schema, o option) {
 	inline.Deprecated, inline.WriteOnly = true, true
 	definition.Properties.Set(o.name+"_file", &jsonschema.Schema{
@@ -141,6 +146,9 @@ func secret(definition, inline *jsonschema.Schema, o option) {
 	var forms []*jsonschema.Schema
 	for _, form := range []string{o.name + "_file", o.name + "_env", o.name} {
 		forms = append(forms, &jsonschema.Schema{Required: []string{form}})
+	}
+	if !o.required {
+		forms = append(forms, &jsonschema.Schema{Not: &jsonschema.Schema{AnyOf: slices.Clone(forms)}})
 	}
 	definition.AllOf = append(definition.AllOf, &jsonschema.Schema{OneOf: forms})
 }

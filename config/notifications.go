@@ -1,0 +1,44 @@
+package config
+
+// Notifications tells the contacts of credentials what happens to their keys. Without this section nobody is told
+// anything.
+type Notifications struct {
+	// Events are what is told.
+	Events []string `yaml:"events" default:"[first_key, replaced, revoked, extended, abandoned, awaiting_supply, awaiting_removal, old_key_in_use]" enum:"first_key,replaced,revoked,extended,abandoned,awaiting_supply,awaiting_removal,old_key_in_use"`
+	// Gather is how long a notice waits for others to the same person, to go out in one message.
+	Gather Duration `yaml:"gather" default:"2m"`
+	// Mail tells by e-mail, at the address that the provider keeps for the service user.
+	Mail *Mail `yaml:"mail"`
+}
+
+// Mail is how e-mail is sent, and to whom.
+type Mail struct {
+	// Server is the host and port of the mail server: 587 is usual for starttls, 465 for implicit.
+	Server string `yaml:"server" required:"true"`
+	// TLS protects the connection: asked for at its beginning (starttls), from its first byte on (implicit), or not at all,
+	// which only a server on this machine may do (none).
+	TLS string `yaml:"tls" default:"starttls" enum:"starttls,implicit,none"`
+	// CAFile holds certificates, in PEM, to trust in place of the system's.
+	CAFile string `yaml:"ca_file"`
+	// Username signs in to the server. Without it nobody signs in.
+	Username string `yaml:"username"`
+	// Password goes with the username.
+	Password SecretRef `yaml:"password"`
+	// From is the address that messages come from, with or without a name in front: "Keys <keys@example.com>".
+	From string `yaml:"from" required:"true"`
+	// ReplyTo is where answers go, if not to the sender.
+	ReplyTo string `yaml:"reply_to"`
+	// CC are addresses that get a copy of everything.
+	CC []string `yaml:"cc"`
+	// SubjectPrefix stands in front of every subject.
+	SubjectPrefix string `yaml:"subject_prefix" default:"[rotatord]"`
+	// Recipients are patterns of the addresses that may be written to, as in "*@example.com": what a provider holds as an
+	// address is text that anybody may have typed.
+	Recipients []string `yaml:"recipients" required:"true"`
+	// Fallback is the address that is told where the contact is missing or may not be written to.
+	Fallback string `yaml:"fallback"`
+	// Questions is a line in every message that says whom to ask.
+	Questions string `yaml:"questions"`
+	// Timeout bounds the sending of one message.
+	Timeout Duration `yaml:"timeout" default:"1m"`
+}
