@@ -40,7 +40,7 @@ type ReportedKey struct {
 	Policy       string            `json:"policy,omitempty" doc:"The policy that selects it; absent if nobody rotates it."`
 	Labels       map[string]string `json:"labels,omitempty" doc:"The provider's and the policy's labels in the configuration: whose it is."`
 	Deadline     time.Time         `json:"deadline,omitzero" doc:"When the key must be gone."`
-	NextRotation time.Time         `json:"next_rotation,omitzero" doc:"When its rotation starts, or should have."`
+	NextRotation time.Time         `json:"next_rotation,omitzero" doc:"When its rotation starts, or should have; absent for a key that is gone."`
 	Hold         *ReportedHold     `json:"hold,omitempty" doc:"The hold that is in force."`
 	Rotating     *ReportedRotation `json:"rotating,omitempty" doc:"The credential's rotation that is under way."`
 	LastRotation *ReportedRotation `json:"last_rotation,omitempty" doc:"The credential's rotation that ended last."`
@@ -309,6 +309,9 @@ func reportedOf(f *rotator.KeyFacts, class rotator.Class, found []rotator.Findin
 	}
 	for _, e := range f.Evidence {
 		out.Evidence = append(out.Evidence, Evidence(e))
+	}
+	if class == rotator.ClassGone {
+		out.NextRotation = time.Time{} // it was due once; nothing follows
 	}
 	if f.Hold != nil {
 		out.Hold = &ReportedHold{By: f.Hold.By, Until: f.Hold.Until, Reason: f.Hold.Reason}
