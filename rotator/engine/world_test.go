@@ -31,6 +31,8 @@ type world struct {
 	t        *testing.T
 	provider *rotatortest.Provider
 	disables bool
+	capable  *rotatortest.Capable   // if set, what the daemon gets in place of provider, which it wraps
+	declared []rotator.DeclaredUser // service users that must exist
 	sinks    map[string]*rotatortest.Sink
 	path     string
 	sealer   *seal.Sealer
@@ -110,7 +112,10 @@ func (w *world) begin(crash *rotatortest.Crash, wrap func(rotator.Store) rotator
 	s.Policies, s.Sinks = w.policies, map[string]rotator.Sink{}
 	var asStore rotator.Store = store
 	var p rotator.Provider = w.provider
-	if w.disables {
+	switch {
+	case w.capable != nil:
+		p = w.capable
+	case w.disables:
 		p = rotatortest.Disabling{Provider: w.provider}
 	}
 	for name, sink := range w.sinks {
@@ -128,16 +133,19 @@ func (w *world) begin(crash *rotatortest.Crash, wrap func(rotator.Store) rotator
 		for name, sink := range w.sinks {
 			s.Sinks[name] = crash.Sink(sink)
 		}
-		if w.disables {
+		switch {
+		case w.capable != nil:
+			p = crash.Capable(w.capable)
+		case w.disables:
 			p = crash.Disabling(rotatortest.Disabling{Provider: w.provider})
-		} else {
+		default:
 			p = crash.Provider(w.provider)
 		}
 	}
 	if wrap != nil {
 		asStore = wrap(asStore)
 	}
-	s.Accounts = []engine.Account{{Name: "cc", Provider: p, MaxKeys: 2}}
+	s.Accounts = []engine.Account{{Name: "cc", Provider: p, MaxKeys: 2, Declared: w.declared}}
 	l.setup = s
 	l.engine = engine.New(engine.Options{Store: asStore, Sealer: w.sealer, Log: log, Drain: time.Second, Look: w.look, Observer: w.observer}, &s)
 	go func() { l.done <- l.engine.Run(ctx) }()

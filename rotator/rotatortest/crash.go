@@ -120,6 +120,52 @@ func (d *crashDisabler) Enable(ctx context.Context, k rotator.Key) error {
 	return aroundErr(d.c, "Enable", func() error { return d.d.Enable(ctx, k) })
 }
 
+// Capable wraps a provider that can do what only some can.
+func (c *Crash) Capable(p *Capable) rotator.Provider { return &crashCapable{crashProvider{p, c}, p} }
+
+type crashCapable struct {
+	crashProvider
+	able *Capable
+}
+
+func (p *crashCapable) Extend(ctx context.Context, k rotator.Key, until time.Time) (time.Time, error) {
+	return around(p.c, "Extend", func() (time.Time, error) { return p.able.Extend(ctx, k, until) })
+}
+
+func (p *crashCapable) Self(ctx context.Context) (userID string, s rotator.Secret, err error) {
+	err = aroundErr(p.c, "Self", func() (err error) {
+		userID, s, err = p.able.Self(ctx)
+		return err
+	})
+	return userID, s, err
+}
+
+func (p *crashCapable) HowToMake(userID, userName, keyName string, until time.Time) string {
+	return p.able.HowToMake(userID, userName, keyName, until)
+}
+
+func (p *crashCapable) HowToRemove(userID, userName string, k rotator.Key) string {
+	return p.able.HowToRemove(userID, userName, k)
+}
+
+func (p *crashCapable) Users(ctx context.Context, q rotator.UserQuery, visit func(rotator.UserDetails) error) error {
+	return p.able.Users(ctx, q, visit)
+}
+
+func (p *crashCapable) ShowUser(ctx context.Context, id string) (rotator.UserDetails, error) {
+	return around(p.c, "ShowUser", func() (rotator.UserDetails, error) { return p.able.ShowUser(ctx, id) })
+}
+
+func (p *crashCapable) CheckUser(s rotator.UserSpec) []string { return p.able.CheckUser(s) }
+
+func (p *crashCapable) CreateUser(ctx context.Context, s rotator.UserSpec) (rotator.CreatedUser, error) {
+	return around(p.c, "CreateUser", func() (rotator.CreatedUser, error) { return p.able.CreateUser(ctx, s) })
+}
+
+func (p *crashCapable) UpdateUser(ctx context.Context, id string, s rotator.UserSpec) error {
+	return aroundErr(p.c, "UpdateUser", func() error { return p.able.UpdateUser(ctx, id, s) })
+}
+
 // Sink wraps a sink.
 func (c *Crash) Sink(s rotator.Sink) rotator.Sink { return &crashSink{s, c} }
 
@@ -158,4 +204,12 @@ func (s *crashStore) SetLook(ctx context.Context, k rotator.TrackedKey, at time.
 
 func (s *crashStore) SaveProviderState(ctx context.Context, st rotator.ProviderState) error {
 	return aroundErr(s.c, "save provider state", func() error { return s.Store.SaveProviderState(ctx, st) })
+}
+
+func (s *crashStore) SaveProvision(ctx context.Context, p rotator.Provision) error {
+	return aroundErr(s.c, "save provision "+string(p.State), func() error { return s.Store.SaveProvision(ctx, p) })
+}
+
+func (s *crashStore) ForgetProvision(ctx context.Context, provider, label string) error {
+	return aroundErr(s.c, "forget provision", func() error { return s.Store.ForgetProvision(ctx, provider, label) })
 }

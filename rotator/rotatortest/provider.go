@@ -28,8 +28,11 @@ type Provider struct {
 	orders   atomic.Pointer[Hook]
 
 	mu        sync.Mutex
+	calls     map[string]int
 	listAfter time.Duration
+	showAfter time.Duration
 	users     []rotator.ServiceUser
+	madeAt    map[string]time.Time // when users were created; those that were there from the start are not in it
 	keys      []*fakeKey
 	nextID    int
 	mints     int
@@ -40,11 +43,19 @@ type fakeKey struct {
 	rotator.Key
 	secret string
 	made   time.Time
+	// told is true for a key that a provider without lists knows of from its configuration.
+	told bool
+}
+
+// live reports whether the provider accepts the key now.
+func (k *fakeKey) live() bool {
+	return k.State == rotator.KeyActive && (k.Expires.IsZero() || k.Expires.After(time.Now()))
 }
 
 // NewProvider returns a provider without users that reports last use and knows no caps.
 func NewProvider() *Provider {
-	return &Provider{Lim: rotator.Limits{ReportsLastUse: true, Propagation: time.Minute}, nextID: 1}
+	return &Provider{Lim: rotator.Limits{ReportsLastUse: true, Propagation: time.Minute}, nextID: 1,
+		calls: map[string]int{}, madeAt: map[string]time.Time{}}
 }
 
 // AddUser adds an active service user.
@@ -59,7 +70,46 @@ func (p *Provider) AddKey(userID, name string, created time.Time) (id, secret st
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := p.add(userID, name, created)
+	k.told = true
 	return k.ID, k.secret
+}
+
+// SetExpiry gives a key an expiry; the zero time takes it away.
+func (p *Provider) SetExpiry(id string, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.keys {
+		if k.ID == id {
+			k.Expires = at
+		}
+	}
+}
+
+// MakeByHand is what a person does in the provider's page: a key, which a provider without lists does not know of.
+func (p *Provider) MakeByHand(userID, name string, expires time.Time) (id, secret string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := p.add(userID, name, time.Now())
+	k.Expires = expires
+	return k.ID, k.secret
+}
+
+// RemoveByHand is what a person does with a key that nobody needs any more. A provider without lists does not notice.
+func (p *Provider) RemoveByHand(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.keys {
+		if k.ID == id {
+			k.State = rotator.KeyRevoked
+		}
+	}
+}
+
+// Calls counts how often a method was called.
+func (p *Provider) Calls(op string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[op]
 }
 
 func (p *Provider) add(userID, name string, created time.Time) *fakeKey {
@@ -80,7 +130,14 @@ func (p *Provider) SetListAfter(d time.Duration) {
 	p.listAfter = d
 }
 
-func (p *Provider) hook(op string, after bool) error { return call(&p.orders, op, after) }
+func (p *Provider) hook(op string, after bool) error {
+	if !after {
+		p.mu.Lock()
+		p.calls[op]++
+		p.mu.Unlock()
+	}
+	return call(&p.orders, op, after)
+}
 
 // call asks the hook that is set, if any.
 func call(orders *atomic.Pointer[Hook], op string, after bool) error {
@@ -121,15 +178,34 @@ func (p *Provider) listed(userID string) ([]rotator.ServiceUser, []rotator.Key) 
 	defer p.mu.Unlock()
 	var keys []rotator.Key
 	for _, k := range p.keys {
-		if (userID == "" || k.UserID == userID) && time.Since(k.made) >= p.listAfter {
-			keys = append(keys, k.Key)
+		if (userID == "" || k.UserID == userID) && p.lists(k) {
+			keys = append(keys, p.asListed(k))
 		}
 	}
 	if userID != "" {
 		return nil, keys
 	}
-	return slices.Clone(p.users), keys
+	return slices.DeleteFunc(slices.Clone(p.users), func(u rotator.ServiceUser) bool { return !p.shows(u.ID) }), keys
 }
+
+func (p *Provider) lists(k *fakeKey) bool {
+	if p.Lim.Unlisted {
+		return k.told
+	}
+	return time.Since(k.made) >= p.listAfter && p.shows(k.UserID)
+}
+
+// asListed is the key as it is listed: a configuration knows nothing of what became of a key.
+func (p *Provider) asListed(k *fakeKey) rotator.Key {
+	listed := k.Key
+	if p.Lim.Unlisted {
+		listed.State = rotator.KeyActive
+	}
+	return listed
+}
+
+// shows reports whether the user is listed yet; the caller holds mu.
+func (p *Provider) shows(userID string) bool { return time.Since(p.madeAt[userID]) >= p.showAfter }
 
 // Mint implements [rotator.Provider].
 func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.Minted, error) {
@@ -168,7 +244,7 @@ func (p *Provider) Use(secret string) (userID string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, k := range p.keys {
-		if k.secret == secret && k.State == rotator.KeyActive && time.Since(k.made) >= p.AcceptAfter {
+		if k.secret == secret && k.live() && time.Since(k.made) >= p.AcceptAfter {
 			k.LastUsed = time.Now()
 			return k.UserID, nil
 		}
@@ -180,7 +256,7 @@ func (p *Provider) Use(secret string) (userID string, err error) {
 func (p *Provider) Accepts(secret string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.keys, func(k *fakeKey) bool { return k.secret == secret && k.State == rotator.KeyActive })
+	return slices.ContainsFunc(p.keys, func(k *fakeKey) bool { return k.secret == secret && k.live() })
 }
 
 // Retire implements [rotator.Provider].
