@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/notify"
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/engine"
 	"github.com/rotatord/rotatord/rotator/journal"
@@ -64,6 +65,8 @@ type App struct {
 	server   *web.Server
 	listener net.Listener
 	builder  *builder
+
+	dispatcher *notify.Dispatcher
 
 	mu     sync.Mutex // one reload at a time
 	config atomic.Pointer[config.Config]
@@ -112,7 +115,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	registry := prometheus.NewRegistry()
 	a.metrics = metrics.New(metrics.Options{
-		Registry: registry, View: a.store, Operations: a.store, Version: o.Version, Revision: o.Revision,
+		Registry: registry, View: a.store, Operations: a.store, Provisions: a.store.Provisions, Version: o.Version, Revision: o.Revision,
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: func() []rotator.Freeze { return a.setup.Load().Freezes },
 		PerKey: a.perKey, KeySettings: a.keySettings,
 	})
@@ -121,8 +124,14 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	route, err := newRoute(c.Notifications)
+	if err != nil {
+		return nil, err
+	}
 	a.config.Store(c)
 	a.setup.Store(setup)
+	a.dispatcher = notify.New(notify.Options{Outbox: a.store, Log: a.log, Counted: a.metrics.NoticesTried, Drain: cmp.Or(o.Drain, defaultDrain)})
+	a.useRoute(ctx, route)
 	a.engine = engine.New(engine.Options{Store: a.store, Sealer: sealer, Log: a.log, Observer: a.observer(),
 		Drain: cmp.Or(o.Drain, defaultDrain)}, setup)
 	return a, a.listen(ctx, c, registry)
@@ -213,12 +222,15 @@ func (a *App) Run(ctx context.Context) error {
 	go a.probeSinks(ctx)
 	supervised, counted := make(chan struct{}), make(chan struct{})
 	go func() { a.supervise(ctx); close(supervised) }()
+	told := make(chan struct{})
+	go func() { a.dispatcher.Run(ctx); close(told) }()
 	go func() { a.countFindings(ctx); close(counted) }()
 	a.log.Info("rotatord is running", zap.String("version", a.o.Version), zap.String("listen", a.Addr()),
 		zap.Int("providers", len(a.config.Load().Providers)), zap.Int("policies", len(a.config.Load().Policies)))
 	err := a.engine.Run(ctx)
 	stop(nil)
 	<-supervised
+	<-told
 	<-counted
 	stopWeb() // last, so that the page and the metrics show the stop
 	<-served  //nolint:errcheck // it is closed by then; what it held was taken above
@@ -251,6 +263,10 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	route, err := newRoute(c.Notifications)
+	if err != nil {
+		return err
+	}
 	old := a.config.Load()
 	if fixed := restartNeeded(old, c); fixed != "" {
 		a.log.Warn("a change in the configuration takes effect at the next start only", zap.String("field", fixed))
@@ -260,6 +276,7 @@ func (a *App) reload(ctx context.Context) error {
 	}
 	a.config.Store(c)
 	a.setup.Store(setup)
+	a.useRoute(ctx, route)
 	a.setLevel(c)
 	a.warn(c)
 	a.log.Info("the configuration was read anew and is in force")

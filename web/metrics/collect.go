@@ -79,6 +79,7 @@ func (m *Metrics) collectState(ch chan<- prometheus.Metric, providers []string) 
 	for _, collect := range []func() error{
 		func() error { return m.collectCounts(ctx, ch, providers, now) },
 		func() error { return m.collectProviders(ctx, ch, providers, now) },
+		func() error { return m.collectServiceUsers(ctx, ch, providers) },
 		func() error { return m.collectProven(ctx, ch, providers) },
 		func() error { return m.collectKeys(ctx, ch) },
 	} {
@@ -182,6 +183,26 @@ func (m *Metrics) collectProviders(ctx context.Context, ch chan<- prometheus.Met
 		send(ch, breakerOpen, truth(s.BreakerOpen), p)
 		send(ch, paused, truth(now.Before(s.PausedUntil)), p)
 		send(ch, awaitingApproval, float64(s.Awaiting), p)
+	}
+	return nil
+}
+
+func (m *Metrics) collectServiceUsers(ctx context.Context, ch chan<- prometheus.Metric, providers []string) error {
+	for _, p := range providers {
+		users, err := m.o.Provisions(ctx, p)
+		if err != nil {
+			return err
+		}
+		count := map[string]int{}
+		for _, u := range users {
+			count[string(u.State)]++
+			if len(u.Drift) > 0 {
+				count[drifted]++
+			}
+		}
+		for _, state := range userStates() {
+			send(ch, serviceUsers, float64(count[state]), p, state)
+		}
 	}
 	return nil
 }

@@ -82,6 +82,9 @@ var (
 		"When a rotation last ended with its old key retired on evidence, in seconds since 1970.",
 		"0 for a configured provider that never had one among the last 1000 rotations that had ended when the daemon started", "provider")
 
+	serviceUsers = gauge("service_users", "Service users that must exist, by what is known of them; drifted ones are present and differ from their declaration.",
+		zeroForEveryLabel, "provider", "state")
+
 	sinkDeliveries = counter("sink_deliveries_total", "Attempts to deliver a key to a sink and to read it back, by how they ended.", "0 for every configured sink and every result", "sink", "result")
 	sinkUp         = gauge("sink_up", "Whether the sink answered when it was last written or read: 1 or 0.", "absent until the daemon has first asked the sink for something", "sink")
 
@@ -122,6 +125,7 @@ func Sections() []Section {
 			"`max by (provider, user_id, credential) (rotatord_key_rotation_due_timestamp_seconds)`.",
 			[]Definition{keyExpiration, keyRotationDue, keyRevokeDue, keyLastUsed, keys, unmanagedKeys, orphanKeys, orphansGone, keyFindings}},
 		{"Rotations", "", []Definition{rotationsTotal, openRotations, stageSince, rotationsBlocked, awaitingApproval, lastProven}},
+		{"Service users", "", []Definition{serviceUsers}},
 		{"Sinks", "", []Definition{sinkDeliveries, sinkUp}},
 		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
 		{"Operators and the calendar", "", []Definition{holdActive, freezeActive}},
@@ -132,6 +136,18 @@ func Sections() []Section {
 
 // keyStates are the states of [rotator.Counts].
 func keyStates() []string { return []string{"managed", "unmanaged", "waiting", "missing", "inactive"} }
+
+// userStates are the states of service users that must exist.
+func userStates() []string {
+	states := []string{drifted}
+	for _, s := range rotator.ProvisionStates() {
+		states = append(states, string(s))
+	}
+	return states
+}
+
+// drifted is the state of a service user that is present and is not what its declaration says.
+const drifted = "drifted"
 
 // openStages are those that a rotation can be found in.
 func openStages() []rotator.Stage {

@@ -9,6 +9,7 @@
 package metrics
 
 import (
+	"context"
 	"runtime"
 	"strings"
 	"sync"
@@ -27,6 +28,8 @@ type Options struct {
 	// View and Operations are read at each scrape; one for counts, the other for the state of providers.
 	View       rotator.View
 	Operations rotator.Operations
+	// Provisions returns the service users that must exist at the provider.
+	Provisions func(ctx context.Context, provider string) ([]rotator.Provision, error)
 	// Providers and Sinks return the names that are configured now, and Freezes the calendar.
 	Providers func() []string
 	Sinks     func() []string

@@ -35,6 +35,10 @@ func busy() *viewtest.Journal {
 			Provider: "cc", Base: "ci", Policy: "ci", Due: noon.Add(time.Hour), Deadline: noon.Add(2 * time.Hour),
 			Key: rotator.Key{ID: "17", UserID: "u1", Name: "ci-r0002", Expires: noon.Add(3 * time.Hour), LastUsed: noon},
 		}},
+		Declared: []rotator.Provision{
+			{DeclaredUser: rotator.DeclaredUser{Provider: "cc"}, State: rotator.ProvisionPresent, Drift: []rotator.Difference{{}}},
+			{DeclaredUser: rotator.DeclaredUser{Provider: "cc"}, State: rotator.ProvisionVanished},
+		},
 		Providers: map[string]rotator.ProviderState{"cc": {LastScan: noon, Keys: 12, Awaiting: 9, BreakerOpen: true, PausedUntil: time.Now().Add(time.Hour)}},
 	}
 }
@@ -47,7 +51,7 @@ type fixture struct {
 
 func setUp(j *viewtest.Journal, change func(*metrics.Options)) fixture {
 	o := metrics.Options{
-		Registry: prometheus.NewRegistry(), View: j, Operations: j,
+		Registry: prometheus.NewRegistry(), View: j, Operations: j, Provisions: j.Provisions,
 		Providers: func() []string { return []string{"cc"} },
 		Sinks:     func() []string { return []string{"vault"} },
 		Freezes:   func() []rotator.Freeze { return nil },
@@ -134,6 +138,9 @@ func TestStateComesFromTheJournal(t *testing.T) {
 		{"rotations_blocked", labels{"provider": "cc", "reason": "old_key_in_use"}, 2},
 		{"rotations_blocked", labels{"provider": "cc", "reason": "sink_conflict"}, 0},
 		{"awaiting_approval", cc, 9},
+		{"service_users", labels{"provider": "cc", "state": "present"}, 1},
+		{"service_users", labels{"provider": "cc", "state": "drifted"}, 1},
+		{"service_users", labels{"provider": "cc", "state": "failed"}, 0},
 		{"provider_up", cc, 0},
 		{"breaker_open", cc, 1},
 		{"provider_paused", cc, 1},
