@@ -74,7 +74,7 @@ func TestThrottledReadsWaitAsLongAsTheyAreAskedTo(t *testing.T) {
 					t.Fatal(err)
 				}
 				started := time.Now()
-				_, err := p.Me(t.Context())
+				_, err := p.ShowUser(t.Context(), "me")
 				if (err == nil) != (c.kind == "") || (err != nil && rotator.KindOf(err) != c.kind) {
 					t.Errorf("got %v, want kind %q", err, c.kind)
 				}
@@ -101,7 +101,7 @@ func TestASlowVisitorIsNotASlowService(t *testing.T) {
 func TestACallThatWouldWaitBeyondItsDeadlineIsThrottled(t *testing.T) {
 	o := certcentral.Options{Rates: []certcentral.Rate{{Requests: 1, Per: time.Hour}}}
 	onFakeClock(t, emulator.CertCentralOptions{}, o, func(t *testing.T, a *emulator.CertCentral, p *certcentral.Provider) {
-		if _, err := p.Me(t.Context()); err != nil {
+		if _, err := p.ShowUser(t.Context(), "me"); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

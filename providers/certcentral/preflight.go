@@ -37,22 +37,22 @@ func (p *Provider) Preflight(ctx context.Context) ([]string, error) {
 }
 
 func (p *Provider) lookAtManager(ctx context.Context) ([]string, error) {
-	me, err := p.Me(ctx)
+	me, err := p.oneUser(ctx, "me")
 	if err != nil {
 		return nil, err
 	}
 	var problems []string
 	if !slices.ContainsFunc(me.AccessRoles, func(r Role) bool { return r.ID == administrator }) {
-		problems = append(problems, fmt.Sprintf("The manager key belongs to user %s (%s), who is not an administrator, so the keys of other users are out of its reach.", me.ID, me.Username))
+		problems = append(problems, fmt.Sprintf("The manager key belongs to user %d (%s), who is not an administrator, so the keys of other users are out of its reach.", me.ID, me.Username))
 	}
 	return append(problems, p.lookAtManagersKeys(ctx, me)...), nil
 }
 
 // lookAtManagersKeys finds the manager key's own restriction, which the service tells only by key id: if every active key of
 // its user is restricted, so is this one.
-func (p *Provider) lookAtManagersKeys(ctx context.Context, me User) []string {
+func (p *Provider) lookAtManagersKeys(ctx context.Context, me *wireFullUser) []string {
 	active, restricted := 0, 0
-	c := rest.Call{Name: "list_keys", Method: http.MethodGet, Path: "/key", Query: url.Values{"user_id": {me.ID}}, Limit: maxUserPage, Stream: true}
+	c := rest.Call{Name: "list_keys", Method: http.MethodGet, Path: "/key", Query: url.Values{"user_id": {text(me.ID)}}, Limit: maxUserPage, Stream: true}
 	err := rest.ReadList(ctx, p.client, c, &rest.List[wireRestriction]{Name: "api_keys", Visit: func(k *wireRestriction) error {
 		if k.Status == "active" {
 			active++

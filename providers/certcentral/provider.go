@@ -79,7 +79,8 @@ type Options struct {
 	Observe func(operation, code string, d time.Duration)
 }
 
-// Provider is one CertCentral account. It implements [rotator.Provider] and [rotator.Preflighter].
+// Provider is one CertCentral account. It implements [rotator.Provider], [rotator.Preflighter],
+// [rotator.Directory] and [rotator.SelfAware].
 type Provider struct {
 	client    *rest.Client
 	options   Options
@@ -90,6 +91,8 @@ type Provider struct {
 var (
 	_ rotator.Provider    = (*Provider)(nil)
 	_ rotator.Preflighter = (*Provider)(nil)
+	_ rotator.Directory   = (*Provider)(nil)
+	_ rotator.SelfAware   = (*Provider)(nil)
 )
 
 // New returns a provider, or an error that names every option that makes no sense. It makes no call and does not read

@@ -113,15 +113,15 @@ func TestAManagerKeyThatDiesAmidAReadIsReplacedInIt(t *testing.T) {
 	var file atomic.Pointer[string]
 	file.Store(new(a.ManagerSecret()))
 	p := a.provider(t, certcentral.Options{Key: func() (rotator.Secret, error) { return rotator.SecretString(*file.Load()), nil }})
-	if _, err := p.Me(t.Context()); err != nil {
+	if _, err := p.ShowUser(t.Context(), "me"); err != nil {
 		t.Fatal(err)
 	}
 	file.Store(new(string(next.Reveal())))
 	if err := a.SetKeyStatus(manager.ID, "revoked"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Me(t.Context()); err != nil {
-		t.Errorf("Me: %v", err)
+	if _, err := p.ShowUser(t.Context(), "me"); err != nil {
+		t.Errorf("ShowUser(me): %v", err)
 	}
 }
 
@@ -188,27 +188,23 @@ func TestUserCalls(t *testing.T) {
 	login := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
 	a.Login(service, login)
 	p := a.provider(t, certcentral.Options{PageSize: 1})
-	got, err := p.GetUser(t.Context(), str(service))
-	if err != nil || got.Email != "ci@example.com" || !got.LastLogin.Equal(login) || got.Container.ID != 5 || len(got.AccessRoles) != 1 {
-		t.Errorf("GetUser = %+v, %v", got, err)
+	got, err := p.ShowUser(t.Context(), str(service))
+	if err != nil || got.Email != "ci@example.com" || !got.LastLogin.Equal(login) || got.Kind != rotator.ServiceKind || valueOf(got, "container") != "5" || valueOf(got, "roles") != "5" {
+		t.Errorf("ShowUser = %+v, %v", got, err)
 	}
-	me, err := p.Me(t.Context())
-	if err != nil || me.ID != str(a.Keys(0)[0].UserID) {
-		t.Errorf("Me = %+v, %v", me, err)
+	admin := str(a.Keys(0)[0].UserID)
+	me, err := p.ShowUser(t.Context(), "me")
+	if err != nil || me.ID != admin || me.Kind != rotator.StandardKind {
+		t.Errorf("ShowUser(me) = %+v, %v", me, err)
 	}
-	for all, want := range map[bool]int{false: 1, true: 2} {
-		var ids []string
-		err := p.ListUsers(t.Context(), all, func(u certcentral.User) error {
-			ids = append(ids, u.ID)
-			return nil
-		})
-		if err != nil || len(ids) != want {
-			t.Errorf("ListUsers(all=%v) = %v, %v; want %d users", all, ids, err, want)
-		}
+	id, secret, err := p.Self(t.Context())
+	if err != nil || id != admin || string(secret.Reveal()) != a.ManagerSecret() {
+		t.Errorf("Self = %s, %v; the secret is the manager key: %v", id, err, string(secret.Reveal()) == a.ManagerSecret())
 	}
-	_, err = p.GetUser(t.Context(), "99")
+	secret.Wipe()
+	_, err = p.ShowUser(t.Context(), "99") // works only if the wiped secret was a copy
 	mustKind(t, err, rotator.Gone)
-	_, err = p.GetUser(t.Context(), "me/../key")
+	_, err = p.ShowUser(t.Context(), "me/../key")
 	mustKind(t, err, rotator.Invalid)
 	if roles, err := p.APIRoles(t.Context()); err != nil || !slices.ContainsFunc(roles, func(r certcentral.Role) bool { return r.ID == 102 }) {
 		t.Errorf("APIRoles = %v, %v", roles, err)
@@ -303,7 +299,7 @@ func TestASilentServiceIsNotWaitedForForever(t *testing.T) {
 	if got := len(a.Keys(user)); got != 1 {
 		t.Errorf("the system has %d keys, want the one whose answer never came", got)
 	}
-	_, err := p.Me(t.Context())
+	_, err := p.ShowUser(t.Context(), "me")
 	mustKind(t, err, rotator.Transient)
 	err = p.Scan(t.Context(), rotator.Scope{}, newSeen())
 	mustKind(t, err, rotator.Transient)
@@ -421,7 +417,7 @@ func TestNothingIsQuotedOfACreateThatMayHaveHappened(t *testing.T) {
 func TestAnAnswerWithoutEndIsCutOff(t *testing.T) {
 	a := newAccount(t, emulator.CertCentralOptions{})
 	a.order(t, emulator.Fault{Effect: emulator.Effect{Kind: emulator.EffectGarbage, Body: `{"id":1,"x":"` + strings.Repeat("x", 2<<20) + `"}`}})
-	_, err := a.provider(t, certcentral.Options{}).Me(t.Context())
+	_, err := a.provider(t, certcentral.Options{}).ShowUser(t.Context(), "me")
 	mustKind(t, err, rotator.Invalid)
 }
 

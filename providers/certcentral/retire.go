@@ -2,7 +2,6 @@ package certcentral
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/rotatord/rotatord/providers/internal/rest"
@@ -13,18 +12,11 @@ import (
 // A key that it does not know (any more) counts as gone, but only if the service itself says so: not on a 404 from
 // something else at a mistyped address.
 func (p *Provider) Retire(ctx context.Context, key rotator.Key) error {
-	c := rest.Call{Name: "set_key_status", Method: http.MethodPut, Path: "/key/" + key.ID + "/status"}
 	if _, ok := number(key.ID); !ok {
 		return rotator.NewFault("PUT /key/status", rotator.Invalid, "%q is not the id of a CertCentral key", key.ID)
 	}
-	body, err := json.Marshal(wireStatus{Status: "revoked"})
-	if err != nil {
-		return rotator.NewFault(c.Op(), rotator.Invalid, "the request cannot be written: %w", err)
-	}
-	c.Body = body
-	ans, err := p.client.Write(ctx, c)
+	err := p.put(ctx, "set_key_status", "/key/"+key.ID+"/status", wireStatus{Status: "revoked"})
 	if err == nil {
-		_ = ans.Body.Close() // 204: there is nothing in it
 		return nil
 	}
 	switch rotator.KindOf(err) {

@@ -35,24 +35,16 @@ func (p *Provider) Scan(ctx context.Context, scope rotator.Scope, v rotator.Visi
 
 func (p *Provider) scanUsers(ctx context.Context, v rotator.Visitor) error {
 	visit := func(u *wireUser) error { return v.User(u.serviceUser()) }
+	scope := p.everyone()
 	if !p.options.AllUsers {
-		return pageServiceUsers(ctx, p, visit)
+		return pageServiceUsers(ctx, p, scope, visit)
 	}
-	// Whether the list of all users has the service users in it is not documented.
-	seen := map[int64]struct{}{}
-	err := pageServiceUsers(ctx, p, func(u *wireUser) error {
-		seen[u.ID] = struct{}{}
-		return visit(u)
-	})
-	if err != nil {
-		return err
-	}
-	return pageUsers(ctx, p, "list_users", "/user", func(u *wireUser) error {
-		if _, ok := seen[u.ID]; ok {
-			return nil
-		}
-		return visit(u)
-	})
+	return pageAllUsers(ctx, p, scope, visit, visit)
+}
+
+// everyone is the list of all users that the configuration wants to see.
+func (p *Provider) everyone() listing {
+	return listing{container: p.options.ContainerID, limit: p.options.PageSize}
 }
 
 func (p *Provider) scanKeys(ctx context.Context, query url.Values, v rotator.Visitor) error {
@@ -73,30 +65,59 @@ type listed[T any] interface {
 	id() int64
 }
 
+// listing says which part of a list of users is wanted.
+type listing struct {
+	name, path string
+	container  int // 0 for all
+	offset     int // of the first user
+	limit      int // users per page
+}
+
 // pageServiceUsers is pageUsers for service users, wherever this server lists them.
-func pageServiceUsers[T any, U listed[T]](ctx context.Context, p *Provider, visit func(*T) error) error {
-	path := *p.usersPath.Load()
-	err := pageUsers[T, U](ctx, p, "list_service_users", path, visit)
-	if !errors.Is(err, rest.ErrNotFound) || p.options.ServiceUsersPath != "" || path == fallbackServiceUsersPath {
+func pageServiceUsers[T any, U listed[T]](ctx context.Context, p *Provider, l listing, visit func(*T) error) error {
+	l.name, l.path = "list_service_users", *p.usersPath.Load()
+	err := pageUsers[T, U](ctx, p, l, visit)
+	if !errors.Is(err, rest.ErrNotFound) || p.options.ServiceUsersPath != "" || l.path == fallbackServiceUsersPath {
 		return err
 	}
-	fallback := fallbackServiceUsersPath
-	if err := pageUsers[T, U](ctx, p, "list_service_users", fallback, visit); err != nil {
-		return fmt.Errorf("service users are at neither %s nor %s: %w", path, fallback, err)
+	first, fallback := l.path, fallbackServiceUsersPath
+	l.path = fallback
+	if err := pageUsers[T, U](ctx, p, l, visit); err != nil {
+		return fmt.Errorf("service users are at neither %s nor %s: %w", first, fallback, err)
 	}
 	p.usersPath.Store(&fallback)
 	return nil
 }
 
+// pageAllUsers visits service users first, and then the others, each once. Whether the list of all users has the service
+// users in it is not documented, and its entries do not tell them apart.
+func pageAllUsers[T any, U listed[T]](ctx context.Context, p *Provider, l listing, service, other func(*T) error) error {
+	seen := map[int64]struct{}{}
+	err := pageServiceUsers[T, U](ctx, p, l, func(u *T) error {
+		seen[U(u).id()] = struct{}{}
+		return service(u)
+	})
+	if err != nil {
+		return err
+	}
+	l.name, l.path = "list_users", "/user"
+	return pageUsers[T, U](ctx, p, l, func(u *T) error {
+		if _, ok := seen[U(u).id()]; ok {
+			return nil
+		}
+		return other(u)
+	})
+}
+
 // pageUsers visits every user of a list, page by page, in the list's order. A list that changes while it is read is an
 // error, as far as it can be told: a total that is not that of the page before, or fewer users than it says.
-func pageUsers[T any, U listed[T]](ctx context.Context, p *Provider, name, path string, visit func(*T) error) error {
-	pg := pager{limit: p.options.PageSize, total: -1, firstID: -1}
+func pageUsers[T any, U listed[T]](ctx context.Context, p *Provider, l listing, visit func(*T) error) error {
+	pg := pager{offset: l.offset, limit: l.limit, total: -1, firstID: -1}
 	for {
-		c := rest.Call{Name: name, Method: http.MethodGet, Path: path, Query: pg.query(p.options.ContainerID), Limit: maxUserPage, Stream: true}
+		c := rest.Call{Name: l.name, Method: http.MethodGet, Path: l.path, Query: pg.query(l.container), Limit: maxUserPage, Stream: true}
 		first := int64(-1)
 		var page wirePage
-		l := userList(&page, func(u *T) error {
+		users := userList(&page, func(u *T) error {
 			id := U(u).id()
 			if id == 0 {
 				return rotator.NewFault(c.Op(), rotator.Invalid, "%w: a user without an id", rest.ErrShape)
@@ -106,10 +127,10 @@ func pageUsers[T any, U listed[T]](ctx context.Context, p *Provider, name, path 
 			}
 			return visit(u)
 		})
-		if err := rest.ReadList(ctx, p.client, c, l); err != nil {
+		if err := rest.ReadList(ctx, p.client, c, users); err != nil {
 			return err
 		}
-		done, err := pg.turn(page, l.Seen, first)
+		done, err := pg.turn(page, users.Seen, first)
 		if err != nil {
 			return &rotator.Fault{Op: c.Op(), Kind: rotator.Transient, Err: err}
 		}
@@ -152,10 +173,10 @@ func (g *pager) turn(page wirePage, n int, firstID int64) (done bool, err error)
 	g.total, g.firstID = page.Total, firstID
 	g.offset += n
 	switch {
-	case g.offset > page.Total:
+	case g.offset > page.Total && n > 0: // without entries, somebody began beyond the end
 		return false, fmt.Errorf("the list says that it has %d entries and shows %d", page.Total, g.offset)
 	case g.offset < page.Total && n == 0:
 		return false, fmt.Errorf("the list is truncated: it says that it has %d entries and ends after %d", page.Total, g.offset)
 	}
-	return g.offset == page.Total, nil
+	return g.offset >= page.Total, nil
 }

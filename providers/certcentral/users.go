@@ -2,8 +2,9 @@ package certcentral
 
 import (
 	"context"
+	"errors"
+	"math"
 	"net/http"
-	"time"
 
 	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
@@ -15,86 +16,120 @@ type Role struct {
 	Name string `json:"name"`
 }
 
-// Container is a division of the account.
-type Container struct {
-	ID   int    `json:"id"`
-	Name string `json:"name"`
-}
-
-// User is a user of the account as the service describes it.
-type User struct {
-	ID        string
-	Username  string
-	FirstName string
-	LastName  string
-	Email     string
-	JobTitle  string
-	Telephone string
-	// Status is the service's word; "active" is the only one that is documented.
-	Status      string
-	AccountID   int64
-	Container   Container
-	AccessRoles []Role
-	// LastLogin is told of single users only; zero if it is not, or if the user never signed in.
-	LastLogin time.Time
-}
-
-// wireFullUser is a user with all that is shown to people.
-type wireFullUser struct {
-	wireUser
-	FirstName   string    `json:"first_name"`
-	LastName    string    `json:"last_name"`
-	JobTitle    string    `json:"job_title"`
-	Telephone   string    `json:"telephone"`
-	AccountID   int64     `json:"account_id"`
-	Container   Container `json:"container"`
-	AccessRoles []Role    `json:"access_roles"`
-	LastLogin   string    `json:"last_login_date"`
-}
-
-// user leaves out a date of sign-in that cannot be read: nothing is decided by it.
-func (u *wireFullUser) user() User {
-	login, err := parseDate(u.LastLogin)
+// Users implements [rotator.Directory]. Service users come first, then the others. An empty container in q leaves it to
+// [Options.ContainerID]. An error of visit ends it and is returned as it is.
+func (p *Provider) Users(ctx context.Context, q rotator.UserQuery, visit func(rotator.UserDetails) error) error {
+	l, err := p.listing(q)
 	if err != nil {
-		login = time.Time{}
+		return err
 	}
-	return User{
-		ID: text(u.ID), Username: u.Username, FirstName: u.FirstName, LastName: u.LastName, Email: u.Email, JobTitle: u.JobTitle,
-		Telephone: u.Telephone, Status: u.Status, AccountID: u.AccountID, Container: u.Container, AccessRoles: u.AccessRoles, LastLogin: login,
+	w := &window{skip: q.Offset, left: q.Limit, bounded: q.Limit > 0, visit: visit}
+	service := func(u *wireFullUser) error { return w.take(u.details(rotator.ServiceKind)) }
+	other := func(u *wireFullUser) error { return w.take(u.details(rotator.StandardKind)) }
+	switch q.Kind {
+	case rotator.ServiceKind:
+		// One list, so the service can skip what is to be skipped.
+		l.offset, w.skip = q.Offset, 0
+		err = pageServiceUsers(ctx, p, l, service)
+	case rotator.StandardKind:
+		err = pageAllUsers(ctx, p, l, func(*wireFullUser) error { return nil }, other)
+	default:
+		err = pageAllUsers(ctx, p, l, service, other)
 	}
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
 }
 
-// ListUsers calls visit for each service user, or for each user of any kind if all is set, page by page. An error of visit
-// ends it and is returned as it is. [Options.ContainerID] applies.
-func (p *Provider) ListUsers(ctx context.Context, all bool, visit func(User) error) error {
-	each := func(u *wireFullUser) error { return visit(u.user()) }
-	if all {
-		return pageUsers(ctx, p, "list_users", "/user", each)
+// listing checks a query.
+func (p *Provider) listing(q rotator.UserQuery) (listing, error) {
+	l := p.everyone()
+	switch q.Kind {
+	case "", rotator.ServiceKind, rotator.StandardKind:
+	default:
+		return l, rotator.NewFault("GET /user", rotator.Invalid, "there are no users of the kind %q, only service and standard", q.Kind)
 	}
-	return pageServiceUsers(ctx, p, each)
+	if q.Offset < 0 || q.Limit < 0 {
+		return l, rotator.NewFault("GET /user", rotator.Invalid, "offset and limit must not be negative")
+	}
+	if q.Container != "" {
+		id, ok := number(q.Container)
+		if !ok || id > math.MaxInt32 {
+			return l, rotator.NewFault("GET /user", rotator.Invalid, "%q is not the id of a CertCentral container (division), which is a number", q.Container)
+		}
+		l.container = int(id)
+	}
+	if q.Limit > 0 && q.Kind == rotator.ServiceKind {
+		l.limit = min(l.limit, q.Limit)
+	}
+	return l, nil
 }
 
-// GetUser returns one user.
-func (p *Provider) GetUser(ctx context.Context, id string) (User, error) {
-	if _, ok := number(id); !ok {
-		return User{}, rotator.NewFault("GET /user", rotator.Invalid, "%q is not the id of a CertCentral user", id)
-	}
-	return p.oneUser(ctx, "get_user", id)
+// errEnough ends a list of which no more is wanted.
+var errEnough = errors.New("no more users are wanted")
+
+// window lets a part of a list through.
+type window struct {
+	skip, left int
+	bounded    bool
+	visit      func(rotator.UserDetails) error
 }
 
-// Me returns the user that the manager key belongs to.
-func (p *Provider) Me(ctx context.Context) (User, error) { return p.oneUser(ctx, "me", "me") }
+func (w *window) take(u rotator.UserDetails) error {
+	if w.skip > 0 {
+		w.skip--
+		return nil
+	}
+	if err := w.visit(u); err != nil {
+		return err
+	}
+	if w.left--; w.bounded && w.left == 0 {
+		return errEnough
+	}
+	return nil
+}
 
-func (p *Provider) oneUser(ctx context.Context, name, id string) (User, error) {
-	c := rest.Call{Name: name, Method: http.MethodGet, Path: "/user/" + id}
+// ShowUser implements [rotator.Directory] with GET /user/{id}, where id may be "me".
+//
+// The answer does not tell service users from others (the type of both is "standard"); it is taken from the names that the
+// service gives its service users, which is inferred.
+func (p *Provider) ShowUser(ctx context.Context, id string) (rotator.UserDetails, error) {
+	u, err := p.oneUser(ctx, id)
+	if err != nil {
+		return rotator.UserDetails{}, err
+	}
+	return u.details(u.kind()), nil
+}
+
+// Self implements [rotator.SelfAware] with GET /user/me.
+func (p *Provider) Self(ctx context.Context) (userID string, secret rotator.Secret, err error) {
+	me, err := p.oneUser(ctx, "me")
+	if err != nil {
+		return "", rotator.Secret{}, err
+	}
+	secret, err = p.client.CurrentKey() // after the call, which may have taken up a new one
+	if err != nil {
+		return "", rotator.Secret{}, &rotator.Fault{Op: "GET /user/me", Kind: rotator.Transient, Err: err}
+	}
+	return text(me.ID), secret, nil
+}
+
+func (p *Provider) oneUser(ctx context.Context, id string) (*wireFullUser, error) {
+	c := rest.Call{Name: "get_user", Method: http.MethodGet, Path: "/user/" + id}
+	if id == "me" {
+		c.Name = "me"
+	} else if _, ok := number(id); !ok {
+		return nil, rotator.NewFault("GET /user", rotator.Invalid, "%q is not the id of a CertCentral user", id)
+	}
 	var u wireFullUser
 	if err := p.client.GetObject(ctx, c, &u); err != nil {
-		return User{}, err
+		return nil, err
 	}
 	if u.ID == 0 {
-		return User{}, rotator.NewFault(c.Op(), rotator.Invalid, "%w: a user without an id", rest.ErrShape)
+		return nil, rotator.NewFault(c.Op(), rotator.Invalid, "%w: a user without an id", rest.ErrShape)
 	}
-	return u.user(), nil
+	return &u, nil
 }
 
 // APIRoles lists the access roles that keys can be restricted to.

@@ -100,25 +100,6 @@ func TestUsersAsDocumented(t *testing.T) {
 	}
 }
 
-func TestUserInfoAsDocumented(t *testing.T) {
-	const sample = `{"id": 125039, "username": "john.smith@digicert.com", "account_id": 123654, "first_name": "John", "last_name": "Smith",
- "email": "john.smith@digicert.com", "job_title": "Sys Admin", "telephone": "555-555-5555", "status": "active", "last_login_date": "2019-06-21 13:37:00",
- "container": {"id": 5, "name": "My Account", "is_active": true}, "access_roles": [{"id": 1, "name": "Administrator"}], "is_cert_central": true,
- "container_visibility": [{"id": 94317, "allowed_domain_names": ["example.com"], "organization_assignments": [{"id": 11, "name": "Organization Name"}]}]}`
-	var u wireFullUser
-	if err := rest.ReadObject(strings.NewReader(sample), &u); err != nil {
-		t.Fatal(err)
-	}
-	want := User{
-		ID: "125039", Username: "john.smith@digicert.com", FirstName: "John", LastName: "Smith", Email: "john.smith@digicert.com", JobTitle: "Sys Admin",
-		Telephone: "555-555-5555", Status: "active", AccountID: 123654, Container: Container{5, "My Account"}, AccessRoles: []Role{{1, "Administrator"}},
-		LastLogin: time.Date(2019, 6, 21, 13, 37, 0, 0, time.UTC),
-	}
-	if diff := cmp.Diff(want, u.user()); diff != "" {
-		t.Errorf("the user differs (-want +got):\n%s", diff)
-	}
-}
-
 func TestKeyWithAnUnreadableDateIsNotGuessed(t *testing.T) {
 	for _, k := range []wireKey{{ID: 1, CreateDate: "once"}, {ID: 1, LastUsed: "lately"}, {}} {
 		if got, err := k.key(); !errors.Is(err, rest.ErrShape) {

@@ -47,8 +47,14 @@ func (c *Client) RefreshKey() error {
 }
 
 // CurrentKey returns the daemon's own key as it is in use, reading it if that has not happened yet. Without Options.Key
-// it is empty.
-func (c *Client) CurrentKey() (rotator.Secret, error) { return c.keys.get() }
+// it is empty. What it returns is a copy: to wipe it does the client no harm.
+func (c *Client) CurrentKey() (rotator.Secret, error) {
+	secret, err := c.keys.get()
+	if err != nil || secret.Empty() {
+		return rotator.Secret{}, err
+	}
+	return rotator.NewSecret(bytes.Clone(secret.Reveal())), nil
+}
 
 // Get sends a read, sits out throttling for a while, and takes up a key that was replaced meanwhile. Every error is a
 // [*rotator.Fault].

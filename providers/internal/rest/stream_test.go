@@ -96,11 +96,10 @@ func TestListsOfEveryShape(t *testing.T) {
 			if c.list != bare {
 				l.Beside = []Member{{Name: "page", Into: &page}}
 			}
-			got := ""
-			if err := l.Read(strings.NewReader(c.body)); err != nil {
+			err := l.Read(strings.NewReader(c.body))
+			got := strings.Join(ids, " ")
+			if err != nil {
 				got = err.Error()
-			} else {
-				got = strings.Join(ids, " ")
 			}
 			if !strings.Contains(got, c.want) || c.want == "" && got != "" || page.Total != c.total {
 				t.Errorf("got %q and a total of %d, want %q and %d", got, page.Total, c.want, c.total)
