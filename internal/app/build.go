@@ -57,6 +57,7 @@ func (b *builder) setup(c *config.Config) (*engine.Setup, error) {
 		Sinks: make(map[string]rotator.Sink, len(c.Sinks)), Retry: b.retry,
 		Cap:        rotator.CapLimits{MaxShare: float64(c.Limits.MaxSharePerScan), AlwaysAllowed: c.Limits.AlwaysAllowed},
 		Concurrent: c.Limits.ConcurrentRotations, HaltAfter: c.Limits.HaltAfterFailures,
+		Notify: notices(c.Notifications),
 	}
 	providers, sinks := map[string]built[config.Provider, rotator.Provider]{}, map[string]built[config.Sink, rotator.Sink]{}
 	var err error
@@ -112,8 +113,18 @@ func newTransport(caFile string) (*http.Transport, error) {
 		return nil, errors.New("net/http has another transport than its documented one")
 	}
 	t := standard.Clone()
+	pool, err := trusted(caFile)
+	if err != nil || pool == nil {
+		return t, err
+	}
+	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return t, nil
+}
+
+// trusted are the certificates in caFile; nil, for the system's, where there is no such file.
+func trusted(caFile string) (*x509.CertPool, error) {
 	if caFile == "" {
-		return t, nil
+		return nil, nil
 	}
 	pem, err := os.ReadFile(caFile) //nolint:gosec // the path is the operator's own
 	if err != nil {
@@ -123,8 +134,7 @@ func newTransport(caFile string) (*http.Transport, error) {
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("ca_file %s holds no certificate in PEM", caFile)
 	}
-	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	return t, nil
+	return pool, nil
 }
 
 // declared are the service users that must exist at the provider.

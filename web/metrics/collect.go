@@ -35,7 +35,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.initialise(providers, sinks)
 	m.findings.collect(ch, providers)
 	m.collectState(ch, providers)
-	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.sinkUp,
+	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.notices, m.sinkUp,
 		m.scanDuration, m.requestTime, m.journalErrors, m.configGood, m.configAt, m.build} {
 		c.Collect(ch)
 	}
@@ -50,6 +50,7 @@ func unique(names []string) []string {
 // initialise makes every series that can ever count something exist, because the first increase of a series that did
 // not is invisible to increase().
 func (m *Metrics) initialise(providers, sinks []string) {
+	m.initialiseNotices()
 	for _, p := range providers {
 		p = clean(p)
 		m.orphans.WithLabelValues(p)
@@ -80,6 +81,7 @@ func (m *Metrics) collectState(ch chan<- prometheus.Metric, providers []string) 
 		func() error { return m.collectCounts(ctx, ch, providers, now) },
 		func() error { return m.collectProviders(ctx, ch, providers, now) },
 		func() error { return m.collectServiceUsers(ctx, ch, providers) },
+		func() error { return m.collectNotices(ctx, ch) },
 		func() error { return m.collectProven(ctx, ch, providers) },
 		func() error { return m.collectKeys(ctx, ch) },
 	} {

@@ -128,6 +128,8 @@ func Sections() []Section {
 		{"Service users", "", []Definition{serviceUsers}},
 		{"Sinks", "", []Definition{sinkDeliveries, sinkUp}},
 		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
+		{"Notices", "What the contacts of credentials are told; see the page on notifications.",
+			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried}},
 		{"Operators and the calendar", "", []Definition{holdActive, freezeActive}},
 		{"The daemon", "The usual `go_` and `process_` metrics are exported too.",
 			[]Definition{journalUp, journalErrors, configGood, configAt, buildInfo}},

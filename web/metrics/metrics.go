@@ -30,6 +30,8 @@ type Options struct {
 	Operations rotator.Operations
 	// Provisions returns the service users that must exist at the provider.
 	Provisions func(ctx context.Context, provider string) ([]rotator.Provision, error)
+	// Outbox, if set, is counted at each scrape.
+	Outbox rotator.Outbox
 	// Providers and Sinks return the names that are configured now, and Freezes the calendar.
 	Providers func() []string
 	Sinks     func() []string
@@ -47,6 +49,7 @@ type Metrics struct {
 	o Options
 
 	rotations, deliveries, scans, orphans, requests *prometheus.CounterVec
+	notices                                         *prometheus.CounterVec
 	sinkUp, scanDuration                            *prometheus.GaugeVec
 	requestTime                                     *prometheus.HistogramVec
 	journalErrors                                   prometheus.Counter
@@ -67,6 +70,7 @@ func New(o Options) *Metrics {
 		scans:         counterVec(scansTotal),
 		orphans:       counterVec(orphansGone),
 		requests:      counterVec(requests),
+		notices:       counterVec(noticesTried),
 		sinkUp:        gaugeVec(sinkUp),
 		scanDuration:  gaugeVec(scanDuration),
 		requestTime:   newRequestTime(),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rotatord/rotatord/notify"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -52,6 +53,7 @@ func labels() [][2]string {
 		{"`reason` of `" + rotationsBlocked.Name + "`", quoted(texts(rotator.BlockReasons()))},
 		{"`result` of `" + rotationsTotal.Name + "`", quoted(texts(results()))},
 		{"`result` of `" + scansTotal.Name + "`", quoted(scanResults())},
+		{"`result` of `" + noticesTried.Name + "`", quoted(texts(notify.Results()))},
 		{"`result` of `" + sinkDeliveries.Name + "`", quoted(deliveryResults()) +
 			"; `" + deliveryOther + "` is a sink that took the delivery and does not hold it, or that is not configured any more"},
 		{"`operation`", "a word for each request that the provider's package makes; see the provider's page"},
