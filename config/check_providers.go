@@ -16,6 +16,8 @@ func (c *checker) providers() {
 		switch {
 		case p.CertCentral != nil:
 			c.certcentral(path, p.CertCentral)
+		case p.DigiCertOne != nil:
+			c.digicertone(path, p.DigiCertOne)
 		case p.Dataspot != nil:
 			c.dataspot(path, p.Dataspot)
 		case p.Manual != nil:

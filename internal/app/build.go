@@ -92,6 +92,8 @@ func (b *builder) provider(p config.Provider) (rotator.Provider, error) {
 	switch {
 	case p.CertCentral != nil:
 		return b.certcentral(p.Name, p.CertCentral)
+	case p.DigiCertOne != nil:
+		return b.digicertone(p.Name, p.DigiCertOne)
 	case p.Dataspot != nil:
 		return b.dataspot(p.Name, p.Dataspot)
 	case p.Manual != nil:

@@ -61,7 +61,7 @@ func (p *Provider) Self(ctx context.Context) (string, rotator.Secret, error) {
 		return "", rotator.Secret{}, err
 	}
 	id := u.id
-	if p.options.Mode == RecreateMode && u.kind != typeStandard {
+	if p.options.Mode == RecreateMode && u.service() {
 		id, _ = rotator.SplitName(u.name)
 	}
 	secret, err := p.own.CurrentKey()

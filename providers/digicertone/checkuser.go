@@ -47,10 +47,13 @@ func (p *Provider) checkAttributes(s rotator.UserSpec, now time.Time) []string {
 		mistakes = append(mistakes, fmt.Sprintf("The e-mail address %q is none.", s.Email))
 	}
 	mistakes = append(mistakes, checkEndDate(s.EndDate, now)...)
-	for what, ids := range map[string][]string{"account": s.Accounts, "manager": s.Managers, "role": s.Roles} {
-		for _, id := range ids {
+	for _, list := range []struct {
+		what string
+		ids  []string
+	}{{"account", s.Accounts}, {"manager", s.Managers}, {"role", s.Roles}} {
+		for _, id := range list.ids {
 			if !validID(id) {
-				mistakes = append(mistakes, fmt.Sprintf("The %s %q is no id.", what, id))
+				mistakes = append(mistakes, fmt.Sprintf("The %s %q is no id.", list.what, id))
 			}
 		}
 	}

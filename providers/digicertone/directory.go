@@ -81,7 +81,7 @@ func isUUID(id string) bool {
 
 func (p *Provider) details(u user) rotator.UserDetails {
 	d := rotator.UserDetails{ServiceUser: p.serviceUser(u), Kind: rotator.ServiceKind, Status: u.status, Created: u.created}
-	if u.kind == typeStandard {
+	if !u.service() {
 		d.Kind = rotator.StandardKind
 	}
 	end := ""

@@ -21,6 +21,9 @@ type user struct {
 	managerNames, roleNames                             []string
 }
 
+// service reports whether it is a service user, as it is where the answer does not say.
+func (u user) service() bool { return u.kind == "" || u.kind == typeService }
+
 // readUser reads what every user has. Lists that are not there are empty: who needs them asks for them.
 func (p *Provider) readUser(op string, o object) (user, error) {
 	f := p.options.Fields
@@ -30,10 +33,10 @@ func (p *Provider) readUser(op string, o object) (user, error) {
 		email: r.text(f.userEmail()), description: r.text(f.userDescription()), account: r.text(f.userAccount()),
 		created: r.time(f.userCreated()), end: r.end(f.userEndDate()),
 	}
-	if u.kind == typeStandard {
-		u.name = r.text(f.userName()) // people have another one
-	} else {
+	if u.service() {
 		u.name = r.neededText(f.userName())
+	} else {
+		u.name = r.text(f.userName()) // people have names of other kinds
 	}
 	u.accounts, _ = r.ids(f.userAccounts())
 	u.managers, u.managerNames = r.ids(f.userManagers())
