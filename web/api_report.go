@@ -109,8 +109,8 @@ type ReportSummary struct {
 	Findings    map[string]int `json:"findings" doc:"Keys with each finding; a key can have several."`
 }
 
-// reportFilter is what both endpoints take.
-type reportFilter struct {
+// ReportFilter narrows a report, and what counts as unused in it.
+type ReportFilter struct {
 	Provider  string   `query:"provider" maxLength:"200" doc:"The provider's name."`
 	Policy    string   `query:"policy" maxLength:"200" doc:"The policy's name."`
 	Class     []string `query:"class" enum:"gone,expired,inactive,orphaned,unmanaged,held,managed" doc:"Classes, any of which a key must be of."`
@@ -119,7 +119,7 @@ type reportFilter struct {
 }
 
 type keysQuery struct {
-	reportFilter
+	ReportFilter
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many at most."`
 	Cursor string `query:"cursor" maxLength:"2000" doc:"The next of the page before."`
 }
@@ -135,7 +135,7 @@ func (s *Server) reporting(api huma.API) {
 }
 
 // walk calls fn for each key that the filter selects, from the cursor on.
-func (s *Server) walk(ctx context.Context, f *reportFilter, after rotator.KeyCursor, now time.Time, fn func(ReportedKey) error) error {
+func (s *Server) walk(ctx context.Context, f *ReportFilter, after rotator.KeyCursor, now time.Time, fn func(ReportedKey) error) error {
 	unusedFor, err := f.unusedFor()
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (s *Server) walk(ctx context.Context, f *reportFilter, after rotator.KeyCur
 	})
 }
 
-func (f *reportFilter) unusedFor() (time.Duration, error) {
+func (f *ReportFilter) unusedFor() (time.Duration, error) {
 	if f.UnusedFor == "" {
 		return rotator.DefaultUnusedFor, nil
 	}
@@ -164,7 +164,7 @@ func (f *reportFilter) unusedFor() (time.Duration, error) {
 	return d, nil
 }
 
-func (f *reportFilter) wants(found []rotator.Finding) bool {
+func (f *ReportFilter) wants(found []rotator.Finding) bool {
 	return len(f.Finding) == 0 || slices.ContainsFunc(found, func(one rotator.Finding) bool { return slices.Contains(f.Finding, string(one.Kind)) })
 }
 
@@ -174,7 +174,7 @@ func (s *Server) listKeys(ctx context.Context, q *keysQuery) (*answer[Keys], err
 		return nil, err
 	}
 	out := Keys{Keys: []ReportedKey{}}
-	err = s.walk(ctx, &q.reportFilter, after, time.Now().UTC(), func(k ReportedKey) error {
+	err = s.walk(ctx, &q.ReportFilter, after, time.Now().UTC(), func(k ReportedKey) error {
 		if len(out.Keys) == q.Limit {
 			last := &out.Keys[q.Limit-1]
 			out.Next = cursor(last.Provider, last.Key.ID)
@@ -216,7 +216,7 @@ func cursorOf(text string) (rotator.KeyCursor, error) {
 
 // report answers with a stream. What can be wrong with the question, and a journal that does not answer, are found before
 // it begins; later it can only be cut short, which its last line then says.
-func (s *Server) report(ctx context.Context, f *reportFilter) (*huma.StreamResponse, error) {
+func (s *Server) report(ctx context.Context, f *ReportFilter) (*huma.StreamResponse, error) {
 	if _, err := f.unusedFor(); err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (s *Server) report(ctx context.Context, f *reportFilter) (*huma.StreamRespo
 	}}, nil
 }
 
-func (s *Server) stream(ctx context.Context, f *reportFilter, out *lines) error {
+func (s *Server) stream(ctx context.Context, f *ReportFilter, out *lines) error {
 	now := time.Now().UTC()
 	sum := newSummary(f, now, s.o.Version)
 	err := s.walk(ctx, f, rotator.KeyCursor{}, now, func(k ReportedKey) error {
@@ -247,7 +247,7 @@ func (s *Server) stream(ctx context.Context, f *reportFilter, out *lines) error 
 	return errors.Join(err, out.write(last), out.flush())
 }
 
-func newSummary(f *reportFilter, now time.Time, version string) *ReportSummary {
+func newSummary(f *ReportFilter, now time.Time, version string) *ReportSummary {
 	sum := &ReportSummary{GeneratedAt: now, Version: version, UnusedFor: f.UnusedFor, Classes: map[string]int{}, Findings: map[string]int{}}
 	for _, c := range rotator.Classes() {
 		sum.Classes[string(c)] = 0
