@@ -117,7 +117,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.metrics = metrics.New(metrics.Options{
 		Registry: registry, View: a.store, Operations: a.store, Provisions: a.store.Provisions, Version: o.Version, Revision: o.Revision,
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: func() []rotator.Freeze { return a.setup.Load().Freezes },
-		Outbox: a.store, PerKey: a.perKey, KeySettings: a.keySettings,
+		Notices: a.store.CountNotices, PerKey: a.perKey, KeySettings: a.keySettings,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)
 	setup, err := a.builder.setup(c)

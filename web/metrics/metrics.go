@@ -30,8 +30,8 @@ type Options struct {
 	Operations rotator.Operations
 	// Provisions returns the service users that must exist at the provider.
 	Provisions func(ctx context.Context, provider string) ([]rotator.Provision, error)
-	// Outbox, if set, is counted at each scrape.
-	Outbox rotator.Outbox
+	// Notices counts the notices that wait.
+	Notices func(ctx context.Context) (rotator.NoticeCounts, error)
 	// Providers and Sinks return the names that are configured now, and Freezes the calendar.
 	Providers func() []string
 	Sinks     func() []string

@@ -24,6 +24,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // busy is a journal in which everything that is counted is there.
 func busy() *viewtest.Journal {
 	return &viewtest.Journal{
+		Notices: rotator.NoticeCounts{Fresh: 4, Failed: 2, Oldest: noon},
 		Count: rotator.Counts{
 			Keys:    map[string]map[string]int{"cc": {"managed": 7, "unmanaged": 3, "waiting": 2, "missing": 1, "inactive": 4}},
 			Stages:  []rotator.StageCount{{Provider: "cc", Stage: rotator.StageGrace, Count: 5, Oldest: noon}},
@@ -51,7 +52,7 @@ type fixture struct {
 
 func setUp(j *viewtest.Journal, change func(*metrics.Options)) fixture {
 	o := metrics.Options{
-		Registry: prometheus.NewRegistry(), View: j, Operations: j, Provisions: j.Provisions,
+		Registry: prometheus.NewRegistry(), View: j, Operations: j, Provisions: j.Provisions, Notices: j.CountNotices,
 		Providers: func() []string { return []string{"cc"} },
 		Sinks:     func() []string { return []string{"vault"} },
 		Freezes:   func() []rotator.Freeze { return nil },
@@ -353,6 +354,9 @@ func full(t *testing.T) fixture {
 	f.Scanned("cc", engine.ScanResult{}, time.Second, nil)
 	f.Probed("vault", nil)
 	f.ProviderRequest("cc", "list_keys", "200", time.Second)
+	if err := f.CountFindings(t.Context(), "cc"); err != nil {
+		t.Fatal(err)
+	}
 	return f
 }
 

@@ -28,10 +28,7 @@ func (m *Metrics) initialiseNotices() {
 }
 
 func (m *Metrics) collectNotices(ctx context.Context, ch chan<- prometheus.Metric) error {
-	if m.o.Outbox == nil {
-		return nil
-	}
-	c, err := m.o.Outbox.CountNotices(ctx)
+	c, err := m.o.Notices(ctx)
 	if err != nil {
 		return err
 	}

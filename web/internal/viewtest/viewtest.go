@@ -21,6 +21,7 @@ type Journal struct {
 	Ended     []rotator.Rotation
 	Entries   []rotator.Entry
 	Declared  []rotator.Provision
+	Notices   rotator.NoticeCounts
 	Providers map[string]rotator.ProviderState
 	// Err, if set, is what every question is answered with.
 	Err error
@@ -100,6 +101,11 @@ func (j *Journal) Rotation(_ context.Context, id string) (rotator.Rotation, erro
 		}
 	}
 	return rotator.Rotation{}, rotator.NewFault("rotation", rotator.Gone, "no rotation has the id %q", id)
+}
+
+// CountNotices is that of [rotator.Outbox].
+func (j *Journal) CountNotices(context.Context) (rotator.NoticeCounts, error) {
+	return j.Notices, j.Err
 }
 
 // Provisions implements [rotator.Provisions].
