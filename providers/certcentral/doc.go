@@ -1,4 +1,5 @@
-// Package certcentral lists, makes, proves and revokes API keys at DigiCert CertCentral, through its Services API v2.
+// Package certcentral lists, makes, proves and revokes API keys at DigiCert CertCentral, through its Services API v2, and
+// lists, shows, makes and changes the users that they belong to.
 //
 // It uses what the vendor documents (dev.digicert.com/certcentral-apis/services-api) and marks where it goes by less. Three facts
 // shape it:

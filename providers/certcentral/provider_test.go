@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -179,38 +178,6 @@ func TestWhoIsListed(t *testing.T) {
 				t.Errorf("users differ (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestUserCalls(t *testing.T) {
-	a := newAccount(t, emulator.CertCentralOptions{})
-	service := a.AddUser(emulator.CertCentralUser{Email: "ci@example.com"})
-	login := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
-	a.Login(service, login)
-	p := a.provider(t, certcentral.Options{PageSize: 1})
-	got, err := p.ShowUser(t.Context(), str(service))
-	if err != nil || got.Email != "ci@example.com" || !got.LastLogin.Equal(login) || got.Kind != rotator.ServiceKind || valueOf(got, "container") != "5" || valueOf(got, "roles") != "5" {
-		t.Errorf("ShowUser = %+v, %v", got, err)
-	}
-	admin := str(a.Keys(0)[0].UserID)
-	me, err := p.ShowUser(t.Context(), "me")
-	if err != nil || me.ID != admin || me.Kind != rotator.StandardKind {
-		t.Errorf("ShowUser(me) = %+v, %v", me, err)
-	}
-	id, secret, err := p.Self(t.Context())
-	if err != nil || id != admin || string(secret.Reveal()) != a.ManagerSecret() {
-		t.Errorf("Self = %s, %v; the secret is the manager key: %v", id, err, string(secret.Reveal()) == a.ManagerSecret())
-	}
-	secret.Wipe()
-	_, err = p.ShowUser(t.Context(), "99") // works only if the wiped secret was a copy
-	mustKind(t, err, rotator.Gone)
-	_, err = p.ShowUser(t.Context(), "me/../key")
-	mustKind(t, err, rotator.Invalid)
-	if roles, err := p.APIRoles(t.Context()); err != nil || !slices.ContainsFunc(roles, func(r certcentral.Role) bool { return r.ID == 102 }) {
-		t.Errorf("APIRoles = %v, %v", roles, err)
-	}
-	if may, err := p.Permissions(t.Context()); err != nil || !slices.Contains(may, certcentral.Permission{Name: "view_users", Authorized: true}) {
-		t.Errorf("Permissions = %v, %v", may, err)
 	}
 }
 

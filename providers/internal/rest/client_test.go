@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,13 @@ func newService(t *testing.T, answers ...func(http.ResponseWriter, *http.Request
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// asked lists what has reached the service so far.
+func (s *service) asked() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
 }
 
 func (s *service) client(t *testing.T, o Options) *Client {
@@ -88,11 +96,11 @@ func TestWhatGoesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"GET /api/users/a%2Fb%20c?q=1+2 Bearer k1", "GET /api/users/a%2Fb%20c?q=1+2 Bearer other"}
-	if diff := cmp.Diff(want, s.requests); diff != "" || got != (item{1, "x"}) {
+	if diff := cmp.Diff(want, s.asked()); diff != "" || got != (item{1, "x"}) {
 		t.Errorf("got %+v, requests differ (-want +got):\n%s", got, diff)
 	}
 	bad := s.client(t, Options{}).GetObject(t.Context(), Call{Method: http.MethodGet, Path: "/%zz"}, &got)
-	if rotator.KindOf(bad) != rotator.Invalid || len(s.requests) != 2 {
+	if rotator.KindOf(bad) != rotator.Invalid || len(s.asked()) != 2 {
 		t.Errorf("a path that is not escaped: %v", bad)
 	}
 }
@@ -101,8 +109,8 @@ func TestAServiceWithoutAKeyNeedsNone(t *testing.T) {
 	s := newService(t, says(401, ""))
 	c := s.client(t, Options{Rates: []Rate{{Requests: 100, Per: time.Second}}})
 	_, err := c.Get(t.Context(), Call{Method: http.MethodGet, Path: "/x"})
-	if rotator.KindOf(err) != rotator.Denied || len(s.requests) != 1 {
-		t.Errorf("got %v after %d requests, want one refusal", err, len(s.requests))
+	if rotator.KindOf(err) != rotator.Denied || len(s.asked()) != 1 {
+		t.Errorf("got %v after %d requests, want one refusal", err, len(s.asked()))
 	}
 	secret, err := c.CurrentKey()
 	if err != nil || !secret.Empty() || c.RefreshKey() != nil {
@@ -116,7 +124,7 @@ func TestAReplacedKeyIsTakenUp(t *testing.T) {
 	if err := c.GetObject(t.Context(), Call{Method: http.MethodGet, Path: "/x"}, &struct{}{}); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"GET /api/x Bearer old", "GET /api/x Bearer new"}, s.requests); diff != "" {
+	if diff := cmp.Diff([]string{"GET /api/x Bearer old", "GET /api/x Bearer new"}, s.asked()); diff != "" {
 		t.Errorf("requests differ (-want +got):\n%s", diff)
 	}
 	secret, err := c.CurrentKey()
@@ -139,8 +147,8 @@ func TestAKeyThatCannotBeUsedIsCalledByItsName(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if len(s.requests) != 0 {
-		t.Errorf("%d requests were made without a key", len(s.requests))
+	if len(s.asked()) != 0 {
+		t.Errorf("%d requests were made without a key", len(s.asked()))
 	}
 }
 
@@ -161,8 +169,8 @@ func TestAWriteThatCouldNotBeAuthorizedWasNotMade(t *testing.T) {
 			t.Errorf("%s: got %v, want kind %s", name, err, c.want)
 		}
 	}
-	if len(s.requests) != 0 {
-		t.Errorf("%d requests were made", len(s.requests))
+	if len(s.asked()) != 0 {
+		t.Errorf("%d requests were made", len(s.asked()))
 	}
 }
 
@@ -176,8 +184,8 @@ func TestACallOfAuthorizeIsNotTakenForTheRequest(t *testing.T) {
 	}})
 	gone.Close()
 	_, err := client.Write(t.Context(), Call{Method: http.MethodPost, Path: "/x"})
-	if rotator.KindOf(err) != rotator.Transient || len(token.requests) != 1 {
-		t.Errorf("got %v after %d calls for a token, want a transient fault after one", err, len(token.requests))
+	if rotator.KindOf(err) != rotator.Transient || len(token.asked()) != 1 {
+		t.Errorf("got %v after %d calls for a token, want a transient fault after one", err, len(token.asked()))
 	}
 }
 
@@ -191,8 +199,8 @@ func TestAWriteIsSentOnceWhateverHappens(t *testing.T) {
 	} {
 		s := newService(t, c.answer)
 		_, err := s.client(t, Options{Key: key("old", "new")}).Write(t.Context(), Call{Method: http.MethodPut, Path: "/x", Body: []byte("{}")})
-		if rotator.KindOf(err) != c.want || len(s.requests) != 1 {
-			t.Errorf("%s: got %v after %d requests, want kind %s after one", name, err, len(s.requests), c.want)
+		if rotator.KindOf(err) != c.want || len(s.asked()) != 1 {
+			t.Errorf("%s: got %v after %d requests, want kind %s after one", name, err, len(s.asked()), c.want)
 		}
 	}
 }
@@ -252,8 +260,8 @@ func TestACancelledCallWasNotMade(t *testing.T) {
 			t.Errorf("%s: got %v", method, err)
 		}
 	}
-	if len(s.requests) != 0 {
-		t.Errorf("%d requests were made", len(s.requests))
+	if len(s.asked()) != 0 {
+		t.Errorf("%d requests were made", len(s.asked()))
 	}
 }
 
