@@ -178,6 +178,9 @@ func calendarAllows(r *Rotation, ev Evidence) Verdict {
 func oldKeysIdle(r *Rotation, ev Evidence, urgent bool) Verdict {
 	v := Verdict{OK: true, Why: "the old key is already gone"}
 	for _, ref := range r.Retiring() {
+		if ref.ID == r.NewKey.ID {
+			return refuse(ev, BlockLastKey, fmt.Sprintf("key %s (id %s) is to be revoked and is the new key itself", ref.Name, ref.ID))
+		}
 		old, listed := findKey(ev.Keys, ref.ID)
 		if !listed && !r.unlistedForGood(ev) {
 			return Verdict{Unlisted: true, LookAt: ev.Now.Add(max(ev.Propagation, time.Second)), Why: fmt.Sprintf(

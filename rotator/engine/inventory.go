@@ -30,7 +30,7 @@ func (e *Engine) inventory(ctx context.Context, a *account, scope rotator.Scope,
 	return nil
 }
 
-// overlay leaves out the keys that the ledger knows.
+// overlay leaves out the keys that the ledger knows, by their id or, where the configuration names them too, by their name.
 type overlay struct {
 	rotator.Visitor
 	entered []rotator.Key
@@ -38,7 +38,9 @@ type overlay struct {
 
 // Key implements [rotator.Visitor].
 func (o overlay) Key(k rotator.Key) error {
-	if slices.ContainsFunc(o.entered, func(known rotator.Key) bool { return known.ID == k.ID }) {
+	if slices.ContainsFunc(o.entered, func(known rotator.Key) bool {
+		return known.ID == k.ID || known.UserID == k.UserID && known.Name == k.Name
+	}) {
 		return nil
 	}
 	return o.Visitor.Key(k)
@@ -76,6 +78,17 @@ func (e *Engine) listKeys(ctx context.Context, a *account, userID string) ([]rot
 	return l, nil
 }
 
+// withUnlisted adds the keys that the rotation is to revoke and that are not among those known, because they were taken out
+// of the configuration: where keys are not listed, that does not mean that they are gone.
+func withUnlisted(r *rotator.Rotation, keys []rotator.Key) []rotator.Key {
+	for _, ref := range r.Retiring() {
+		if !slices.ContainsFunc(keys, func(k rotator.Key) bool { return k.ID == ref.ID }) {
+			keys = append(keys, rotator.Key{ID: ref.ID, UserID: r.UserID, Name: ref.Name, State: rotator.KeyActive})
+		}
+	}
+	return keys
+}
+
 // keyList is a visitor that keeps the keys of one user.
 type keyList []rotator.Key
 
@@ -106,7 +119,10 @@ func howToMake(a *account, r *rotator.Rotation) string {
 	if r.Terms.Lifetime > 0 {
 		until = r.PlannedAt.Add(r.Terms.Lifetime) // the same each time it is said
 	}
-	supply := fmt.Sprintf("Then hand it over with: rotatord supply %s/%s/%s", r.Provider, r.UserID, r.Base)
+	supply := fmt.Sprintf("Then hand it over with: rotatord supply %s", r.CredentialID)
+	if !r.Deadline.IsZero() {
+		supply = fmt.Sprintf("The key in use has to be gone by %s. ", r.Deadline.UTC().Format("2006-01-02 15:04 MST")) + supply
+	}
 	if g, ok := a.provider().(rotator.Guide); ok {
 		return g.HowToMake(r.UserID, r.ServiceUser, r.NewKey.Name, until) + " " + supply
 	}

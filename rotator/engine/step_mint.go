@@ -230,6 +230,7 @@ const sealPatience = 30 * time.Second
 // sealPatience, the new key is revoked at once, while its id is known: nobody else ever will know of it.
 func (e *Engine) seal(ctx context.Context, a *account, r *rotator.Rotation, m rotator.Minted) (rotator.Change, error) {
 	defer m.Secret.Wipe()
+	m = withID(a, r, m)
 	sealed, err := e.sealer.Seal(record(r), m.Secret)
 	if err != nil {
 		return e.unsealable(ctx, a, r, m, err)

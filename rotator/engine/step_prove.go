@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -38,20 +39,42 @@ func (e *Engine) prove(ctx context.Context, a *account, r *rotator.Rotation) (ro
 
 // abandon revokes a new key that is of no use: stage abandoning.
 func (e *Engine) abandon(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
-	key := rotator.Key{ID: r.NewKey.ID, UserID: r.UserID, Name: r.NewKey.Name}
-	if limits := a.provider().Limits(); limits.RemovedByHand {
-		now := time.Now()
-		key.Created, key.Expires, key.State = now, r.NewKeyExpires, rotator.KeyOther
-		c := r.Abandon(now, now.Add(abandonedRetry))
-		c.After.Why += ". " + howToRemove(a, r.UserID, r.ServiceUser, key)
-		if limits.Unlisted {
-			c = c.Entering(key)
-		}
-		return c, nil
+	key := rotator.Key{ID: r.NewKey.ID, UserID: r.UserID, Name: r.NewKey.Name, Expires: r.NewKeyExpires}
+	limits := a.provider().Limits()
+	if limits.RemovedByHand {
+		return e.abandonByHand(ctx, a, r, key)
 	}
 	if err := e.retire(ctx, a, key); err != nil {
 		return rotator.Change{}, err
 	}
 	now := time.Now()
+	c := r.Abandon(now, now.Add(abandonedRetry))
+	if limits.Unlisted {
+		key.Created = now
+		c = c.Entering(asRevoked(key))
+	}
+	return c, nil
+}
+
+// abandonByHand asks a person to remove the key. Where keys are listed it waits for that: the key would else pass for the
+// newest, and the one that works would not be replaced any more.
+func (e *Engine) abandonByHand(ctx context.Context, a *account, r *rotator.Rotation, key rotator.Key) (rotator.Change, error) {
+	how := howToRemove(a, r.UserID, r.ServiceUser, key)
+	if a.provider().Limits().Unlisted {
+		now := time.Now()
+		c := r.Abandon(now, now.Add(abandonedRetry))
+		c.After.Why += ". " + how
+		key.Created, key.State = now, rotator.KeyOther
+		return c.Entering(key), nil
+	}
+	keys, err := e.listKeys(ctx, a, r.UserID)
+	if err != nil {
+		return rotator.Change{}, err
+	}
+	now := time.Now()
+	if slices.ContainsFunc(keys, func(k rotator.Key) bool { return k.ID == key.ID && k.State == rotator.KeyActive }) {
+		why := fmt.Sprintf("the new key is of no use: %s. %s Then say so with: rotatord removed %s", r.Why, how, r.CredentialID)
+		return r.Block(rotator.BlockAwaitingRemoval, why, now, now.Add(removalRecheck)), nil
+	}
 	return r.Abandon(now, now.Add(abandonedRetry)), nil
 }

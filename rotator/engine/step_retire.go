@@ -72,6 +72,10 @@ const removalRecheck = time.Hour
 // awaitRemoval asks a person to remove what may go now. A key that expires needs nobody: it is looked at again then.
 func awaitRemoval(a *account, r *rotator.Rotation, retire []rotator.Key) rotator.Change {
 	now := time.Now()
+	retire = slices.DeleteFunc(retire, func(k rotator.Key) bool { return !k.Expires.IsZero() && !k.Expires.After(now) })
+	if len(retire) == 0 {
+		return r.Finish(now, "the old key has expired")
+	}
 	lookAt := now.Add(removalRecheck)
 	var how []string
 	for _, k := range retire {
@@ -87,6 +91,13 @@ func awaitRemoval(a *account, r *rotator.Rotation, retire []rotator.Key) rotator
 // revoked believes a revocation once the provider no longer lists the key as active: an answer that says so is not the
 // same as a key that is refused. Until then the step is repeated.
 func (e *Engine) revoked(ctx context.Context, a *account, r *rotator.Rotation, retired []rotator.Key) (rotator.Change, error) {
+	done := r.Finish(time.Now(), fmt.Sprintf("the old key %s (id %s) is revoked", r.OldKey.Name, r.OldKey.ID))
+	if a.provider().Limits().Unlisted { // there is nothing but its word
+		for _, k := range retired {
+			done = done.Entering(asRevoked(k))
+		}
+		return done, nil
+	}
 	keys, err := e.listKeys(ctx, a, r.UserID)
 	if err != nil {
 		return rotator.Change{}, err
@@ -102,7 +113,7 @@ func (e *Engine) revoked(ctx context.Context, a *account, r *rotator.Rotation, r
 		}
 		return r.Block(rotator.BlockOldKeyUnclear, why+"; it is revoked again until that helps", now, now.Add(max(propagation, time.Second))), nil
 	}
-	return r.Finish(now, fmt.Sprintf("the old key %s (id %s) is revoked", r.OldKey.Name, r.OldKey.ID)), nil
+	return done, nil
 }
 
 func (e *Engine) notYet(r *rotator.Rotation, v rotator.Verdict) rotator.Change {
@@ -136,6 +147,9 @@ func (e *Engine) mayRetire(ctx context.Context, a *account, r *rotator.Rotation)
 	}
 	if ev.Keys, err = e.listKeys(ctx, a, r.UserID); err != nil {
 		return rotator.Verdict{}, err
+	}
+	if limits.Unlisted {
+		ev.Keys = withUnlisted(r, ev.Keys)
 	}
 	if ev.OwnKey, err = e.signsInWithOld(ctx, a, r); err != nil {
 		return rotator.Verdict{}, err

@@ -28,38 +28,58 @@ func (e *Engine) Supply(ctx context.Context, c rotator.CredentialID, s rotator.S
 	if s.Secret.Empty() {
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Invalid, "the key is empty")
 	}
-	r, err := e.awaiting(ctx, a, c, actor)
+	r, began, err := e.awaiting(ctx, a, c, actor)
 	if err != nil {
 		return r, err
 	}
 	m, err := e.examine(ctx, a, &r, s)
 	if err != nil {
+		if began {
+			e.withdraw(context.WithoutCancel(ctx), &r, err)
+		}
 		return r, err
 	}
 	return e.sealSupplied(ctx, a, &r, m, actor)
 }
 
-// awaiting returns the credential's rotation that a key can be supplied to.
-func (e *Engine) awaiting(ctx context.Context, a *account, c rotator.CredentialID, actor string) (rotator.Rotation, error) {
-	const op = "supply"
-	r, err := e.store.OpenRotation(ctx, c)
+// withdraw ends a rotation that was begun for a key which then was refused: nobody else asked for it.
+func (e *Engine) withdraw(ctx context.Context, r *rotator.Rotation, refused error) {
+	for {
+		now := time.Now()
+		err := e.commit(ctx, r.Supersede(now, "the key that was supplied was refused: "+refused.Error(), now))
+		if rotator.KindOf(err) != rotator.Conflict || !e.stillAwaits(ctx, r) {
+			return // at worst it goes on waiting for a key
+		}
+	}
+}
+
+// awaiting returns the credential's rotation that a key can be supplied to, and whether it was begun for it.
+func (e *Engine) awaiting(ctx context.Context, a *account, c rotator.CredentialID, actor string) (r rotator.Rotation, began bool, err error) {
+	r, err = e.store.OpenRotation(ctx, c)
 	if rotator.KindOf(err) == rotator.Gone {
 		r, err = e.Rotate(ctx, c, rotator.ReasonManual, actor)
+		return r, err == nil, err
 	}
 	if err != nil {
-		return r, err
+		return r, false, err
 	}
+	return r, false, e.mayTakeSupply(ctx, &r)
+}
+
+// mayTakeSupply says why the rotation takes no key now.
+func (e *Engine) mayTakeSupply(ctx context.Context, r *rotator.Rotation) error {
+	const op = "supply"
 	if r.Stage != rotator.StagePlanned || !r.ExtendTo.IsZero() {
-		return r, rotator.NewFault(op, rotator.Conflict, "the rotation of %s is in stage %s and waits for no key", c, r.Stage)
+		return rotator.NewFault(op, rotator.Conflict, "the rotation of %s is in stage %s and waits for no key", r.CredentialID, r.Stage)
 	}
-	hold, err := e.store.HoldOn(ctx, c, time.Now())
+	hold, err := e.store.HoldOn(ctx, r.CredentialID, time.Now())
 	if err != nil {
-		return r, err
+		return err
 	}
-	if v := rotator.MayBegin(&r, hold, e.setup.Load().Freezes, time.Now()); !v.OK {
-		return r, rotator.NewFault(op, rotator.Conflict, "the rotation may not go on: %s", v.Why)
+	if v := rotator.MayBegin(r, hold, e.setup.Load().Freezes, time.Now()); !v.OK {
+		return rotator.NewFault(op, rotator.Conflict, "the rotation may not go on: %s", v.Why)
 	}
-	return r, nil
+	return nil
 }
 
 // examine looks at a supplied key as closely as can be done without changing anything.
@@ -67,14 +87,10 @@ func (e *Engine) examine(ctx context.Context, a *account, r *rotator.Rotation, s
 	const op = "supply"
 	m := rotator.Minted{KeyID: s.KeyID, Secret: s.Secret, Expires: s.Expires}
 	limits, now := a.provider().Limits(), time.Now()
-	if limits.Unlisted {
-		if m.KeyID == "" {
-			m.KeyID = r.UserID + "/" + r.NewKey.Name // unique, since versions are never used twice
-		}
-		if m.Expires.IsZero() && limits.Expiry {
-			return m, rotator.NewFault(op, rotator.Invalid, "keys of provider %s expire, and it cannot be asked when: say it with --expires", r.Provider)
-		}
-	} else if err := e.findSupplied(ctx, a, r, &m); err != nil {
+	if limits.Unlisted && m.Expires.IsZero() && limits.Expiry {
+		return m, rotator.NewFault(op, rotator.Invalid, "keys of provider %s expire, and it cannot be asked when: say it with --expires", r.Provider)
+	}
+	if err := e.findSupplied(ctx, a, r, &m); err != nil {
 		return m, err
 	}
 	if !m.Expires.IsZero() && !m.Expires.After(now) {
@@ -89,14 +105,25 @@ func (e *Engine) examine(ctx context.Context, a *account, r *rotator.Rotation, s
 	return m, nil
 }
 
-// findSupplied completes what is known of the key by what the provider lists.
+// findSupplied completes what is known of the key by what the provider lists. A key under the id of one that is to go would
+// be revoked with it.
 func (e *Engine) findSupplied(ctx context.Context, a *account, r *rotator.Rotation, m *rotator.Minted) error {
 	keys, err := e.listKeys(ctx, a, r.UserID)
 	if err != nil {
 		return err
 	}
+	known := func(k rotator.Key) bool { return k.ID == m.KeyID }
+	retiring := func(ref rotator.KeyRef) bool { return ref.ID == m.KeyID }
+	unlisted := a.provider().Limits().Unlisted
+	if m.KeyID != "" && (slices.ContainsFunc(r.Retiring(), retiring) || unlisted && slices.ContainsFunc(keys, known)) {
+		return rotator.NewFault("supply", rotator.Conflict, "a key with the id %s is known already, so it is not the new one", m.KeyID)
+	}
+	if unlisted {
+		*m = withID(a, r, *m)
+		return nil
+	}
 	i := slices.IndexFunc(keys, func(k rotator.Key) bool {
-		return k.State == rotator.KeyActive && k.ID != r.OldKey.ID && (k.ID == m.KeyID || m.KeyID == "" && k.Name == r.NewKey.Name)
+		return k.State == rotator.KeyActive && k.ID != r.OldKey.ID && (known(k) || m.KeyID == "" && k.Name == r.NewKey.Name)
 	})
 	if i < 0 {
 		return rotator.NewFault("supply", rotator.Invalid, "the provider lists no other active key named %s; if it was made under another name, say its id with --key-id", r.NewKey.Name)
@@ -105,9 +132,24 @@ func (e *Engine) findSupplied(ctx context.Context, a *account, r *rotator.Rotati
 	return nil
 }
 
+// withID gives a key of a provider without lists an id, where it has none: unique, since versions are never used twice.
+func withID(a *account, r *rotator.Rotation, m rotator.Minted) rotator.Minted {
+	if m.KeyID == "" && a.provider().Limits().Unlisted {
+		m.KeyID = r.UserID + "/" + r.NewKey.Name
+	}
+	return m
+}
+
 // notInPlace refuses the key that consumers have already: it is the one that is to be replaced.
 func (e *Engine) notInPlace(ctx context.Context, r *rotator.Rotation, secret rotator.Secret) error {
 	fingerprint := e.sealer.Fingerprint(secret)
+	before, err := e.madeBy(ctx, r.Provider, r.UserID, r.OldKey)
+	if err != nil {
+		return err
+	}
+	if before != nil && before.Fingerprint == fingerprint {
+		return rotator.NewFault("supply", rotator.Conflict, "this is key %s itself, the one to replace; make another", r.OldKey.Name)
+	}
 	for _, p := range r.Sinks {
 		sink, ok := e.setup.Load().Sinks[p.Sink]
 		if !ok {
@@ -131,16 +173,32 @@ func (e *Engine) sealSupplied(ctx context.Context, a *account, r *rotator.Rotati
 	if err != nil {
 		return *r, rotator.NewFault("supply", rotator.Invalid, "the key cannot be sealed: %w", err)
 	}
-	now := time.Now()
-	c := r.Supply(m, sealed, e.sealer.Fingerprint(m.Secret), by, now)
-	if a.provider().Limits().Unlisted {
-		c = c.Entering(ledgerKey(r, m, now))
+	for {
+		now := time.Now()
+		c := r.Supply(m, sealed, e.sealer.Fingerprint(m.Secret), by, now)
+		if a.provider().Limits().Unlisted {
+			c = c.Entering(ledgerKey(r, m, now))
+		}
+		err := e.commit(ctx, c)
+		if err == nil {
+			a.requestLook()
+			return c.After, nil
+		}
+		if rotator.KindOf(err) != rotator.Conflict || !e.stillAwaits(ctx, r) {
+			return *r, fmt.Errorf("the key was not recorded; supply it again: %w", err)
+		}
 	}
-	if err := e.commit(ctx, c); err != nil {
-		return *r, fmt.Errorf("the key was not recorded; supply it again: %w", err)
+}
+
+// stillAwaits reads the rotation anew, which was looked at while the key was tried, and reports whether it waits for this
+// very key all the same.
+func (e *Engine) stillAwaits(ctx context.Context, r *rotator.Rotation) bool {
+	now, err := e.store.Rotation(ctx, r.ID)
+	same := err == nil && now.Stage == rotator.StagePlanned && now.NewKey == r.NewKey && now.Seq != r.Seq
+	if same {
+		*r = now
 	}
-	a.requestLook()
-	return c.After, nil
+	return same
 }
 
 // Removed notes that a person removed what the credential's rotation asked to be removed. It is refused while the rotation
@@ -166,7 +224,7 @@ func (e *Engine) Removed(ctx context.Context, c rotator.CredentialID, actor stri
 
 // removed enters the keys that are gone in the ledger, where there is one; where the provider lists keys, it is asked.
 func (e *Engine) removed(ctx context.Context, a *account, r *rotator.Rotation, actor string) (rotator.Change, error) {
-	ch := r.Resume(actor+" says that the old key was removed", time.Now())
+	ch := r.Resume(actor+" says that it was removed", time.Now())
 	if !a.provider().Limits().Unlisted {
 		return ch, nil
 	}
@@ -174,15 +232,18 @@ func (e *Engine) removed(ctx context.Context, a *account, r *rotator.Rotation, a
 	if err != nil {
 		return ch, err
 	}
-	for _, ref := range r.Retiring() {
-		for _, k := range keys {
-			if k.ID == ref.ID {
-				k.State = rotator.KeyRevoked
-				ch = ch.Entering(k)
-			}
+	for _, k := range withUnlisted(r, keys) {
+		if slices.ContainsFunc(r.Retiring(), func(ref rotator.KeyRef) bool { return ref.ID == k.ID }) {
+			ch = ch.Entering(asRevoked(k))
 		}
 	}
 	return ch, nil
+}
+
+// asRevoked is how a key is entered in the ledger that is gone.
+func asRevoked(k rotator.Key) rotator.Key {
+	k.State = rotator.KeyRevoked
+	return k
 }
 
 // errNoDirectory says that a provider has no service users that could be made.
