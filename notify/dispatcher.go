@@ -71,6 +71,9 @@ type Dispatcher struct {
 	o     Options
 	route atomic.Pointer[Route]
 	wake  chan struct{}
+
+	// sent are notices that were sent and that the outbox could not be told of yet. Only Run's goroutine uses it.
+	sent []string
 }
 
 const (
@@ -124,6 +127,9 @@ func (d *Dispatcher) Run(ctx context.Context) {
 
 // pass sends what is due now. ctx stops it between two messages, hard in the middle of one.
 func (d *Dispatcher) pass(ctx, hard context.Context) error {
+	if err := d.mark(hard); err != nil {
+		return err // nothing is sent while it cannot be noted: it would be sent over and over
+	}
 	r := d.route.Load()
 	if r == nil {
 		return nil
@@ -195,7 +201,20 @@ func (d *Dispatcher) send(ctx context.Context, s Sender, m Message) (outage, err
 	}
 	d.o.Counted(Sent, len(ids))
 	d.o.Log.Info("a contact was told", zap.Strings("notices", ids), zap.String("to", m.To), zap.String("message", m.ID))
-	return nil, d.o.Outbox.NoticesSent(ctx, ids)
+	d.sent = append(d.sent, ids...)
+	return nil, d.mark(ctx)
+}
+
+// mark takes what was sent out of the outbox.
+func (d *Dispatcher) mark(ctx context.Context) error {
+	if len(d.sent) == 0 {
+		return nil
+	}
+	err := d.o.Outbox.NoticesSent(ctx, d.sent)
+	if err == nil {
+		d.sent = nil
+	}
+	return err
 }
 
 // fail puts messages off that could not be sent.
