@@ -13,6 +13,7 @@ import (
 
 	"github.com/rotatord/rotatord/config"
 	"github.com/rotatord/rotatord/internal/app"
+	"github.com/rotatord/rotatord/internal/sheet"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -157,7 +158,7 @@ func (c *csvRows) add(u rotator.UserDetails) error {
 	}
 	cells := userCells(u)
 	for i := range cells {
-		cells[i] = csvSafe(cells[i])
+		cells[i] = sheet.Cell(cells[i])
 	}
 	return c.w.Write(cells)
 }

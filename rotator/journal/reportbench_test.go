@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -30,8 +31,29 @@ func BenchmarkReport(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.N)*reportFleet/b.Elapsed().Seconds(), "keys/s")
+			b.ReportMetric(liveWhileReporting(b, s, brief)/(1<<20), "live-MB")
 		})
 	}
+}
+
+// liveWhileReporting is the most memory, in bytes, that is found in use on the way through a report.
+func liveWhileReporting(b *testing.B, s *Store, brief bool) float64 {
+	b.Helper()
+	b.StopTimer()
+	most, n := uint64(0), 0
+	err := s.ReportKeys(context.Background(), rotator.KeyQuery{Brief: brief}, epoch, func(rotator.KeyFacts) error {
+		if n++; n%10_000 == 500 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapAlloc)
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(most)
 }
 
 func fillForReport(b *testing.B, s *Store) {
