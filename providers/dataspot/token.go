@@ -132,8 +132,11 @@ func (t *tokens) failed(err error) *rotator.Fault {
 	if kind == rotator.UnknownOutcome {
 		kind = rotator.Transient
 	}
-	return &rotator.Fault{Op: "POST " + t.where.Path, Kind: kind, RetryAfter: rotator.RetryAfterOf(err),
-		Err: fmt.Errorf("%w: no token from %s: %w", errFront, t.where.Redacted(), err)}
+	wait := rotator.RetryAfterOf(err)
+	if inner, ok := errors.AsType[*rotator.Fault](err); ok {
+		err = inner.Err // the rest of it is repeated here
+	}
+	return &rotator.Fault{Op: "POST " + t.where.Path, Kind: kind, RetryAfter: wait, Err: fmt.Errorf("%w: no token from %s: %w", errFront, t.where.Redacted(), err)}
 }
 
 func (t *tokens) fetch(ctx context.Context) (rotator.Secret, time.Duration, error) {
