@@ -4,23 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rotatord/rotatord/notify"
+	"github.com/rotatord/rotatord/notify/mail/mailtest"
 	"github.com/rotatord/rotatord/rotator"
 )
 
 // to is a sender that works with the server as it is.
-func to(t *testing.T, s *server, change func(*Options)) *Sender {
+func to(t *testing.T, s *mailtest.Server, change func(*Options)) *Sender {
 	t.Helper()
 	return sender(t, func(o *Options) {
-		o.Host, o.Port, o.RootCAs = "127.0.0.1", s.port(), s.pool
-		if s.auth {
-			o.Username, o.Password = "rotatord", func() (rotator.Secret, error) { return rotator.SecretString(password), nil }
+		o.Host, o.Port, o.RootCAs = "127.0.0.1", port(t, s), s.Pool
+		if s.Auth {
+			o.Username, o.Password = mailtest.Username, func() (rotator.Secret, error) { return rotator.SecretString(mailtest.Password), nil }
 		}
-		if s.implicit {
+		if s.Implicit {
 			o.TLS = Implicit
 		}
 		if change != nil {
@@ -29,34 +32,47 @@ func to(t *testing.T, s *server, change func(*Options)) *Sender {
 	})
 }
 
+func port(t *testing.T, s *mailtest.Server) int {
+	t.Helper()
+	_, text, err := net.SplitHostPort(s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestSend(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
-		server func(*server)
+		server func(*mailtest.Server)
 		sender func(*Options)
 		clear  bool
 	}{
 		{name: "with STARTTLS"},
-		{name: "with STARTTLS and a password", server: func(s *server) { s.auth = true }},
-		{name: "with implicit TLS", server: func(s *server) { s.implicit = true }},
-		{name: "with implicit TLS and a password", server: func(s *server) { s.implicit, s.auth = true, true }},
-		{name: "in plain text, on this machine", server: func(s *server) { s.plain = true }, sender: func(o *Options) { o.TLS = None }, clear: true},
-		{name: "to a server that hangs up once it has accepted", server: func(s *server) { s.refuse["RSET"], s.refuse["QUIT"] = "", "" }},
+		{name: "with STARTTLS and a password", server: func(s *mailtest.Server) { s.Auth = true }},
+		{name: "with implicit TLS", server: func(s *mailtest.Server) { s.Implicit = true }},
+		{name: "with implicit TLS and a password", server: func(s *mailtest.Server) { s.Implicit, s.Auth = true, true }},
+		{name: "in plain text, on this machine", server: func(s *mailtest.Server) { s.PlainOnly = true }, sender: func(o *Options) { o.TLS = None }, clear: true},
+		{name: "to a server that hangs up once it has accepted", server: func(s *mailtest.Server) { s.Refuse["RSET"], s.Refuse["QUIT"] = "", "" }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := newServer(t, tc.server)
+			s := mailtest.New(t, tc.server)
 			m := message(notice(rotator.NoticeReplaced))
 			if err := to(t, s, tc.sender).Send(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
-			got := s.got()
-			if len(got) != 1 || s.encrypts == tc.clear {
-				t.Fatalf("%d messages, encrypted: %v", len(got), s.encrypts)
+			got := s.Accepted()
+			if len(got) != 1 || got[0].Encrypted == tc.clear {
+				t.Fatalf("accepted %+v", got)
 			}
-			if got[0].from != "FROM:<rotatord@example.com>" || fmt.Sprint(got[0].to) != "[TO:<ann@example.com>]" {
-				t.Errorf("from %s to %s", got[0].from, got[0].to)
+			if got[0].From != "FROM:<rotatord@example.com>" || fmt.Sprint(got[0].To) != "[TO:<ann@example.com>]" {
+				t.Errorf("from %s to %s", got[0].From, got[0].To)
 			}
-			head, text := parsed(t, got[0].raw)
+			head, text := parsed(t, got[0].Raw)
 			if head.Header.Get("Message-ID") != "<20261122-k3v9x2m7qd.8@example.com>" || !strings.Contains(text, "THE KEY WAS REPLACED") {
 				t.Errorf("%v\n%s", head.Header, text)
 			}
@@ -65,23 +81,25 @@ func TestSend(t *testing.T) {
 }
 
 func TestSendFails(t *testing.T) {
-	answer := func(word, with string) func(*server) { return func(s *server) { s.refuse[word] = with } }
+	answer := func(word, with string) func(*mailtest.Server) {
+		return func(s *mailtest.Server) { s.Refuse[word] = with }
+	}
 	for _, tc := range []struct {
 		name   string
-		server func(*server)
+		server func(*mailtest.Server)
 		sender func(*Options)
 		outage bool
 		kind   rotator.Kind
 		want   string
 	}{
-		{"no STARTTLS on offer", func(s *server) { s.plain = true }, nil, true, rotator.Transient, "does not support STARTTLS"},
+		{"no STARTTLS on offer", func(s *mailtest.Server) { s.PlainOnly = true }, nil, true, rotator.Transient, "does not support STARTTLS"},
 		{"a certificate that is not trusted", nil, func(o *Options) { o.RootCAs = nil }, true, rotator.Transient, "certificate"},
-		{"an implicit one neither", func(s *server) { s.implicit = true }, func(o *Options) { o.RootCAs = nil }, true, rotator.Transient, "certificate"},
+		{"an implicit one neither", func(s *mailtest.Server) { s.Implicit = true }, func(o *Options) { o.RootCAs = nil }, true, rotator.Transient, "certificate"},
 		{"a greeting that says no", answer("greeting", "421 too busy"), nil, true, rotator.Transient, `421 "too busy"`},
-		{"a wrong password", func(s *server) { s.auth = true }, func(o *Options) {
+		{"a wrong password", func(s *mailtest.Server) { s.Auth = true }, func(o *Options) {
 			o.Password = func() (rotator.Secret, error) { return rotator.SecretString("an-old-password"), nil }
 		}, true, rotator.Denied, "refuses the user name or the password (535)"},
-		{"a password that cannot be read", func(s *server) { s.auth = true }, func(o *Options) {
+		{"a password that cannot be read", func(s *mailtest.Server) { s.Auth = true }, func(o *Options) {
 			o.Password = func() (rotator.Secret, error) { return rotator.Secret{}, errors.New("no such file") }
 		}, true, rotator.Transient, "no such file"},
 		{"a sender that is not allowed", answer("MAIL", "550 not you"), nil, true, rotator.Invalid, `550 "not you"`},
@@ -90,11 +108,11 @@ func TestSendFails(t *testing.T) {
 		{"a message that is not taken", answer("DATA", "554 no"), nil, false, rotator.Invalid, `554 "no"`},
 		{"a message that is refused at its end", answer("end", "552 too large"), nil, false, rotator.Invalid, `552 "too large"`},
 		{"a connection that ends after the message", answer(".", ""), nil, false, rotator.UnknownOutcome, "EOF"},
-		{"a server that stalls", answer("RCPT", "stall"), func(o *Options) { o.Timeout = 50 * time.Millisecond }, false, rotator.UnknownOutcome, ""},
-		{"a server that never greets", answer("greeting", "stall"), func(o *Options) { o.Timeout = 50 * time.Millisecond }, true, rotator.Transient, ""},
+		{"a server that stalls", answer("RCPT", mailtest.Stall), func(o *Options) { o.Timeout = 50 * time.Millisecond }, false, rotator.UnknownOutcome, ""},
+		{"a server that never greets", answer("greeting", mailtest.Stall), func(o *Options) { o.Timeout = 50 * time.Millisecond }, true, rotator.Transient, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := newServer(t, tc.server)
+			s := mailtest.New(t, tc.server)
 			err := to(t, s, tc.sender).Send(t.Context(), message(notice(rotator.NoticeReplaced)))
 			if err == nil {
 				t.Fatal("it was sent")
@@ -102,7 +120,7 @@ func TestSendFails(t *testing.T) {
 			if errors.Is(err, notify.ErrOutage) != tc.outage || rotator.KindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("outage %v, kind %s: %v", errors.Is(err, notify.ErrOutage), rotator.KindOf(err), err)
 			}
-			for _, secret := range []string{password, "an-old-password"} {
+			for _, secret := range []string{mailtest.Password, "an-old-password"} {
 				if strings.Contains(err.Error(), secret) {
 					t.Errorf("the error tells a password: %v", err)
 				}
@@ -116,11 +134,11 @@ func TestSendFails(t *testing.T) {
 
 // TestPasswordNeedsEncryption: a server that offers to sign in before TLS does not learn the password.
 func TestPasswordNeedsEncryption(t *testing.T) {
-	s := newServer(t, func(s *server) { s.auth, s.plain = true, true })
+	s := mailtest.New(t, func(s *mailtest.Server) { s.Auth, s.PlainOnly = true, true })
 	if err := to(t, s, nil).Send(t.Context(), message(notice(rotator.NoticeReplaced))); !errors.Is(err, notify.ErrOutage) {
 		t.Errorf("%v", err)
 	}
-	for _, l := range s.lines {
+	for _, l := range s.Commands() {
 		if strings.HasPrefix(l, "AUTH") {
 			t.Errorf("it signed in over a connection in plain text: %s", l)
 		}
@@ -128,12 +146,12 @@ func TestPasswordNeedsEncryption(t *testing.T) {
 }
 
 func TestSendEndsWithItsContext(t *testing.T) {
-	s := newServer(t, func(s *server) { s.refuse["RCPT"] = "stall" })
+	s := mailtest.New(t, func(s *mailtest.Server) { s.Refuse["RCPT"] = mailtest.Stall })
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	sender := to(t, s, func(o *Options) { o.Timeout = time.Hour })
 	go func() {
-		<-s.stalls
+		<-s.Stalls
 		cancel()
 	}()
 	if err := sender.Send(ctx, message(notice(rotator.NoticeReplaced))); err == nil {
@@ -143,13 +161,12 @@ func TestSendEndsWithItsContext(t *testing.T) {
 
 // TestNoConnectionIsLeftOpen: the library leaves one open when TLS or signing in fails.
 func TestNoConnectionIsLeftOpen(t *testing.T) {
-	s := newServer(t, func(s *server) { s.auth = true })
+	s := mailtest.New(t, func(s *mailtest.Server) { s.Auth = true })
 	wrong := to(t, s, func(o *Options) {
 		o.Password = func() (rotator.Secret, error) { return rotator.SecretString("wrong"), nil }
 	})
 	if err := wrong.Send(t.Context(), message(notice(rotator.NoticeReplaced))); err == nil {
 		t.Fatal("it was sent")
 	}
-	_ = s.listener.Close()
-	s.wg.Wait() // ends only when the client has closed every connection
+	s.Drain() // ends only when the client has closed every connection
 }

@@ -1,4 +1,6 @@
-package mail
+// Package mailtest has a small mail server for tests: it speaks STARTTLS, implicit TLS and AUTH PLAIN, keeps what it
+// accepts, and misbehaves as told. It listens on a loopback address and delivers nothing.
+package mailtest
 
 import (
 	"bufio"
@@ -9,11 +11,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"io"
 	"math/big"
 	"net"
 	"net/textproto"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -21,43 +26,54 @@ import (
 	"time"
 )
 
-// password is what the server wants for the user "rotatord".
-const password = "the-mail-password"
+// Username and Password are what the server wants to hear.
+const (
+	Username = "rotatord"
+	Password = "the-mail-password"
+)
 
-// server is a mail server with one mailbox, which can be told to misbehave. Its fields are set before it is used.
-type server struct {
-	t        *testing.T
+// Server is a mail server that can be told to misbehave. Its exported fields are set before it is used.
+type Server struct {
+	// Implicit speaks TLS from the first byte on; PlainOnly does not offer STARTTLS; Auth wants a password.
+	Implicit, PlainOnly, Auth bool
+	// Refuse is what a command is answered with in place of the right answer, by its first word: "" hangs up, and [Stall]
+	// never answers. "greeting" and "end" (of a message) are among the words. "." is the answer to a message that was
+	// accepted.
+	Refuse map[string]string
+	// Stalls hears of each answer that never comes.
+	Stalls chan struct{}
+	// Pool trusts the server's certificate, which is also at CAFile.
+	Pool   *x509.CertPool
+	CAFile string
+
 	tls      *tls.Config
-	pool     *x509.CertPool
-	implicit bool
-	plain    bool // does not offer STARTTLS
-	auth     bool
-	// refuse is what a command is answered with in place of the right answer, by its first word; "" hangs up, and "stall"
-	// never answers. "." stands for the end of the message: it is accepted before the server hangs up.
-	refuse map[string]string
-
-	stalls   chan struct{} // hears of each answer that never comes
 	listener net.Listener
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
-	accepted []mailbag
+	accepted []Mail
 	lines    []string // what came in, in plain text or not
-	encrypts bool     // whether the latest message came encrypted
 	open     map[net.Conn]bool
 }
 
-// mailbag is one accepted message.
-type mailbag struct {
-	from string
-	to   []string
-	raw  []byte
+// Stall, in [Server.Refuse], never answers.
+const Stall = "stall"
+
+// Mail is one accepted message.
+type Mail struct {
+	From string
+	To   []string
+	// Raw is the message as it came, header and body.
+	Raw []byte
+	// Encrypted is whether it came over TLS.
+	Encrypted bool
 }
 
-func newServer(t *testing.T, change func(*server)) *server {
+// New starts a server that ends with the test. change, which may be nil, is called before it listens.
+func New(t *testing.T, change func(*Server)) *Server {
 	t.Helper()
-	s := &server{t: t, refuse: map[string]string{}, stalls: make(chan struct{}, 100), open: map[net.Conn]bool{}}
-	s.tls, s.pool = certificate(t)
+	s := &Server{Refuse: map[string]string{}, Stalls: make(chan struct{}, 100), open: map[net.Conn]bool{}}
+	s.certify(t)
 	if change != nil {
 		change(s)
 	}
@@ -70,7 +86,7 @@ func newServer(t *testing.T, change func(*server)) *server {
 	return s
 }
 
-func (s *server) stop() {
+func (s *Server) stop() {
 	_ = s.listener.Close()
 	s.mu.Lock()
 	for c := range s.open {
@@ -80,9 +96,16 @@ func (s *server) stop() {
 	s.wg.Wait()
 }
 
-func (s *server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+// Drain stops listening and waits until the clients have closed every connection.
+func (s *Server) Drain() {
+	_ = s.listener.Close()
+	s.wg.Wait()
+}
 
-func (s *server) accept() {
+// Addr is host:port.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+func (s *Server) accept() {
 	for {
 		c, err := s.listener.Accept()
 		if err != nil {
@@ -105,17 +128,17 @@ func (s *server) accept() {
 
 // dialog is one connection.
 type dialog struct {
-	*server
+	*Server
 	conn net.Conn
 	text *textproto.Conn
-	bag  mailbag
+	bag  Mail
 	safe bool
 	user bool
 }
 
-func (s *server) serve(c net.Conn) {
-	d := &dialog{server: s, conn: c}
-	if s.implicit {
+func (s *Server) serve(c net.Conn) {
+	d := &dialog{Server: s, conn: c}
+	if s.Implicit {
 		d.encrypt()
 	} else {
 		d.text = textproto.NewConn(c)
@@ -146,12 +169,12 @@ var errHangUp = errors.New("the server hangs up")
 
 // say answers a command, or misbehaves as told.
 func (d *dialog) say(word, right string) error {
-	wrong, told := d.refuse[word]
+	wrong, told := d.Refuse[word]
 	switch {
 	case told && wrong == "":
 		return errHangUp
-	case told && wrong == "stall":
-		d.stalls <- struct{}{}
+	case told && wrong == Stall:
+		d.Stalls <- struct{}{}
 		_, err := d.text.ReadLine() // until the client gives up
 		return errors.Join(errHangUp, err)
 	case told:
@@ -175,13 +198,13 @@ func (d *dialog) answer(l string) error {
 	case "AUTH":
 		return d.signIn(rest)
 	case "MAIL":
-		if d.auth && !d.user {
+		if d.Auth && !d.user {
 			return d.text.PrintfLine("530 sign in first")
 		}
-		d.bag = mailbag{from: rest}
+		d.bag = Mail{From: rest, Encrypted: d.safe}
 		return d.say(word, "250 ok")
 	case "RCPT":
-		d.bag.to = append(d.bag.to, rest)
+		d.bag.To = append(d.bag.To, rest)
 		return d.say(word, "250 ok")
 	case "DATA":
 		return d.data()
@@ -194,10 +217,10 @@ func (d *dialog) answer(l string) error {
 
 func (d *dialog) greet() error {
 	lines := []string{"mail.example.com"}
-	if !d.plain && !d.safe {
+	if !d.PlainOnly && !d.safe {
 		lines = append(lines, "STARTTLS")
 	}
-	if d.auth && (d.safe || d.plain) {
+	if d.Auth && (d.safe || d.PlainOnly) {
 		lines = append(lines, "AUTH PLAIN LOGIN")
 	}
 	for i, l := range lines {
@@ -214,7 +237,7 @@ func (d *dialog) greet() error {
 
 func (d *dialog) signIn(rest string) error {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(rest, "PLAIN "))
-	if err != nil || string(raw) != "\x00rotatord\x00"+password {
+	if err != nil || string(raw) != "\x00"+Username+"\x00"+Password {
 		return d.text.PrintfLine("535 %q is wrong", raw) // a server that says too much
 	}
 	d.user = true
@@ -222,7 +245,7 @@ func (d *dialog) signIn(rest string) error {
 }
 
 func (d *dialog) data() error {
-	if wrong, told := d.refuse["DATA"]; told {
+	if wrong, told := d.Refuse["DATA"]; told {
 		return d.text.PrintfLine("%s", wrong)
 	}
 	if err := d.text.PrintfLine("354 go ahead"); err != nil {
@@ -232,25 +255,32 @@ func (d *dialog) data() error {
 	if err != nil {
 		return err
 	}
-	if wrong := d.refuse["end"]; wrong != "" {
+	if wrong := d.Refuse["end"]; wrong != "" {
 		return d.text.PrintfLine("%s", wrong)
 	}
-	d.bag.raw = raw
+	d.bag.Raw = raw
 	d.mu.Lock()
-	d.accepted, d.encrypts = append(d.accepted, d.bag), d.safe
+	d.accepted = append(d.accepted, d.bag)
 	d.mu.Unlock()
 	return d.say(".", "250 queued")
 }
 
-// got returns the accepted messages.
-func (s *server) got() []mailbag {
+// Accepted returns the messages that were accepted.
+func (s *Server) Accepted() []Mail {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.accepted)
 }
 
-// certificate makes one for 127.0.0.1, and a pool that trusts it.
-func certificate(t *testing.T) (*tls.Config, *x509.CertPool) {
+// Commands returns every line outside of messages that came in.
+func (s *Server) Commands() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lines)
+}
+
+// certify makes a certificate for 127.0.0.1.
+func (s *Server) certify(t *testing.T) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -265,11 +295,12 @@ func certificate(t *testing.T) (*tls.Config, *x509.CertPool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
+	s.tls = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	s.Pool = x509.NewCertPool()
+	s.Pool.AppendCertsFromPEM(block)
+	s.CAFile = filepath.Join(t.TempDir(), "mail-ca.pem")
+	if err := os.WriteFile(s.CAFile, block, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}, pool
 }
