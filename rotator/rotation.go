@@ -328,6 +328,7 @@ func (r *Rotation) Hasten(actor string, now time.Time) Change {
 	a := &c.After
 	a.Reason, a.Actor, a.NextAt = ReasonCompromised, actor, now
 	a.Terms.Grace, a.Terms.Idle, a.Terms.Soak = 0, 0, 0
+	a.ExtendTo = time.Time{} // a secret that leaked is not given more time
 	return c
 }
 

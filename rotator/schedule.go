@@ -114,5 +114,5 @@ func (f Freeze) Contains(t time.Time) bool { return !t.Before(f.From) && t.Befor
 
 // lets reports whether a key with that deadline may be replaced in spite of the freeze.
 func (f Freeze) lets(deadline, now time.Time) bool {
-	return f.UnlessExpiresWithin > 0 && deadline.Sub(now) <= f.UnlessExpiresWithin
+	return f.UnlessExpiresWithin > 0 && !deadline.IsZero() && deadline.Sub(now) <= f.UnlessExpiresWithin
 }

@@ -26,10 +26,16 @@ func (e *Engine) extend(ctx context.Context, a *account, r *rotator.Rotation) (r
 	if err != nil {
 		return rotator.Change{}, err
 	}
+	v, err := e.mayBegin(ctx, r)
+	if err != nil || !v.OK {
+		return e.notYet(r, v), err
+	}
 	now := time.Now()
 	old := seriesOf(r, keys).old(r)
 	extender, ok := a.provider().(rotator.Extender)
 	switch {
+	case r.ExtendTo.IsZero():
+		return r.ReplaceInstead("it is compromised", now), nil
 	case old == nil || old.State != rotator.KeyActive:
 		return r.ReplaceInstead("the provider does not list it as active any more", now), nil
 	case !old.Expires.After(now) && !old.Expires.IsZero():
@@ -44,6 +50,9 @@ func (e *Engine) extend(ctx context.Context, a *account, r *rotator.Rotation) (r
 			return r.ReplaceInstead(err.Error(), now), nil
 		}
 		return rotator.Change{}, err
+	}
+	if !got.After(r.Deadline) { // of a key that is not due for its age, that is the expiry it had
+		return r.ReplaceInstead(fmt.Sprintf("the provider moves it no further than %s", got.UTC().Format(time.RFC3339)), now), nil
 	}
 	return e.extended(ctx, a, r, got)
 }

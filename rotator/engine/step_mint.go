@@ -18,12 +18,8 @@ const abandonedRetry = 30 * time.Minute
 // prepare looks at the provider afresh, commits the intent to make a key, and makes it: stage planned.
 func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
 	now := time.Now()
-	hold, err := e.store.HoldOn(ctx, r.CredentialID, now)
-	if err != nil {
-		return rotator.Change{}, journalError{err}
-	}
-	if v := rotator.MayBegin(r, hold, e.setup.Load().Freezes, now); !v.OK {
-		return e.notYet(r, v), nil
+	if v, err := e.mayBegin(ctx, r); err != nil || !v.OK {
+		return e.notYet(r, v), err
 	}
 	keys, err := e.listKeys(ctx, a, r.UserID)
 	if err != nil {
@@ -59,6 +55,16 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	}
 	*r = begin.After
 	return e.mint(ctx, a, r, s.restriction(r))
+}
+
+// mayBegin asks what operators and the calendar say at this moment.
+func (e *Engine) mayBegin(ctx context.Context, r *rotator.Rotation) (rotator.Verdict, error) {
+	now := time.Now()
+	hold, err := e.store.HoldOn(ctx, r.CredentialID, now)
+	if err != nil {
+		return rotator.Verdict{}, journalError{err}
+	}
+	return rotator.MayBegin(r, hold, e.setup.Load().Freezes, now), nil
 }
 
 // series is what the provider lists of one credential and its user, seen just now.
@@ -107,11 +113,14 @@ func (s series) superseded(r *rotator.Rotation) string {
 }
 
 // notDueAnyMore says why the key to replace need not be replaced any more; empty if it must. Somebody may have moved its
-// expiry since the plan was made.
+// expiry since the plan was made, or the policy. Once consumers may have a key that was given up, there is no way back.
 func (e *Engine) notDueAnyMore(s series, r *rotator.Rotation, now time.Time) string {
 	old, p := s.old(r), e.policy(r.Policy)
-	if old == nil || p == nil || (r.Reason != rotator.ReasonExpiring && r.Reason != rotator.ReasonMaxAge) {
+	if old == nil || p == nil || len(r.Discarded) > 0 || (r.Reason != rotator.ReasonExpiring && r.Reason != rotator.ReasonMaxAge) {
 		return ""
+	}
+	if p.Observe {
+		return "its policy only observes now"
 	}
 	const earliest = 1 // the draw that makes a key due the earliest
 	due, expires := p.Due(old.Key, earliest)

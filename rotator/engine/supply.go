@@ -72,14 +72,11 @@ func (e *Engine) mayTakeSupply(ctx context.Context, r *rotator.Rotation) error {
 	if r.Stage != rotator.StagePlanned || !r.ExtendTo.IsZero() {
 		return rotator.NewFault(op, rotator.Conflict, "the rotation of %s is in stage %s and waits for no key", r.CredentialID, r.Stage)
 	}
-	hold, err := e.store.HoldOn(ctx, r.CredentialID, time.Now())
-	if err != nil {
-		return err
+	v, err := e.mayBegin(ctx, r)
+	if err == nil && !v.OK {
+		err = rotator.NewFault(op, rotator.Conflict, "the rotation may not go on: %s", v.Why)
 	}
-	if v := rotator.MayBegin(r, hold, e.setup.Load().Freezes, time.Now()); !v.OK {
-		return rotator.NewFault(op, rotator.Conflict, "the rotation may not go on: %s", v.Why)
-	}
-	return nil
+	return err
 }
 
 // examine looks at a supplied key as closely as can be done without changing anything.

@@ -287,7 +287,7 @@ func TestASupplyAtAProviderThatMakesKeysIsRefused(t *testing.T) {
 func TestARefusedSupplyLeavesNoRotationBehind(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.byHand()
-		w.provider.AddKey(user, "fresh", time.Now())
+		w.provider.AddKey(user, "fresh", time.Now().Add(-59*day))
 		w.slow()
 		l := w.start(nil)
 		defer l.stop()
@@ -299,7 +299,7 @@ func TestARefusedSupplyLeavesNoRotationBehind(t *testing.T) {
 		if r, err := l.store.OpenRotation(t.Context(), fresh); rotator.KindOf(err) != rotator.Gone {
 			t.Errorf("open: %+v, %v", r, err)
 		}
-		pass(61 * day) // it becomes due all the same
+		pass(2 * day) // it becomes due all the same
 		if r, err := l.store.OpenRotation(t.Context(), fresh); err != nil || r.Blocked != rotator.BlockAwaitingSupply {
 			t.Errorf("when it is due: blocked %q, %v", r.Blocked, err)
 		}

@@ -41,25 +41,28 @@ func (c *Capable) Extend(ctx context.Context, key rotator.Key, until time.Time) 
 		until = time.Now().Add(c.ShortExtend)
 	}
 	until = until.Truncate(time.Second)
-	if err := c.moveExpiry(key.ID, until); err != nil {
+	got, err := c.moveExpiry(key.ID, until)
+	if err != nil {
 		return time.Time{}, err
 	}
-	return until, c.hook("Extend", true)
+	return got, c.hook("Extend", true)
 }
 
-func (c *Capable) moveExpiry(id string, until time.Time) error {
+func (c *Capable) moveExpiry(id string, until time.Time) (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.IndexFunc(c.keys, func(k *fakeKey) bool { return k.ID == id })
 	switch {
 	case i < 0:
-		return rotator.NewFault("extend", rotator.Gone, "no key %s", id)
+		return time.Time{}, rotator.NewFault("extend", rotator.Gone, "no key %s", id)
 	case !c.keys[i].live():
-		return rotator.NewFault("extend", rotator.Invalid, "key %s has expired", id)
+		return time.Time{}, rotator.NewFault("extend", rotator.Invalid, "key %s has expired", id)
+	case until.Before(c.keys[i].Expires):
+		return c.keys[i].Expires, nil // nothing is shortened
 	case !c.Lies:
 		c.keys[i].Expires = until
 	}
-	return nil
+	return until, nil
 }
 
 // WorkWith makes the daemon sign in as the user with the secret.
