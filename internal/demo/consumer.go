@@ -16,9 +16,9 @@ const (
 )
 
 type consumer struct {
-	name, file, url, key string
-	story                *story
-	calls, refused       atomic.Int64
+	name, file, url, header, key string
+	story                        *story
+	calls, refused               atomic.Int64
 }
 
 func (c *consumer) run(ctx context.Context) {
@@ -53,7 +53,7 @@ func (c *consumer) call(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	req.Header.Set("X-DC-DEVKEY", c.key)
+	req.Header.Set(c.header, c.key)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return // the demo is over

@@ -1,5 +1,5 @@
-// Package demo shows the whole life of keys in a minute: an emulated provider, the real daemon with policies that count in
-// seconds, and consumers that use what is delivered all the while.
+// Package demo shows the whole life of keys in a minute: three emulated systems, the real daemon with policies that count
+// in seconds, a person where one is needed, and consumers that use what is delivered all the while.
 package demo
 
 import (
@@ -11,11 +11,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/rotatord/rotatord/emulator"
 	"github.com/rotatord/rotatord/internal/app"
 	"github.com/rotatord/rotatord/rotator/engine"
 	"github.com/rotatord/rotatord/rotator/seal"
@@ -55,22 +56,6 @@ func (o Options) Check() error {
 // ErrFailed says that the demo ended and did not show what it was to show. Its verdict has been printed.
 var ErrFailed = errors.New("the demo did not prove its claim")
 
-// services are the service users of the demo and the keys they begin with. The ages make them due one after the other.
-var services = []struct {
-	email, key string
-	age        time.Duration
-}{
-	{"ci-build@example.com", "ci-build", 20 * time.Second},
-	{"web-shop@example.com", "web-shop", 12 * time.Second},
-	{"backup@example.com", "backup", 4 * time.Second},
-}
-
-// lostAnswer is the one thing that goes wrong: a key is made and the connection breaks before the answer arrives.
-var lostAnswer = emulator.Fault{
-	Name: "lost answer", Match: emulator.Match{Method: "POST", Path: "/key/user/*"}, Nth: 3, Count: 1,
-	Effect: emulator.Effect{Kind: emulator.EffectReset, AfterEffect: true},
-}
-
 // Run plays the demo and returns nil only if keys were rotated and not one call of any consumer was refused. The options
 // have passed their check.
 func Run(ctx context.Context, o Options) error {
@@ -89,33 +74,24 @@ func Run(ctx context.Context, o Options) error {
 
 // stage is what the demo is played on.
 type stage struct {
-	o         Options
-	dir       string
-	story     *story
-	emulator  *emulator.CertCentral
-	server    *http.Server
-	address   string
-	app       *app.App
-	consumers []*consumer
+	o       Options
+	dir     string
+	story   *story
+	all     []*system
+	person  *person
+	servers []*http.Server
+	app     *app.App
 }
 
 func (s *stage) open(ctx context.Context) error {
-	s.emulator = emulator.NewCertCentral(emulator.CertCentralOptions{NewKeyRefusedFor: time.Second})
-	if err := s.emulator.Faults.Add(lostAnswer); err != nil {
+	var err error
+	if s.all, err = s.systems(); err != nil {
 		return err
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/_emulator/", s.emulator.AdminHandler())
-	mux.Handle("/", s.emulator)
-	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go s.server.Serve(l) //nolint:errcheck // it ends when it is closed
-	s.address = "http://" + l.Addr().String() + s.emulator.BasePath()
-	if err := s.seed(); err != nil {
-		return err
+	for _, sys := range s.all {
+		if err := s.serve(ctx, sys); err != nil {
+			return err
+		}
 	}
 	path, err := s.writeConfig()
 	if err != nil {
@@ -128,24 +104,26 @@ func (s *stage) open(ctx context.Context) error {
 	return err
 }
 
-// seed fills the provider. Each consumer begins with a key that a person once handed to it.
-func (s *stage) seed() error {
-	for _, svc := range services {
-		user := s.emulator.AddUser(emulator.CertCentralUser{Email: svc.email})
-		_, secret, err := s.emulator.AddKey(emulator.CertCentralKey{UserID: user, Name: svc.key, Created: time.Now().Add(-svc.age)})
-		if err != nil {
-			return err
-		}
-		s.consumers = append(s.consumers, &consumer{
-			name: svc.key, file: filepath.Join(s.dir, "keys", svc.key), url: s.address + "/user/me", key: secret, story: s.story,
-		})
+// serve opens the system to the daemon and to its consumers.
+func (s *stage) serve(ctx context.Context, sys *system) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: sys.handler, ReadHeaderTimeout: 10 * time.Second}
+	s.servers = append(s.servers, server)
+	go server.Serve(l) //nolint:errcheck // it ends when it is closed
+	sys.address = "http://" + l.Addr().String() + sys.base
+	for _, c := range sys.consumers {
+		c.url = sys.address + sys.whoami
 	}
 	return nil
 }
 
 func (s *stage) writeConfig() (string, error) {
-	files := map[string]string{
-		"seal.key": seal.NewKey(), "manager.key": s.emulator.ManagerSecret(), "rotatord.yaml": s.config(),
+	files := map[string]string{"seal.key": seal.NewKey(), "rotatord.yaml": s.config()}
+	for _, sys := range s.all {
+		files[sys.name+".key"] = sys.manager
 	}
 	if s.o.VaultAddress != "" {
 		files["vault.token"] = s.o.VaultToken
@@ -163,41 +141,49 @@ func (s *stage) config() string {
 	vaultSink, sinks := "", "[disk]"
 	if s.o.VaultAddress != "" {
 		sinks = "[disk, vault]"
-		vaultSink = fmt.Sprintf("  - {name: vault, type: vault, address: %q, auth: {token_file: %s/vault.token}, mount: %q, path: \"rotatord-demo/{{.Credential}}\"}\n",
+		vaultSink = fmt.Sprintf("  - {name: vault, type: vault, address: %q, auth: {token_file: %s/vault.token}, mount: %q, path: \"rotatord-demo/{{.Provider}}/{{.Credential}}\"}\n",
 			s.o.VaultAddress, s.dir, s.o.VaultMount)
+	}
+	var providers, policies strings.Builder
+	for _, sys := range s.all {
+		fmt.Fprintf(&providers, "  - {name: %s, %s}\n", sys.name, fmt.Sprintf(sys.provider, sys.address, filepath.Join(s.dir, sys.name+".key")))
+		fmt.Fprintf(&policies, "  - {name: %[1]s, match: {providers: [%[1]s]}, %[2]s, jitter: 0%%, sinks: %[3]s}\n", sys.name, sys.policy, sinks)
 	}
 	return fmt.Sprintf(`server: {listen: %q}
 store: {path: %[2]s/rotatord.db, seal: {key_file: %[2]s/seal.key}}
 scan: {schedule: "@every 2s"}
 providers:
-  - {name: certcentral, type: certcentral, base_url: %[3]q, api_key_file: %[2]s/manager.key, propagation: 3s, rates: [{requests: 1000, per: 1m}]}
-sinks:
-  - {name: disk, type: file, path: "%[2]s/keys/{{.Credential}}", mode: "0600", format: raw}
+%[3]ssinks:
+  - {name: disk, type: file, path: "%[2]s/keys/{{.Provider}}/{{.Credential}}", mode: "0600", format: raw}
 %[4]spolicies:
-  - {name: demo, max_age: 45s, renew_before: 25s, grace: 8s, idle: 3s, jitter: 0%%, sinks: %[5]s}
-`, s.o.Listen, s.dir, s.address, vaultSink, sinks)
+%[5]s`, s.o.Listen, s.dir, providers.String(), vaultSink, policies.String())
 }
 
 // play runs the daemon and the consumers for the time that was asked for, and gives the verdict.
 func (s *stage) play(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, s.o.For)
 	defer stop()
-	s.story.begin(s.o.For, s.app.Addr(), filepath.Join(s.dir, "keys"), s.address, s.o.VaultAddress)
-	ended := make(chan struct{}, len(s.consumers))
-	for _, c := range s.consumers {
-		go func() { c.run(ctx); ended <- struct{}{} }()
+	s.story.begin(s.o.For, s.app.Addr(), filepath.Join(s.dir, "keys"), s.all, s.o.VaultAddress)
+	var others sync.WaitGroup
+	others.Go(func() { s.person.work(ctx, s.app.Addr()) })
+	var consumers []*consumer
+	for _, sys := range s.all {
+		consumers = append(consumers, sys.consumers...)
+	}
+	for _, c := range consumers {
+		others.Go(func() { c.run(ctx) })
 	}
 	err := s.app.Run(ctx)
+	others.Wait()
 	s.app = nil
-	for range s.consumers {
-		<-ended
-	}
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return s.story.verdict(s.consumers)
+	return s.story.verdict(consumers, s.all)
 }
 
 func (s *stage) close() {
-	_ = s.server.Close() // it only served this process
+	for _, server := range s.servers {
+		_ = server.Close() // it only served this process
+	}
 }

@@ -46,10 +46,11 @@ func TestVerdict(t *testing.T) {
 		return []*consumer{c, {}}
 	}
 	for _, tc := range []struct {
-		name                 string
-		done, calls, refused int64
-		want                 string
-		err                  error
+		name           string
+		done           int
+		calls, refused int64
+		want           string
+		err            error
 	}{
 		{"as it should be", 3, 900, 0, "VERDICT: keys were replaced with overlap, and not one call was refused.", nil},
 		{"a call was refused", 3, 900, 1, "VERDICT: failed", ErrFailed},
@@ -58,8 +59,8 @@ func TestVerdict(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		s := newStory(&out, false)
-		s.done.Store(tc.done)
-		if err := s.verdict(consumers(tc.calls, tc.refused)); !errors.Is(err, tc.err) {
+		s.done["certcentral"] = tc.done
+		if err := s.verdict(consumers(tc.calls, tc.refused), []*system{{name: "certcentral"}, {name: "dataspot"}}); !errors.Is(err, tc.err) {
 			t.Errorf("%s: %v", tc.name, err)
 		}
 		if !strings.Contains(out.String(), tc.want) {
@@ -91,7 +92,7 @@ func TestAConsumerCountsWhatWasRefused(t *testing.T) {
 	}))
 	defer s.Close()
 	file := filepath.Join(t.TempDir(), "key")
-	c := &consumer{name: "ci-build", file: file, url: s.URL, key: "by hand", story: newStory(&out, true)}
+	c := &consumer{name: "ci-build", file: file, url: s.URL, header: "X-DC-DEVKEY", key: "by hand", story: newStory(&out, true)}
 	c.read()
 	if c.key != "by hand" {
 		t.Error("without a file it has another key")
@@ -130,7 +131,7 @@ func TestTheStoryTellsOfTrouble(t *testing.T) {
 	}
 }
 
-// TestTheDemoShowsWholeLives plays it: 40 seconds are enough for all three keys.
+// TestTheDemoShowsWholeLives plays it: 40 seconds are enough for every key.
 func TestTheDemoShowsWholeLives(t *testing.T) {
 	t.Parallel()
 	var out lines
@@ -140,13 +141,19 @@ func TestTheDemoShowsWholeLives(t *testing.T) {
 		t.Fatalf("Run: %v\n%s", err, text)
 	}
 	for _, want := range []string{
-		`provider +http://127\.0\.0\.1:\d+/services/v2`, `page +http://127\.0\.0\.1:\d+/`, `vault +none`,
-		`first scan: 3 service users, 4 keys, 3 of them managed`,
-		`ci-build +due`, `web-shop +due`, `backup +due`,
+		`certcentral +http://127\.0\.0\.1:\d+/services/v2 \(an emulated DigiCert CertCentral\)`, `digicert-one +http://127`, `dataspot +http://127`,
+		`page +http://127\.0\.0\.1:\d+/`, `vault +none`,
+		`certcentral: the first scan sees 2 service users, 3 keys, 2 of them managed`,
+		`digicert-one: the first scan sees 1 service users, 1 keys, 1 of them managed`,
+		`dataspot: the first scan sees \d service users, 1 keys, 1 of them managed`,
+		`ci-build +due +certcentral key`, `web-shop +due`, `signing +due +digicert-one key signing`, `catalogue +due +dataspot key catalogue`,
 		`lost +the connection broke while the key was made`,
 		`ci-build +minted`, `ci-build +waiting +the provider does not accept key`, `ci-build +proven`, `ci-build +delivered +read back from disk`, `ci-build +overlap`,
-		`ci-build +consumer +reads its file again`, `ci-build +revoked +key 700002`, `web-shop +revoked +key 700003`, `backup +revoked +key 700004`,
-		`Rotations completed: [3-9]\. Calls by consumers: \d{3,}, refused: 0\.`, `VERDICT: keys were replaced`,
+		`ci-build +consumer +reads its file again`, `ci-build +revoked +key ci-build \(700002\)`, `web-shop +revoked`,
+		`signing +off +key signing is switched off`, `signing +revoked +key signing`,
+		`catalogue +asks +In dataspot`, `catalogue +person +makes key catalogue-r0001`, `catalogue +minted +key catalogue-r0001`,
+		`catalogue +asks +every consumer has the new key`, `catalogue +person +removes key catalogue `, `catalogue +revoked .*removed by a person`,
+		`Rotations completed: \d+ \(certcentral [1-9], digicert-one [1-9], dataspot [1-9]\)\. Calls by consumers: \d{3,}, refused: 0\.`, `VERDICT: keys were replaced`,
 	} {
 		if !regexp.MustCompile(want).MatchString(text) {
 			t.Errorf("the story does not tell %q", want)
@@ -178,7 +185,7 @@ type interrupter struct {
 }
 
 func (i *interrupter) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("first scan")) {
+	if bytes.Contains(p, []byte("the first scan")) {
 		i.cancel()
 	}
 	return i.lines.Write(p)
