@@ -64,6 +64,8 @@ func (c *checker) probeURL(path, address string) {
 	c.baseURL(path, address)
 }
 
+const writeKeyFields = "write fields as in {{.KeyName}}"
+
 // instructions checks a text for people. It holds no secret.
 func (c *checker) instructions(path, text string, fields sample) {
 	if !c.good(path) || text == "" {
@@ -71,14 +73,17 @@ func (c *checker) instructions(path, text string, fields sample) {
 	}
 	parsed, err := template.New("").Option("missingkey=error").Parse(text)
 	if err != nil || parsed.Tree == nil {
-		c.errorf(path, "write fields as in {{.KeyName}}", "is not a template: %s", templateMessage(err))
+		c.errorf(path, writeKeyFields, "is not a template: %s", templateMessage(err))
 		return
 	}
 	if what, instead := refusedNode(parsed.Root, fields); what != "" {
+		if instead == writeFields {
+			instead = writeKeyFields
+		}
 		c.errorf(path, instead, "%s", what)
 		return
 	}
 	if err := parsed.Execute(&strings.Builder{}, fields); err != nil {
-		c.errorf(path, "write fields as in {{.KeyName}}", "cannot be rendered: %s", templateMessage(err))
+		c.errorf(path, writeKeyFields, "cannot be rendered: %s", templateMessage(err))
 	}
 }
