@@ -23,7 +23,7 @@ type instance struct {
 	url string
 
 	mu   sync.Mutex
-	seen []string // method and path below the base, with the query of a list
+	seen []string // method and path below the base
 }
 
 func newInstance(t *testing.T, o emulator.DigiCertOneOptions) *instance {
@@ -41,7 +41,11 @@ func newInstance(t *testing.T, o emulator.DigiCertOneOptions) *instance {
 // ServeHTTP implements http.Handler.
 func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
-	i.seen = append(i.seen, r.Method+" "+strings.TrimPrefix(r.URL.Path, i.BasePath()))
+	call := r.Method + " " + strings.TrimPrefix(r.URL.Path, i.BasePath())
+	if call == "GET /user/me" && r.Header.Get("X-Api-Key") == i.ManagerSecret() {
+		call = "GET /user/me as the manager" // and no proof of another's token
+	}
+	i.seen = append(i.seen, call)
 	i.mu.Unlock()
 	i.DigiCertOne.ServeHTTP(w, r)
 }

@@ -89,7 +89,6 @@ func (p *Provider) details(u user) rotator.UserDetails {
 		end = endDate(u.end)
 	}
 	for _, a := range []rotator.Attribute{
-		{Name: "name", Values: []string{u.name}}, {Name: "email", Values: []string{u.email}},
 		{Name: "description", Values: []string{u.description}}, {Name: "end_date", Values: []string{end}},
 		{Name: "accounts", Values: u.accounts}, {Name: "managers", Values: u.managers}, {Name: "roles", Values: u.roles},
 		{Name: "manager_names", Values: u.managerNames}, {Name: "role_names", Values: u.roleNames},
