@@ -97,6 +97,26 @@ func golden(t *testing.T, name string, s *Sender, m notify.Message) {
 	}
 }
 
+// TestExampleOfTheDocumentation is the message that the page shows.
+func TestExampleOfTheDocumentation(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "notifications.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile(filepath.Join("testdata", "replaced.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "```text\n"+string(bytes.TrimSpace(example))+"\n```") {
+		t.Error("docs/notifications.md shows another message than testdata/replaced.txt")
+	}
+	for _, kind := range rotator.NoticeKinds() {
+		if !strings.Contains(string(page), "| `"+string(kind)+"` |") {
+			t.Errorf("docs/notifications.md does not say when %s is told", kind)
+		}
+	}
+}
+
 // TestNamesCannotForge holds that nothing that a person typed at a provider becomes a header, a line or a recipient.
 func TestNamesCannotForge(t *testing.T) {
 	n := notice(rotator.NoticeReplaced)
