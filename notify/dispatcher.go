@@ -43,7 +43,7 @@ type Route struct {
 	Gather time.Duration
 }
 
-// Results are what may become of an attempt to send a notice.
+// Result is what may become of an attempt to send a notice.
 type Result string
 
 // The results.
@@ -144,11 +144,8 @@ func (d *Dispatcher) pass(ctx, hard context.Context) error {
 		return err
 	}
 	ready := assemble(due, now.Add(-r.Gather))
-	for i, m := range ready {
-		if ctx.Err() != nil {
-			return nil
-		}
-		outage, err := d.send(hard, r.Sender, m)
+	for i := 0; i < len(ready) && ctx.Err() == nil; i++ {
+		outage, err := d.send(hard, r.Sender, ready[i])
 		if err != nil {
 			return err
 		}

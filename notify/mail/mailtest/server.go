@@ -56,7 +56,7 @@ type Server struct {
 	open     map[net.Conn]bool
 }
 
-// Stall, in [Server.Refuse], never answers.
+// Stall in [Server.Refuse] is an answer that never comes.
 const Stall = "stall"
 
 // Mail is one accepted message.
