@@ -47,7 +47,7 @@ func newSecured(t *testing.T, o emulator.DigiCertOneOptions) *secured {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
 		},
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, //nolint:gosec // any name is to lead to the test's server
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, // any name is to lead here
 	}
 	t.Cleanup(s.transport.CloseIdleConnections)
 	return s

@@ -31,7 +31,7 @@ type Fields struct {
 
 // DefaultFields are the documented and the inferred names.
 func DefaultFields() Fields {
-	return Fields{
+	return Fields{ //nolint:gosec // names of fields, some of which hold tokens
 		UserID: "id", UserName: "friendly_name", UserDescription: "description", UserEmail: "email", UserStatus: "status",
 		UserType: "user_type", UserCreated: "created_at", UserEndDate: "end_date", UserAccounts: "accounts",
 		UserManagers: "applications", UserRoles: "roles", UserAccount: "primary_account_id",

@@ -49,7 +49,7 @@ func (p *Provider) pages(ctx context.Context, c rest.Call, visit func(*object) e
 		l := &rest.List[object]{Name: "items", Beside: []rest.Member{{Name: "total", Into: &now.total}, {Name: "offset", Into: &now.offset}}}
 		l.Visit = func(o *object) error {
 			if now.first == "" {
-				now.first, _ = idOf((*o)["id"])
+				now.first = p.idIn(c.Path, *o)
 			}
 			return visit(o)
 		}
@@ -64,6 +64,15 @@ func (p *Provider) pages(ctx context.Context, c rest.Call, visit func(*object) e
 			return nil
 		}
 	}
+}
+
+// idIn is the id of a user or a token of a list.
+func (p *Provider) idIn(path string, o object) string {
+	f := p.options.Fields.userID()
+	if path == tokens {
+		f = p.options.Fields.tokenID()
+	}
+	return (&reader{o: o}).text(f)
 }
 
 // follows says why a page of n items is not the one at offset that comes after before, or nil.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -209,11 +208,9 @@ func idOf(raw json.RawMessage) (id, name string) {
 	return id, name
 }
 
-// neededIDs is ids for a list that must have one at least.
-func (r *reader) neededIDs(f field) []string {
-	ids, _ := r.ids(f)
-	if len(ids) == 0 {
+// needIDs is for a list that must have one id at least.
+func (r *reader) needIDs(f field) {
+	if ids, _ := r.ids(f); len(ids) == 0 {
 		r.fail(f, "is missing or empty")
 	}
-	return slices.Clone(ids)
 }

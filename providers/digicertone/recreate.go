@@ -43,9 +43,9 @@ func (p *Provider) predecessor(ctx context.Context, id string) (user, error) {
 	}
 	f := p.options.Fields
 	r := &reader{o: o, op: "GET /user/" + id}
-	r.neededIDs(f.userAccounts())
-	r.neededIDs(f.userManagers())
-	r.neededIDs(f.userRoles())
+	r.needIDs(f.userAccounts())
+	r.needIDs(f.userManagers())
+	r.needIDs(f.userRoles())
 	r.neededText(f.userEmail())
 	return was, r.err
 }

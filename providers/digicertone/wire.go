@@ -1,7 +1,7 @@
 package digicertone
 
 import (
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -95,10 +95,10 @@ func (p *Provider) readToken(op, userID string, o object) (rotator.Key, error) {
 // something there may pass, and neither may "me", which is the daemon's own user.
 func validID(id string) bool {
 	const longest = 128
-	return id != "" && id != me && len(id) <= longest && !slices.ContainsFunc([]byte(id), func(c byte) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_')
-	})
+	return id != "" && id != me && len(id) <= longest && !strings.ContainsFunc(id, notInID)
 }
+
+func notInID(r rune) bool { return !asciiRune(r) || r == ' ' }
 
 // me is the documented word for the caller's own id.
 const me = "me"
