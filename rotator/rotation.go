@@ -386,6 +386,7 @@ func (r *Rotation) Confirm(sinks []SinkProgress, now time.Time) Change {
 
 // BeginGrace starts the countdown: confirmed to grace.
 func (r *Rotation) BeginGrace(now time.Time) Change {
+	r.mustBe(StageConfirmed)
 	until := r.StageAt.Add(r.Terms.Grace)
 	c := r.move(StageGrace, now, "the old key stays until "+until.UTC().Format(time.RFC3339))
 	c.After.GraceUntil, c.After.NextAt = until, until
@@ -417,8 +418,29 @@ func (r *Rotation) BeginSoak(now time.Time) Change {
 	return c
 }
 
+// BeginReactivate commits the intent to switch the old key on again: soaking or revoking to reactivating.
+func (r *Rotation) BeginReactivate(actor string, now time.Time) Change {
+	return r.move(StageReactivating, now, actor+" wants the old key back")
+}
+
+// Reactivated starts the grace period anew, once the old key works again: reactivating to grace.
+func (r *Rotation) Reactivated(now time.Time) Change {
+	r.mustBe(StageReactivating)
+	until := now.Add(r.Terms.Grace)
+	c := r.move(StageGrace, now, "the old key is on again; it stays until "+until.UTC().Format(time.RFC3339)+" at least")
+	c.After.GraceUntil, c.After.SoakUntil, c.After.NextAt = until, time.Time{}, until
+	return c
+}
+
+// TooLate goes on with the revocation, because the old key cannot be brought back: reactivating to revoking.
+func (r *Rotation) TooLate(why string, now time.Time) Change {
+	r.mustBe(StageReactivating)
+	return r.move(StageRevoking, now, "the old key cannot be brought back: "+why)
+}
+
 // BeginRevoke commits the intent to revoke the old key: grace or soaking to revoking.
 func (r *Rotation) BeginRevoke(now time.Time) Change {
+	r.mustBe(StageGrace, StageSoaking)
 	return r.move(StageRevoking, now, "revoking the old key")
 }
 

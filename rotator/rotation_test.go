@@ -41,6 +41,9 @@ var moves = []struct {
 	{"Finish", []Stage{StageConfirmed, StageRevoking}, StageDone, "the old key is gone, or there was none", func(r *Rotation) Change { return r.Finish(noon, "why") }},
 	{"BeginDeactivate", []Stage{StageGrace}, StageDeactivating, "the old key is about to be switched off", func(r *Rotation) Change { return r.BeginDeactivate(noon) }},
 	{"BeginSoak", []Stage{StageDeactivating}, StageSoaking, "the old key is off and can be brought back", func(r *Rotation) Change { return r.BeginSoak(noon) }},
+	{"BeginReactivate", []Stage{StageSoaking, StageRevoking}, StageReactivating, "somebody wants the old key back", func(r *Rotation) Change { return r.BeginReactivate("ann", noon) }},
+	{"Reactivated", []Stage{StageReactivating}, StageGrace, "the old key works again; grace begins anew", func(r *Rotation) Change { return r.Reactivated(noon) }},
+	{"TooLate", []Stage{StageReactivating}, StageRevoking, "the old key is revoked already", func(r *Rotation) Change { return r.TooLate("why", noon) }},
 	{"BeginRevoke", []Stage{StageGrace, StageSoaking}, StageRevoking, "the old key is about to be revoked", func(r *Rotation) Change { return r.BeginRevoke(noon) }},
 	{"Abandon", []Stage{StageAbandoning}, StageAbandoned, "the new key is revoked; the old one stays", func(r *Rotation) Change { return r.Abandon(noon, noon) }},
 }

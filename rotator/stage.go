@@ -26,6 +26,8 @@ const (
 	StageDeactivating Stage = "deactivating"
 	// StageSoaking: the old key is off and can still be brought back.
 	StageSoaking Stage = "soaking"
+	// StageReactivating: somebody wants the old key back while it is off; it is being switched on.
+	StageReactivating Stage = "reactivating"
 	// StageRevoking: the old key is being revoked for good.
 	StageRevoking Stage = "revoking"
 	// StageDone: the old key is gone.
@@ -50,8 +52,9 @@ var next = map[Stage][]Stage{
 	StageConfirmed:    {StageGrace, StageDone},
 	StageGrace:        {StageDeactivating, StageRevoking, StagePlanned},
 	StageDeactivating: {StageSoaking},
-	StageSoaking:      {StageRevoking},
-	StageRevoking:     {StageDone, StagePlanned},
+	StageSoaking:      {StageRevoking, StageReactivating},
+	StageReactivating: {StageGrace, StageRevoking},
+	StageRevoking:     {StageDone, StagePlanned, StageReactivating},
 	StageAbandoning:   {StageAbandoned},
 	StageDone:         {},
 	StageAbandoned:    {},
@@ -59,7 +62,7 @@ var next = map[Stage][]Stage{
 
 // Stages lists every stage in order.
 func Stages() []Stage {
-	return []Stage{StagePlanned, StageMinting, StageMinted, StageTesting, StageDelivering, StageConfirmed, StageGrace, StageDeactivating, StageSoaking, StageRevoking,
+	return []Stage{StagePlanned, StageMinting, StageMinted, StageTesting, StageDelivering, StageConfirmed, StageGrace, StageDeactivating, StageSoaking, StageReactivating, StageRevoking,
 		StageExtending, StageDone, StageAbandoning, StageAbandoned}
 }
 

@@ -24,7 +24,7 @@ type rule struct {
 // shared are the pieces that several providers or sinks are made of, and their conformance suites. They are neither a
 // provider nor a sink, and are held to the same rule: they know none.
 var shared = []string{
-	"providers/providertest", "sinks/sinktest",
+	"providers/providertest", "providers/internal/rest", "sinks/sinktest",
 	"sinks/mark", "sinks/pathtemplate", "sinks/stripe",
 }
 

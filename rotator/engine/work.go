@@ -77,6 +77,8 @@ func (e *Engine) step(ctx context.Context, a *account, r *rotator.Rotation) (rot
 		return e.deactivate(ctx, a, r)
 	case rotator.StageSoaking:
 		return r.BeginRevoke(time.Now()), nil
+	case rotator.StageReactivating:
+		return e.reactivate(ctx, a, r)
 	case rotator.StageRevoking:
 		return e.revoke(ctx, a, r)
 	case rotator.StageExtending:

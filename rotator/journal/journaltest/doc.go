@@ -106,8 +106,11 @@ var happy = map[rotator.Stage]func(r *rotator.Rotation, now time.Time) rotator.C
 	rotator.StageDeactivating: func(r *rotator.Rotation, now time.Time) rotator.Change {
 		return r.BeginSoak(now)
 	},
-	rotator.StageSoaking:    func(r *rotator.Rotation, now time.Time) rotator.Change { return r.BeginRevoke(now) },
-	rotator.StageRevoking:   func(r *rotator.Rotation, now time.Time) rotator.Change { return r.Finish(now, "the old key is gone") },
+	rotator.StageSoaking:  func(r *rotator.Rotation, now time.Time) rotator.Change { return r.BeginRevoke(now) },
+	rotator.StageRevoking: func(r *rotator.Rotation, now time.Time) rotator.Change { return r.Finish(now, "the old key is gone") },
+	rotator.StageReactivating: func(r *rotator.Rotation, now time.Time) rotator.Change {
+		return r.Reactivated(now)
+	},
 	rotator.StageExtending:  func(r *rotator.Rotation, now time.Time) rotator.Change { return r.Extended(now, now) },
 	rotator.StageAbandoning: func(r *rotator.Rotation, now time.Time) rotator.Change { return r.Abandon(now, now.Add(time.Hour)) },
 }
@@ -140,6 +143,9 @@ func (b *bench) lead(r rotator.Rotation, to rotator.Stage) rotator.Rotation {
 		}
 		if r.Stage == rotator.StagePlanned && to == rotator.StageExtending {
 			step = func(r *rotator.Rotation, now time.Time) rotator.Change { return r.BeginExtend(now) }
+		}
+		if r.Stage == rotator.StageSoaking && to == rotator.StageReactivating {
+			step = func(r *rotator.Rotation, now time.Time) rotator.Change { return r.BeginReactivate("ann", now) }
 		}
 		if step == nil {
 			b.Fatalf("no way leads from %s to %s", r.Stage, to)

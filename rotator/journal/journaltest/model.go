@@ -105,6 +105,10 @@ func (m *model) choices(r *rotator.Rotation) []rotator.Change {
 	case rotator.StagePlanned:
 		all = append(all, r.Supersede(m.now, "not due", later), r.Renumber(r.Version+1, "taken"), r.BeginExtend(m.now),
 			r.Supply(rotator.Minted{KeyID: "9"}, []byte("sealed"), "fp", "ann", m.now))
+	case rotator.StageSoaking:
+		all = append(all, r.BeginReactivate("ann", m.now))
+	case rotator.StageReactivating:
+		all = append(all, r.TooLate("gone", m.now))
 	case rotator.StageExtending:
 		all = append(all, r.ReplaceInstead("expired", m.now))
 	case rotator.StageMinting:
