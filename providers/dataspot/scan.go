@@ -123,6 +123,9 @@ func (p *Provider) visitKeys(u *wireUser, v rotator.Visitor) error {
 		return nil
 	}
 	p.shows.Store(true)
+	if p.isThrowaway(u) {
+		return nil
+	}
 	now := time.Now()
 	for _, k := range *u.AccessKeys {
 		key, err := k.key(u.ID, now)
@@ -134,6 +137,11 @@ func (p *Provider) visitKeys(u *wireUser, v rotator.Visitor) error {
 		}
 	}
 	return nil
+}
+
+// isThrowaway: the keys of the throw-away user are nobody's to rotate, although they are about to expire.
+func (p *Provider) isThrowaway(u *wireUser) bool {
+	return p.options.CreateKeys != ByHand && u.LoginID == p.options.ThrowawayUser
 }
 
 // user reads one user, of any kind.

@@ -107,6 +107,15 @@ func TestScanListedKeys(t *testing.T) {
 			t.Errorf("the scan shows %q, want %q: %v", got.lines, want, err)
 		}
 	})
+	t.Run("the throw-away user's keys are nobody's to rotate", func(t *testing.T) {
+		s := newServer(t, emulator.DataspotOptions{ShowKeys: true})
+		s.addKey(t, s.addUser(t, throwaway), "spare")
+		got := &tape{}
+		err := s.provider(t, func(o *dataspot.Options) { creating(o); lists(o) }).Scan(t.Context(), rotator.Scope{}, got)
+		if want := []string{"user rotation-manager", "key manager active", "user " + throwaway}; err != nil || !cmp.Equal(got.lines, want) {
+			t.Errorf("the scan shows %q, want %q: %v", got.lines, want, err)
+		}
+	})
 	t.Run("the server hides keys", func(t *testing.T) {
 		s := newServer(t, emulator.DataspotOptions{})
 		wantFault(t, s.provider(t, lists).Scan(t.Context(), rotator.Scope{}, &tape{}), rotator.Invalid, "lists_keys", "write the keys that exist under keys")

@@ -182,6 +182,33 @@ func TestNoRequestReachesMoreThanOneUser(t *testing.T) {
 	}
 }
 
+// TestAValueThatWasSentIsNotRepeated has a server that quotes what it does not accept.
+func TestAValueThatWasSentIsNotRepeated(t *testing.T) {
+	var sent string
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var change wireChange
+		if err := json.NewDecoder(r.Body).Decode(&change); err != nil {
+			t.Error(err)
+		}
+		sent = change.AccessKeys[0].Value
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"message":"` + strings.Repeat("x", 250) + ` no good: ` + sent + `"}`))
+	}))
+	defer web.Close()
+	p, err := New(Options{
+		BaseURL: web.URL, Database: "prod", Tenant: "ACME", Key: func() (rotator.Secret, error) { return rotator.SecretString("x"), nil },
+		CreateKeys: ByPatch, ThrowawayUser: "spare", ClientValues: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &document{wireUser: wireUser{ID: "7e0b2a54-8a1f-4a39-9d3e-2f1c5b6a7d80"}}
+	_, err = p.writeKey(t.Context(), d, "ci", time.Now().Add(time.Hour))
+	if err == nil || len(sent) != 64 || strings.Contains(err.Error(), sent[:8]) || rotator.KindOf(err) != rotator.Invalid {
+		t.Errorf("%d characters were sent, and the error is %v", len(sent), err)
+	}
+}
+
 func FuzzUserList(f *testing.F) {
 	sample, err := os.ReadFile("testdata/users.json")
 	if err != nil {
