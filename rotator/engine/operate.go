@@ -38,6 +38,8 @@ func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rota
 		return e.change(ctx, a, c, func(r *rotator.Rotation) (rotator.Change, error) { return r.Hasten(actor, now), nil })
 	case f.Rotating:
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "a rotation of %s is under way already; if it cannot go on, give up its new key with: rotatord rotate --start-over", c)
+	case f.Policy.Observe:
+		return rotator.Rotation{}, rotator.NewFault(op, rotator.Invalid, "policy %s, which selects %s, only observes: put the credential under a policy that rotates, with sinks to deliver to", f.Policy.Name, c)
 	case f.Hold != nil:
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "%s is held by %s until %s: %s; release it first", c, f.Hold.By, f.Hold.Until.UTC().Format(time.RFC3339), f.Hold.Reason)
 	}
@@ -145,7 +147,7 @@ const maxOpen = 1 << 20
 // configured are the blocks that an edit of the configuration may end.
 var configured = []rotator.BlockReason{rotator.BlockFrozen, rotator.BlockOutsideWindow, rotator.BlockSinkUnknown,
 	rotator.BlockLocationTaken, rotator.BlockAtKeyCap, rotator.BlockNameInvalid,
-	rotator.BlockInvalid, rotator.BlockDenied}
+	rotator.BlockInvalid, rotator.BlockDenied, rotator.BlockObserveOnly, rotator.BlockOwnKey}
 
 // resumeConfigured looks again, after a reload, at whatever the old configuration stopped.
 func (e *Engine) resumeConfigured(ctx context.Context, s *Setup) error {
@@ -178,7 +180,8 @@ func (e *Engine) resumeConfigured(ctx context.Context, s *Setup) error {
 
 // keyBlocks are the reasons for which a key waits, as against a rotation.
 var keyBlocks = []rotator.BlockReason{rotator.BlockAwaitingApproval, rotator.BlockHeld, rotator.BlockFrozen,
-	rotator.BlockOutsideWindow, rotator.BlockLocationTaken, rotator.BlockSinkUnknown, rotator.BlockInvalid}
+	rotator.BlockOutsideWindow, rotator.BlockLocationTaken, rotator.BlockSinkUnknown, rotator.BlockInvalid,
+	rotator.BlockObserveOnly}
 
 // lookAtWaiting looks again at every key that waits, after a scan changed something: a key that was revoked, or that is
 // not due any more, must not go on being counted and shown as waiting.
