@@ -1,17 +1,18 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 )
 
-// maxKeyFile bounds what is read: 64 hex digits and a line end are the longest that make sense.
-const maxKeyFile = 256
+// maxKeyFile bounds what is read: a few lines of 64 hex digits are the longest that make sense.
+const maxKeyFile = 1024
 
 // minDistinct is how many different bytes a key must have. 32 random bytes have about 30; that they have fewer than 16
 // is less likely than a guess of an 80-bit key.
@@ -26,8 +27,9 @@ func NewKey() string {
 	return base64.StdEncoding.EncodeToString(key)
 }
 
-// ReadKeyFile reads a seal key: 32 bytes as base64 (either alphabet), as hex, or as they are. It refuses a file that
-// every user of the machine can read, and a key that somebody typed rather than drew at random.
+// ReadKeyFile reads seal keys, one a line, newest first: 32 bytes as base64 (either alphabet) or as hex. A file with one key
+// may also hold its 32 bytes as they are. It refuses a file that every user of the machine can read, and a key that somebody
+// typed rather than drew at random.
 func ReadKeyFile(path string) (*Sealer, error) {
 	content, err := readPrivate(path)
 	if err != nil {
@@ -41,14 +43,18 @@ func ReadKeyFile(path string) (*Sealer, error) {
 	return s, nil
 }
 
-// ParseKey reads a seal key that is not in a file: 32 bytes as base64 (either alphabet), as hex, or as they are.
+// ParseKey reads seal keys that are not in a file, in the form of [ReadKeyFile].
 func ParseKey(content []byte) (*Sealer, error) {
-	key, err := parseKey(content)
+	keys, err := parseKeys(content)
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, howTo)
 	}
-	defer clear(key)
-	return New(key)
+	defer func() {
+		for _, k := range keys {
+			clear(k)
+		}
+	}()
+	return New(keys...)
 }
 
 func readPrivate(path string) (content []byte, err error) {
@@ -75,12 +81,35 @@ func readPrivate(path string) (content []byte, err error) {
 	return content, nil
 }
 
-// parseKey never puts what it read into an error: a mistyped key is close to a key.
-func parseKey(content []byte) ([]byte, error) {
+// parseKeys never puts what it read into an error: a mistyped key is close to a key.
+func parseKeys(content []byte) ([][]byte, error) {
 	if len(content) > maxKeyFile {
 		return nil, fmt.Errorf("the file has more than %d bytes: this is not a seal key", maxKeyFile)
 	}
-	key, ok := decodeText(strings.TrimSpace(string(content)))
+	if len(content) == KeySize {
+		key, err := parseKey(content)
+		return [][]byte{key}, err
+	}
+	var keys [][]byte
+	for line := range bytes.Lines(content) {
+		text := bytes.TrimSpace(line)
+		if len(text) == 0 {
+			continue
+		}
+		key, err := parseKey(text)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	return keys, nil
+}
+
+func parseKey(content []byte) ([]byte, error) {
+	key, ok := decodeText(string(content))
 	if !ok && len(content) == KeySize {
 		if printable(content) {
 			return nil, fmt.Errorf("it holds %d printable characters: a password is too easy to guess for a seal key", KeySize)
@@ -88,11 +117,11 @@ func parseKey(content []byte) ([]byte, error) {
 		key, ok = append([]byte(nil), content...), true
 	}
 	if !ok {
-		return nil, fmt.Errorf("it does not hold %d bytes as base64, as hex or as they are (the file has %d bytes)", KeySize, len(content))
+		return nil, fmt.Errorf("it does not hold %d bytes as base64, as hex or as they are (there are %d bytes)", KeySize, len(content))
 	}
 	if distinct(key) < minDistinct {
 		clear(key)
-		return nil, fmt.Errorf("the key repeats itself: it was not drawn at random")
+		return nil, errors.New("the key repeats itself: it was not drawn at random")
 	}
 	return key, nil
 }

@@ -61,15 +61,16 @@ func TestReadKeyFileRefuses(t *testing.T) {
 		mode    os.FileMode
 		says    string
 	}{
-		"empty":             {"", 0o400, "rotatord seal init"},
-		"a short key":       {good[:20], 0o400, "rotatord seal init"},
-		"a long file":       {strings.Repeat(good, 20), 0o400, "rotatord seal init"},
-		"a password":        {"correct-horse-battery-staple-123", 0o400, "password"},
-		"zeros":             {hex.EncodeToString(make([]byte, KeySize)), 0o400, "not drawn at random"},
-		"two bytes":         {strings.Repeat("\x00\xff", KeySize/2), 0o400, "not drawn at random"},
-		"readable by all":   {good, 0o404, "chmod 0400"},
-		"writable by all":   {good, 0o402, "chmod 0400"},
-		"a key and another": {good + "\n" + good, 0o400, "rotatord seal init"},
+		"empty":            {"", 0o400, "rotatord seal init"},
+		"a short key":      {good[:20], 0o400, "rotatord seal init"},
+		"a long file":      {strings.Repeat(good, 20), 0o400, "rotatord seal init"},
+		"a password":       {"correct-horse-battery-staple-123", 0o400, "password"},
+		"zeros":            {hex.EncodeToString(make([]byte, KeySize)), 0o400, "not drawn at random"},
+		"two bytes":        {strings.Repeat("\x00\xff", KeySize/2), 0o400, "not drawn at random"},
+		"readable by all":  {good, 0o404, "chmod 0400"},
+		"writable by all":  {good, 0o402, "chmod 0400"},
+		"a key twice":      {good + "\n" + good, 0o400, "twice"},
+		"a key and a word": {good + "\nword", 0o400, "rotatord seal init"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

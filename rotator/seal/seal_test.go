@@ -197,6 +197,8 @@ func FuzzOpen(f *testing.F) {
 	f.Add(sealed(f, s, record))
 	f.Add([]byte{})
 	f.Add([]byte{formatV1})
+	f.Add([]byte{formatV2})
+	f.Add(LostMark())
 	f.Add(append([]byte{formatV1}, make([]byte, saltSize)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := s.Open(record, b)
