@@ -196,7 +196,7 @@ func TestAValueThatWasSentIsNotRepeated(t *testing.T) {
 	}))
 	defer web.Close()
 	p, err := New(Options{
-		BaseURL: web.URL, Database: "prod", Tenant: "ACME", Key: func() (rotator.Secret, error) { return rotator.SecretString("x"), nil },
+		BaseURL: web.URL, Database: "prod", Tenant: "ACME", Key: func() (rotator.Secret, error) { return rotator.SecretString("the-own-key"), nil },
 		CreateKeys: ByPatch, ThrowawayUser: "spare", ClientValues: true,
 	})
 	if err != nil {
@@ -204,7 +204,7 @@ func TestAValueThatWasSentIsNotRepeated(t *testing.T) {
 	}
 	d := &document{wireUser: wireUser{ID: "7e0b2a54-8a1f-4a39-9d3e-2f1c5b6a7d80"}}
 	_, err = p.writeKey(t.Context(), d, "ci", time.Now().Add(time.Hour))
-	if err == nil || len(sent) != 64 || strings.Contains(err.Error(), sent[:8]) || rotator.KindOf(err) != rotator.Invalid {
+	if err == nil || len(sent) != 64 || strings.Contains(err.Error(), sent[:8]) || !strings.Contains(err.Error(), "hold the value") || rotator.KindOf(err) != rotator.Invalid {
 		t.Errorf("%d characters were sent, and the error is %v", len(sent), err)
 	}
 }
@@ -301,4 +301,35 @@ func FuzzErrors(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestListedKeysWithoutWhatTheyMustHave(t *testing.T) {
+	for name, k := range map[string]wireKey{"a name": {ID: "k", DateExpires: wireTime{time.Now()}}, "an expiry": {ID: "k", Name: "ci"}} {
+		if got, err := k.key("u", time.Now()); !errors.Is(err, rest.ErrShape) {
+			t.Errorf("without %s it is taken for %+v: %v", name, got, err)
+		}
+	}
+}
+
+func TestNamesOfTheThrowawayKeysFit(t *testing.T) {
+	for _, tc := range []struct {
+		most        int
+		class, want string
+	}{
+		{0, "", "rotatord-proof-q-a"},
+		{10, "", "-proof-q-a"},
+		{0, "a-z", "rotatordproofqa"},
+		{0, "A-Z", "rotatord-proof-q-a"}, // which the server refuses, with words
+	} {
+		p, err := New(Options{
+			BaseURL: "https://acme.dataspot.io", Database: "prod", Tenant: "ACME", Key: func() (rotator.Secret, error) { return rotator.Secret{}, nil },
+			MaxNameLength: tc.most, NameCharacters: tc.class,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.fitName("rotatord-proof-q-a", "-a"); got != tc.want {
+			t.Errorf("at most %d of [%s]: got %s, want %s", tc.most, tc.class, got, tc.want)
+		}
+	}
 }
