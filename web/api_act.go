@@ -78,6 +78,9 @@ func (s *Server) acting(api huma.API) {
 			"the answer says for each what became of it.", http.StatusAccepted), s.rotate)
 	huma.Register(api, operation(api, http.MethodPost, "/holds", "hold", "Hold credentials",
 		"Stops everything about the credentials that cannot be undone, until the hold ends or is released.", http.StatusOK), s.hold)
+	huma.Register(api, operation(api, http.MethodPost, "/undo", "undo", "Bring an old key back that is only switched off",
+		"For a rotation whose old key is switched off and not revoked yet. The key is switched on again, and a hold keeps it on until it ends "+
+			"or is released.", http.StatusAccepted), s.undo)
 	huma.Register(api, operation(api, http.MethodDelete, "/holds", "release", "Release holds",
 		"Ends the holds on the credentials that match. Without wildcards it succeeds for a credential that no scan saw, too.", http.StatusOK), s.release)
 	huma.Register(api, operation(api, http.MethodPost, "/providers/{name}/approve", "approve", "Let rotations through that wait for approval",
@@ -141,11 +144,33 @@ func rotatable(found []rotator.TrackedKey) []rotator.TrackedKey {
 	return managed
 }
 
+// ahead refuses the end of a hold that is not in the future.
+func ahead(until, now time.Time) error {
+	if until.After(now) {
+		return nil
+	}
+	return problem(http.StatusUnprocessableEntity, "until is %s and it is %s now; a hold has to end in the future",
+		until.UTC().Format(time.RFC3339), now.Format(time.RFC3339))
+}
+
+func (s *Server) undo(ctx context.Context, in *request[HoldRequest]) (*answer[Rotation], error) {
+	now := time.Now().UTC()
+	if err := ahead(in.Body.Until, now); err != nil {
+		return nil, err
+	}
+	c, err := s.exactlyOne(ctx, in.Body.Selection)
+	if err != nil {
+		return nil, err
+	}
+	by := callerOf(ctx).actor(in.Body.Actor)
+	r, err := s.o.Operator.Undo(ctx, rotator.Hold{CredentialID: c, By: by, Until: in.Body.Until.UTC(), Reason: in.Body.Reason, At: now})
+	return acted(&r, err)
+}
+
 func (s *Server) hold(ctx context.Context, in *request[HoldRequest]) (*answer[Touched], error) {
 	now := time.Now().UTC()
-	if !in.Body.Until.After(now) {
-		return nil, problem(http.StatusUnprocessableEntity, "until is %s and it is %s now; a hold has to end in the future",
-			in.Body.Until.UTC().Format(time.RFC3339), now.Format(time.RFC3339))
+	if err := ahead(in.Body.Until, now); err != nil {
+		return nil, err
 	}
 	keys, err := s.find(ctx, in.Body.Selection, selectAtMost)
 	if err != nil {

@@ -66,6 +66,20 @@ func TestRemoved(t *testing.T) {
 	}
 }
 
+func TestUndo(t *testing.T) {
+	s := serve(t, fleet)
+	got := s.ask(http.MethodPost, "/api/v1/undo", `{"provider":"cc","user":"u1","credential":"ci","until":"2099-01-02T00:00:00Z","reason":"still in use","actor":"ann"}`)
+	if got.status != http.StatusAccepted || !strings.Contains(got.body, `"stage":"reactivating"`) {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	if got := s.ask(http.MethodPost, "/api/v1/undo", `{"provider":"cc","user":"u1","credential":"ci","until":"2020-01-02T00:00:00Z","reason":"x"}`); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("a hold that is over: %d %s", got.status, got.body)
+	}
+	if diff := cmp.Diff([]string{"undo cc/u1/ci unverified:ann 2099-01-02 still in use"}, s.operator.did()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestServiceUsers(t *testing.T) {
 	declared := rotator.DeclaredUser{Provider: "cc", Label: "ci", Credential: "deploy"}
 	s := serve(t, fleet, func(_ *web.Options, s *site) {

@@ -35,6 +35,8 @@ type Operator interface {
 	StartOver(ctx context.Context, c rotator.CredentialID, actor string) (rotator.Rotation, error)
 	// Hold places a hold on its credential, replacing an earlier one.
 	Hold(ctx context.Context, h rotator.Hold) error
+	// Undo brings the old key of the credential's rotation back while it is only switched off, under the hold.
+	Undo(ctx context.Context, h rotator.Hold) (rotator.Rotation, error)
 	// Release ends a hold; it succeeds if there is none.
 	Release(ctx context.Context, c rotator.CredentialID, actor string) error
 	// Approve lets as many rotations of the provider through as wait for approval now, within the time given, and

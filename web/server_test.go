@@ -62,6 +62,11 @@ func (o *operator) Hold(_ context.Context, h rotator.Hold) error {
 	return o.fails[h.Base]
 }
 
+func (o *operator) Undo(_ context.Context, h rotator.Hold) (rotator.Rotation, error) {
+	o.note("undo", h.String(), h.By, h.Until.Format(time.DateOnly), h.Reason)
+	return rotator.Rotation{ID: "r-" + h.Base, CredentialID: h.CredentialID, Stage: rotator.StageReactivating, Reason: rotator.ReasonManual}, o.fails[h.Base]
+}
+
 func (o *operator) Release(_ context.Context, c rotator.CredentialID, actor string) error {
 	o.note("release", c.String(), actor)
 	return o.fails[c.Base]

@@ -47,7 +47,7 @@ type Rotation struct {
 	Reason        string         `json:"reason" enum:"expiring,max_age,manual,compromised,missing"`
 	Actor         string         `json:"actor,omitempty" doc:"Who asked for it; absent for the daemon itself."`
 	Version       int            `json:"version"`
-	Stage         string         `json:"stage" enum:"planned,minting,minted,testing,delivering,confirmed,grace,deactivating,soaking,revoking,extending,done,abandoning,abandoned"`
+	Stage         string         `json:"stage" enum:"planned,minting,minted,testing,delivering,confirmed,grace,deactivating,soaking,reactivating,revoking,extending,done,abandoning,abandoned"`
 	StageAt       time.Time      `json:"stage_at" doc:"Since when it is in that stage."`
 	PlannedAt     time.Time      `json:"planned_at"`
 	OldKey        KeyName        `json:"old_key"`

@@ -140,6 +140,12 @@ func (c *Client) Hold(ctx context.Context, r web.HoldRequest) (t web.Touched, er
 	return t, c.call(ctx, http.MethodPost, "/api/v1/holds", r, &t)
 }
 
+// Undo brings an old key back that is only switched off.
+func (c *Client) Undo(ctx context.Context, r web.HoldRequest) (o web.Rotation, err error) {
+	r.Actor = c.actor
+	return o, c.call(ctx, http.MethodPost, "/api/v1/undo", r, &o)
+}
+
 // Release ends holds on everything that is selected.
 func (c *Client) Release(ctx context.Context, s web.Selection) (t web.Touched, err error) {
 	q := url.Values{"provider": {s.Provider}, "user": {s.User}, "credential": {s.Credential}, "actor": {c.actor}}

@@ -48,7 +48,7 @@ func (e *Engine) reactivate(ctx context.Context, a *account, r *rotator.Rotation
 	if !ok {
 		return r.TooLate("the provider cannot switch keys on", time.Now()), nil
 	}
-	back := 0
+	back, why := 0, "the provider does not list it any more"
 	for _, ref := range r.Retiring() {
 		for _, k := range keys {
 			if k.ID != ref.ID || k.State == rotator.KeyRevoked {
@@ -57,6 +57,10 @@ func (e *Engine) reactivate(ctx context.Context, a *account, r *rotator.Rotation
 			if k.State == rotator.KeyDisabled {
 				err := disabler.Enable(ctx, k)
 				e.noteWrite(ctx, a, err)
+				if kind := rotator.KindOf(err); err != nil && (kind == rotator.Invalid || kind == rotator.Gone) {
+					why = err.Error() // it expired while it was off, say
+					continue
+				}
 				if err != nil {
 					return rotator.Change{}, fmt.Errorf("switching key %s (id %s) on again: %w", k.Name, k.ID, err)
 				}
@@ -65,7 +69,7 @@ func (e *Engine) reactivate(ctx context.Context, a *account, r *rotator.Rotation
 		}
 	}
 	if back == 0 {
-		return r.TooLate("the provider does not list it any more", time.Now()), nil
+		return r.TooLate(why, time.Now()), nil
 	}
 	return r.Reactivated(time.Now()), nil
 }
