@@ -10,30 +10,32 @@ import (
 )
 
 // isOrphan reports whether the key stands under a name that a rotation intended and never sealed: then nobody has its
-// secret. A key that has been used is no orphan, whatever the journal says: somebody has it.
-func (e *Engine) isOrphan(ctx context.Context, a *account, k rotator.Key) (bool, error) {
+// secret. A key that has been used is no orphan, whatever the journal says: somebody has it. While its rotation is still
+// finding out, it is undecided.
+func (e *Engine) isOrphan(ctx context.Context, a *account, k rotator.Key) (orphan, undecided bool, err error) {
 	if _, version := rotator.SplitName(k.Name); version == 0 || k.State != rotator.KeyActive || !k.LastUsed.IsZero() {
-		return false, nil
+		return false, false, nil
 	}
 	rec, err := e.store.Name(ctx, a.name, k.UserID, k.Name)
 	if err != nil {
-		return false, unlessGone(err)
+		return false, false, unlessGone(err)
 	}
 	if rec.Sealed {
-		return false, nil
+		return false, false, nil
 	}
 	r, err := e.store.Rotation(ctx, rec.Rotation)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
-	return r.Stage != rotator.StageMinting || r.Version != rec.Version, nil
+	undecided = r.Stage == rotator.StageMinting && r.Version == rec.Version
+	return !undecided, undecided, nil
 }
 
 // retireOrphans revokes keys whose secret nobody has. The intent has been durable since before they were made.
 func (e *Engine) retireOrphans(ctx context.Context, a *account, orphans []rotator.Key) {
 	for _, k := range orphans {
 		// Asked again, because its rotation may have sealed it between the two reads of the first time.
-		if still, err := e.isOrphan(ctx, a, k); err != nil || !still {
+		if still, _, err := e.isOrphan(ctx, a, k); err != nil || !still {
 			continue
 		}
 		log := e.log.With(zap.String("provider", a.name), zap.String("key_id", k.ID), zap.String("key_name", k.Name))
@@ -79,12 +81,16 @@ func (e *Engine) ownerOf(ctx context.Context, r *rotator.Rotation, version int, 
 	if !k.LastUsed.IsZero() {
 		return "it has been used, so somebody has its secret", nil
 	}
-	if lastActive(series, k) {
-		return "it is the only active key of the credential", nil
+	const theOnly = "it is the only active key of the credential"
+	last := lastActive(series, k)
+	if last && r.OldKey.ID != "" {
+		return theOnly, nil
 	}
+	empty := true // a first key is the only one by its nature: somebody can have it only from a sink
 	for _, p := range r.Sinks {
 		sink, ok := e.setup.Load().Sinks[p.Sink]
 		if !ok {
+			empty = false
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, sinkPatience)
@@ -97,6 +103,10 @@ func (e *Engine) ownerOf(ctx context.Context, r *rotator.Rotation, version int, 
 		if seen.Present && seen.Rotation == r.ID && seen.Version == version {
 			return fmt.Sprintf("sink %s holds it at %s", p.Sink, p.Location), nil
 		}
+		empty = empty && !seen.Present
+	}
+	if last && !empty {
+		return theOnly, nil
 	}
 	return "", nil
 }

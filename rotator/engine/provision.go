@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -17,7 +18,9 @@ import (
 // sighting is what a scan saw of the service users that must exist: the ids of those that may be the one, by its label.
 type sighting struct {
 	wanted []rotator.Provision
-	seen   map[string][]string
+	// withdrawn are no longer declared, while it is not known whether they were created.
+	withdrawn []rotator.Provision
+	seen      map[string][]string
 }
 
 // expect prepares a scan to look for the account's declared service users and for those that somebody asked for.
@@ -29,10 +32,11 @@ func (e *Engine) expect(ctx context.Context, a *account) (*sighting, error) {
 	s := &sighting{seen: map[string][]string{}}
 	declared := a.conf.Load().Declared
 	for _, d := range declared {
-		p := rotator.Provision{DeclaredUser: d}
+		p := rotator.Provision{DeclaredUser: d, State: rotator.ProvisionWanted, At: time.Now()}
 		if i := slices.IndexFunc(known, func(k rotator.Provision) bool { return k.Label == d.Label }); i >= 0 {
 			p = known[i]
-			p.DeclaredUser = d // the configuration may have changed since
+			p.DeclaredUser = d                     // the configuration may have changed since
+			p.Spec.KeyName = known[i].Spec.KeyName // what was asked of the provider has not
 		}
 		s.wanted = append(s.wanted, p)
 	}
@@ -40,7 +44,12 @@ func (e *Engine) expect(ctx context.Context, a *account) (*sighting, error) {
 		if slices.ContainsFunc(declared, func(d rotator.DeclaredUser) bool { return d.Label == p.Label }) {
 			continue
 		}
-		if p.Actor == "" || p.State == rotator.ProvisionPresent || p.State == rotator.ProvisionVanished {
+		if undecided(p) && p.Actor == "" {
+			s.withdrawn = append(s.withdrawn, p)
+			continue
+		}
+		done := p.State == rotator.ProvisionVanished || p.State == rotator.ProvisionPresent && p.Trouble == ""
+		if p.Actor == "" || done {
 			if err := e.store.ForgetProvision(ctx, a.name, p.Label); err != nil {
 				return nil, journalError{err}
 			}
@@ -51,17 +60,32 @@ func (e *Engine) expect(ctx context.Context, a *account) (*sighting, error) {
 	return s, nil
 }
 
-// notice notes a service user that the scan sees. One that was recognised before is known by its id.
+// undecided reports whether a create call was made whose outcome is not known: the service user may exist, with a key whose
+// secret nobody has.
+func undecided(p rotator.Provision) bool {
+	return p.Spec.KeyName != "" && p.State != rotator.ProvisionPresent && p.State != rotator.ProvisionVanished
+}
+
+// notice notes a service user that the scan sees. One that was recognised before is known by its id, until it vanished:
+// then somebody may have made it anew.
 func (s *sighting) notice(u rotator.ServiceUser) {
-	for _, p := range s.wanted {
-		if p.UserID == u.ID || p.UserID == "" && p.Matches(u) {
-			s.seen[p.Label] = append(s.seen[p.Label], u.ID)
+	for _, some := range [][]rotator.Provision{s.wanted, s.withdrawn} {
+		for _, p := range some {
+			byName := p.UserID == "" || p.State == rotator.ProvisionVanished
+			if p.UserID == u.ID || byName && p.Matches(u) {
+				s.seen[p.Label] = append(s.seen[p.Label], u.ID)
+			}
 		}
 	}
 }
 
 // provision brings about the service users that must exist, after a complete scan that began at began.
 func (e *Engine) provision(ctx context.Context, a *account, s *sighting, began time.Time) error {
+	for _, p := range s.withdrawn {
+		if err := e.settle(ctx, a, &p, s.seen[p.Label], began); err != nil {
+			return err
+		}
+	}
 	allowed, err := e.mayCreate(ctx, a, s, began)
 	if err != nil {
 		return err
@@ -91,11 +115,11 @@ func (e *Engine) provision(ctx context.Context, a *account, s *sighting, began t
 func (e *Engine) mayCreate(ctx context.Context, a *account, s *sighting, now time.Time) (string, error) {
 	missing := 0
 	for _, p := range s.wanted {
-		if len(s.seen[p.Label]) == 0 && p.State != rotator.ProvisionVanished && p.State != rotator.ProvisionPresent {
+		if len(s.seen[p.Label]) == 0 && p.UserID == "" {
 			missing++
 		}
 	}
-	a.missingUsers.Store(int64(missing))
+	a.missingUsers.Store(0)
 	if missing <= e.setup.Load().Cap.AlwaysAllowed {
 		return "", nil
 	}
@@ -103,6 +127,7 @@ func (e *Engine) mayCreate(ctx context.Context, a *account, s *sighting, now tim
 	if now.Before(state.ApprovedUntil) && state.Approved >= missing {
 		return "", asJournal(e.update(ctx, a, func(s *rotator.ProviderState) { s.Approved = max(0, s.Approved-missing) }))
 	}
+	a.missingUsers.Store(int64(missing)) // for somebody to approve
 	return fmt.Sprintf("%d declared service users are missing at once, and limits.always_allowed lets %d be made without asking; if this is the right account, "+
 		"approve them with: rotatord approve %s", missing, e.setup.Load().Cap.AlwaysAllowed, a.name), nil
 }
@@ -116,11 +141,13 @@ func (e *Engine) provisionOne(ctx context.Context, a *account, p *rotator.Provis
 		p.Trouble = fmt.Sprintf("service users %s could all be it; make the declaration tell them apart", strings.Join(seen, ", "))
 	case len(seen) == 1:
 		err = e.present(ctx, a, p, seen[0], now)
+	case p.UserID != "" && (undecided(*p) || recent(a, p, now)):
+		p.Trouble = fmt.Sprintf("it was created as %s, and the provider does not list it yet", p.UserID)
 	case p.State == rotator.ProvisionPresent || p.State == rotator.ProvisionVanished:
 		p.Reach(rotator.ProvisionVanished, now)
 		p.Trouble = fmt.Sprintf("it was there as %s and a complete scan does not show it; it is not made again by itself. Make it again with: rotatord users create, "+
 			"or take it out of service_users", p.UserID)
-	case p.State == rotator.ProvisionIntended && now.Before(p.At.Add(2*a.provider().Limits().Propagation)):
+	case p.State == rotator.ProvisionIntended && recent(a, p, now):
 		p.Trouble = "creating it was begun and its answer was lost; the next scan shows what became of it"
 	case forbidden != "":
 		p.Trouble = forbidden
@@ -133,9 +160,30 @@ func (e *Engine) provisionOne(ctx context.Context, a *account, p *rotator.Provis
 	return asJournal(e.store.SaveProvision(ctx, *p))
 }
 
+// recent reports whether the provider need not list yet what was made when the state was reached.
+func recent(a *account, p *rotator.Provision, now time.Time) bool {
+	return now.Before(p.At.Add(2 * a.provider().Limits().Propagation))
+}
+
+// settle finds out whether a service user that is no longer declared was created, revokes the key that came with it, and
+// forgets it.
+func (e *Engine) settle(ctx context.Context, a *account, p *rotator.Provision, seen []string, now time.Time) error {
+	switch {
+	case len(seen) == 1:
+		p.UserID = seen[0]
+		if err := e.clearLostKey(ctx, a, p); err != nil {
+			p.Trouble = err.Error()
+			return cmp.Or(asJournalOnly(err), asJournal(e.store.SaveProvision(ctx, *p)))
+		}
+	case p.UserID != "" || recent(a, p, now):
+		return nil
+	}
+	return asJournal(e.store.ForgetProvision(ctx, a.name, p.Label))
+}
+
 // present is for a service user that is there: its drift is looked at, and its first key is brought about.
 func (e *Engine) present(ctx context.Context, a *account, p *rotator.Provision, userID string, now time.Time) error {
-	lost := p.State == rotator.ProvisionIntended
+	lost := undecided(*p)
 	p.UserID, p.Trouble = userID, ""
 	if lost {
 		if err := e.clearLostKey(ctx, a, p); err != nil {
@@ -144,6 +192,7 @@ func (e *Engine) present(ctx context.Context, a *account, p *rotator.Provision, 
 		}
 	}
 	p.Reach(rotator.ProvisionPresent, now)
+	p.Spec.KeyName = ""
 	if err := e.drift(ctx, a, p); err != nil {
 		p.Trouble = err.Error()
 	}
@@ -154,9 +203,10 @@ func (e *Engine) present(ctx context.Context, a *account, p *rotator.Provision, 
 	return nil
 }
 
-// asJournalOnly lets errors of the journal through; the others are trouble of the one service user.
+// asJournalOnly lets errors of the journal through; the others, and what the journal refuses because it conflicts, are
+// trouble of the one service user.
 func asJournalOnly(err error) error {
-	if isJournal(err) {
+	if isJournal(err) && rotator.KindOf(err) != rotator.Conflict {
 		return err
 	}
 	return nil
@@ -183,6 +233,7 @@ func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provis
 			return fmt.Errorf("revoking key %s (id %s), which came with the service user and whose secret was lost: %w", k.Name, k.ID, err)
 		}
 		e.obs.OrphanRetired(a.name, k)
+		a.requestScan() // it shows that the key is gone, and plans another
 	}
 	return nil
 }
@@ -227,7 +278,9 @@ func (e *Engine) firstKey(ctx context.Context, a *account, p *rotator.Provision)
 	case has || f.Rotating:
 		return nil
 	case f.Policy == nil || f.Policy.Observe:
-		return fmt.Errorf("no policy that rotates selects %s, so nobody has said where its first key goes", c)
+		return errNoPolicy(c.String())
+	case !f.UserActive:
+		return errors.New("the service user is inactive, so no key is made for it")
 	case f.Hold != nil:
 		return nil // it says so itself
 	}
@@ -264,27 +317,52 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 	if fr, frozen := rotator.FrozenAt(e.setup.Load().Freezes, now); frozen {
 		return e.failedToCreate(ctx, p, fmt.Errorf("nothing is made before %s: %s", fr.To.UTC().Format(time.RFC3339), fr.Reason), now)
 	}
-	p.Spec.KeyName = rotator.KeyName(p.Credential, 1)
-	if mistakes := directory.CheckUser(p.Spec); len(mistakes) > 0 {
-		return e.failedToCreate(ctx, p, rotator.NewFault("create service user", rotator.Invalid, "%s", strings.Join(mistakes, "; ")), now)
+	if err := e.creatable(directory, p.DeclaredUser); err != nil {
+		return e.failedToCreate(ctx, p, err, now)
 	}
-	p.Reach(rotator.ProvisionIntended, now)
-	p.At, p.Trouble = now, ""
+	earlier := p.Spec.KeyName // of a call whose answer was lost, and that left nothing to be seen so far
+	p.Spec.KeyName = rotator.KeyName(p.Credential, 1)
+	p.State, p.At, p.Trouble = rotator.ProvisionIntended, time.Now(), "" // the scan began a while ago
 	if err := e.store.SaveProvision(ctx, *p); err != nil {
 		return journalError{err}
 	}
-	made, err := directory.CreateUser(e.hard, p.Spec)
+	ctx = e.hard // what is begun is ended, or the key is lost
+	made, err := directory.CreateUser(ctx, p.Spec)
 	defer made.Key.Secret.Wipe()
 	e.noteWrite(ctx, a, err)
 	switch {
 	case err == nil:
-		return e.created(ctx, a, p, made, now)
+		return e.created(ctx, a, p, directory, made)
 	case rotator.WriteKindOf(err) == rotator.UnknownOutcome:
 		p.Trouble = "the answer was lost, and the next scan shows whether it exists: " + err.Error()
 		return asJournal(e.store.SaveProvision(ctx, *p))
 	default:
+		p.Spec.KeyName = earlier
 		return e.failedToCreate(ctx, p, err, now)
 	}
+}
+
+// creatable says what speaks against creating the service user, without a call.
+func (e *Engine) creatable(directory rotator.Directory, d rotator.DeclaredUser) error {
+	const op = "create service user"
+	d.Spec.KeyName = rotator.KeyName(d.Credential, 1)
+	if mistakes := directory.CheckUser(d.Spec); len(mistakes) > 0 {
+		return rotator.NewFault(op, rotator.Invalid, "%s", strings.Join(mistakes, "; "))
+	}
+	if policy := rotator.FirstMatch(e.setup.Load().Policies, d.Provider, asDeclared(d.Spec), d.Credential); policy == nil || policy.Observe {
+		return rotator.NewFault(op, rotator.Invalid, "%w", errNoPolicy(fmt.Sprintf("credential %q of that user", d.Credential)))
+	}
+	return nil
+}
+
+// errNoPolicy says that a first key would go nowhere.
+func errNoPolicy(what string) error {
+	return fmt.Errorf("no policy that rotates selects %s, so nobody has said where its first key goes", what)
+}
+
+// asDeclared is the service user as it is going to be, as far as that can be known.
+func asDeclared(s rotator.UserSpec) rotator.ServiceUser {
+	return rotator.ServiceUser{Name: s.Name, Email: s.Email, Login: s.LoginID, Active: true}
 }
 
 func (e *Engine) failedToCreate(ctx context.Context, p *rotator.Provision, err error, now time.Time) error {
@@ -295,21 +373,38 @@ func (e *Engine) failedToCreate(ctx context.Context, p *rotator.Provision, err e
 
 // created records the new service user and seals the key that came with it. A crash before the seal loses that key's
 // secret: the state is still "intended" then, and the next scan revokes the key and has another made.
-func (e *Engine) created(ctx context.Context, a *account, p *rotator.Provision, made rotator.CreatedUser, now time.Time) error {
+func (e *Engine) created(ctx context.Context, a *account, p *rotator.Provision, directory rotator.Directory, made rotator.CreatedUser) error {
 	p.UserID = made.UserID
 	e.log.Info("created a service user", provisionFields(*p)...)
-	if made.HasKey {
-		if err := e.takeFirstKey(ctx, a, p, made.Key); err != nil {
-			p.Trouble = "its first key could not be taken over: " + err.Error()
-			return asJournal(e.store.SaveProvision(ctx, *p))
+	defer a.requestScan() // it shows the new service user
+	err := e.introduce(ctx, a, p, directory)
+	if err == nil && made.HasKey {
+		err = e.takeFirstKey(ctx, a, p, made.Key)
+	}
+	if err != nil {
+		p.Trouble = "its first key could not be taken over: " + err.Error()
+		return asJournal(e.store.SaveProvision(ctx, *p))
+	}
+	p.Reach(rotator.ProvisionPresent, time.Now())
+	p.Spec.KeyName = ""
+	if !made.HasKey {
+		if err := e.firstKey(ctx, a, p); err != nil {
+			p.Trouble = err.Error()
 		}
 	}
-	p.Reach(rotator.ProvisionPresent, now)
-	if err := e.store.SaveProvision(ctx, *p); err != nil {
-		return journalError{err}
+	a.requestLook()
+	return asJournal(e.store.SaveProvision(ctx, *p))
+}
+
+// introduce stores the new service user before any scan sees it, because policies and the paths of sinks go by its name,
+// which may be the provider's choice.
+func (e *Engine) introduce(ctx context.Context, a *account, p *rotator.Provision, directory rotator.Directory) error {
+	user := asDeclared(p.Spec)
+	if have, err := directory.ShowUser(ctx, p.UserID); err == nil {
+		user = have.ServiceUser
 	}
-	a.requestScan() // it shows the new service user, and plans its first key where none came with it
-	return nil
+	user.ID = p.UserID
+	return e.store.Merge(ctx, a.name, []rotator.UserRow{{ServiceUser: user}}, nil)
 }
 
 // takeFirstKey plans the rotation that delivers the key that came with a new service user, and seals the key into it.
@@ -323,12 +418,8 @@ func (e *Engine) takeFirstKey(ctx context.Context, a *account, p *rotator.Provis
 	if err != nil {
 		return err
 	}
-	if f.Policy == nil {
-		user := rotator.ServiceUser{ID: p.UserID, Name: p.Spec.Name, Email: p.Spec.Email, Login: p.Spec.LoginID}
-		f.Policy = rotator.FirstMatch(e.setup.Load().Policies, a.name, user, c.Base)
-	}
 	if f.Policy == nil || f.Policy.Observe {
-		return fmt.Errorf("no policy that rotates selects %s, so nobody has said where its first key goes", c)
+		return errNoPolicy(c.String())
 	}
 	r, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "created with its service user")
 	if err != nil {
@@ -337,10 +428,19 @@ func (e *Engine) takeFirstKey(ctx context.Context, a *account, p *rotator.Provis
 	if r.NewKey.Name != p.Spec.KeyName {
 		return fmt.Errorf("the key was made under the name %s and the journal expects %s", p.Spec.KeyName, r.NewKey.Name)
 	}
-	if _, err := e.sealSupplied(ctx, a, &r, m, "the new service user"); err != nil {
-		return err
+	return e.sealPatiently(ctx, a, &r, withID(a, &r, m))
+}
+
+// sealPatiently repeats a seal that the journal fails to take, like [Engine.commitPatiently].
+func (e *Engine) sealPatiently(ctx context.Context, a *account, r *rotator.Rotation, m rotator.Minted) error {
+	give := time.Now().Add(sealPatience)
+	for {
+		_, err := e.sealSupplied(ctx, a, r, m, "the new service user")
+		if err == nil || !isJournal(err) || rotator.KindOf(err) == rotator.Conflict || ctx.Err() != nil || time.Now().After(give) {
+			return err
+		}
+		e.journalTrouble(ctx, a, err)
 	}
-	return nil
 }
 
 // Provision asks for a service user: the next scan, which is asked for at once, creates it unless it is there. It returns
@@ -357,20 +457,19 @@ func (e *Engine) Provision(ctx context.Context, d rotator.DeclaredUser, actor st
 	if !ok {
 		return p, &rotator.Fault{Op: op, Kind: rotator.Invalid, Err: errNoDirectory}
 	}
-	checked := d.Spec
-	checked.KeyName = rotator.KeyName(d.Credential, 1)
-	if mistakes := directory.CheckUser(checked); len(mistakes) > 0 {
-		return p, rotator.NewFault(op, rotator.Invalid, "%s", strings.Join(mistakes, "; "))
-	}
-	user := rotator.ServiceUser{Name: d.Spec.Name, Email: d.Spec.Email, Login: d.Spec.LoginID}
-	if policy := rotator.FirstMatch(e.setup.Load().Policies, d.Provider, user, d.Credential); policy == nil || policy.Observe {
-		return p, rotator.NewFault(op, rotator.Invalid, "no policy that rotates selects credential %q of that user, so nobody has said where its first key goes", d.Credential)
+	p.Spec.KeyName = ""
+	if err := e.creatable(directory, d); err != nil {
+		return p, err
 	}
 	known, err := e.store.Provisions(ctx, d.Provider)
 	if err != nil {
 		return p, err
 	}
-	if slices.ContainsFunc(known, func(k rotator.Provision) bool { return k.Label == d.Label }) {
+	stands := func(k rotator.Provision) bool {
+		replaceable := k.State == rotator.ProvisionVanished || k.State == rotator.ProvisionFailed && !undecided(k)
+		return k.Label == d.Label && !replaceable
+	}
+	if slices.ContainsFunc(known, stands) {
 		return p, rotator.NewFault(op, rotator.Conflict, "a service user is known under the label %q already", d.Label)
 	}
 	if err := e.store.SaveProvision(ctx, p); err != nil {

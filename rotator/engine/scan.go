@@ -220,13 +220,15 @@ func (v *visit) Key(k rotator.Key) error {
 	v.m.keys[id] = old
 	row := v.row(k, user, listed)
 	v.count(row.Policy != "" && k.State == rotator.KeyActive)
-	orphan, err := v.e.isOrphan(v.ctx, v.a, row.TrackedKey.Key)
+	orphan, undecided, err := v.e.isOrphan(v.ctx, v.a, row.TrackedKey.Key)
 	if err != nil {
 		return journalError{err}
 	}
 	row.Sum = sum
-	if orphan {
+	if orphan || undecided {
 		row.Sum = 0 // looked at again in the next scan
+	}
+	if orphan {
 		v.orphans = append(v.orphans, k)
 	}
 	v.keys = append(v.keys, row)

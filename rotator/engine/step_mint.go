@@ -271,6 +271,9 @@ func (e *Engine) minted(ctx context.Context, a *account, r *rotator.Rotation) (r
 	if r.NewKey.ID != "" {
 		return r.BeginTest(time.Now(), a.provider().Limits().Propagation), nil
 	}
+	if until, paused := a.paused(time.Now()); paused {
+		return r.Wait("the new key's id is looked up once the provider is not paused any more", until), nil
+	}
 	keys, err := e.listKeys(ctx, a, r.UserID)
 	if err != nil {
 		return rotator.Change{}, err
@@ -280,7 +283,12 @@ func (e *Engine) minted(ctx context.Context, a *account, r *rotator.Rotation) (r
 			return r.Identify(k), nil
 		}
 	}
-	return rotator.Change{}, rotator.NewFault("find the new key", rotator.Transient, "the provider does not list key %s yet, whose id is needed", r.NewKey.Name)
+	now, propagation := time.Now(), a.provider().Limits().Propagation
+	why := fmt.Sprintf("the provider does not list the new key %s, whose id is needed", r.NewKey.Name)
+	if now.Sub(r.StageAt) < 2*propagation {
+		return r.Wait(why+"; it may still appear", now.Add(settleStep(propagation))), nil
+	}
+	return r.Block(rotator.BlockLastKey, why, now, now.Add(max(propagation, time.Minute))), nil
 }
 
 // unsealable gives up a key whose secret is none: the provider left it out of its answer, say.
