@@ -155,6 +155,10 @@ type Change struct {
 	WasBlocked BlockReason
 	// Notices are what contacts are told of it: they enter the [Outbox] together with it.
 	Notices []Notice
+	// Actor is who made the change, for the audit record; empty for the daemon itself. Act is what they did, where that is
+	// more than a step of the rotation.
+	Actor string
+	Act   AuditKind
 }
 
 // ErrIllegal is wrapped by the error of a transition that the stages do not allow.
@@ -165,7 +169,7 @@ func Plan(id string, r Rotation, now time.Time, note string) Change {
 	r.ID, r.Seq, r.Stage = id, 1, StagePlanned
 	r.StageAt, r.PlannedAt, r.NextAt = now, now, now
 	r.NewKey = KeyRef{Name: KeyName(r.Base, r.Version)}
-	return Change{After: r, Note: note}
+	return Change{After: r, Note: note, Actor: r.Actor}
 }
 
 // move makes the change to another stage; it panics on an illegal one, because each caller below is one legal
@@ -236,7 +240,7 @@ func (r *Rotation) Supply(m Minted, sealed []byte, fingerprint, by string, now t
 	c := r.move(StageMinted, now, fmt.Sprintf("%s supplied key %s (id %s), fingerprint %s", by, r.NewKey.Name, m.KeyID, fingerprint))
 	c.After.NewKey.ID, c.After.NewKeyExpires = m.KeyID, m.Expires
 	c.After.Sealed, c.After.Fingerprint = sealed, fingerprint
-	return c
+	return c.By(AuditSupply, by)
 }
 
 // Identify fills in the new key's id, which was not told when it was made: minted stays.
@@ -319,7 +323,7 @@ func (r *Rotation) StartOver(actor string, sinks []SinkProgress, now time.Time) 
 	a.NewKey = KeyRef{Name: KeyName(r.Base, a.Version)}
 	a.NewKeyExpires, a.Sealed, a.Fingerprint, a.Sinks = time.Time{}, nil, "", sinks
 	a.TestUntil, a.GraceUntil, a.SoakUntil = time.Time{}, time.Time{}, time.Time{}
-	return c
+	return c.By(AuditStartOver, actor)
 }
 
 // Hasten turns a rotation that is under way into one of a compromised key: from now on it waits for nothing but proof.
@@ -329,7 +333,7 @@ func (r *Rotation) Hasten(actor string, now time.Time) Change {
 	a.Reason, a.Actor, a.NextAt = ReasonCompromised, actor, now
 	a.Terms.Grace, a.Terms.Idle, a.Terms.Soak = 0, 0, 0
 	a.ExtendTo = time.Time{} // a secret that leaked is not given more time
-	return c
+	return c.By(AuditHasten, actor)
 }
 
 // BeginTest starts trying the new key: minted to testing, for at most propagation.
@@ -420,7 +424,7 @@ func (r *Rotation) BeginSoak(now time.Time) Change {
 
 // BeginReactivate commits the intent to switch the old key on again: soaking or revoking to reactivating.
 func (r *Rotation) BeginReactivate(actor string, now time.Time) Change {
-	return r.move(StageReactivating, now, actor+" wants the old key back")
+	return r.move(StageReactivating, now, actor+" wants the old key back").By(AuditUndo, actor)
 }
 
 // Reactivated starts the grace period anew, once the old key works again: reactivating to grace.
@@ -507,6 +511,12 @@ func (r *Rotation) Block(reason BlockReason, why string, now, lookAt time.Time) 
 // WithBlock adds to a failed attempt that a person has to look at it.
 func (c Change) WithBlock(reason BlockReason, now time.Time) Change {
 	c.After.setBlocked(reason, now)
+	return c
+}
+
+// By says in the audit record who made the change, and what they did.
+func (c Change) By(act AuditKind, actor string) Change {
+	c.Act, c.Actor = act, actor
 	return c
 }
 
