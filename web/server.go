@@ -75,6 +75,8 @@ type Options struct {
 	Reload func(ctx context.Context) error
 	// JournalTrouble returns why the journal could not be written lately and since when; empty if it can. nil is never.
 	JournalTrouble func() (why string, since time.Time)
+	// Seal returns where the seal key stands; nil is a server without one.
+	Seal func(ctx context.Context) (Seal, error)
 	// Log may be nil.
 	Log *zap.Logger
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/engine"
 	"github.com/rotatord/rotatord/rotator/journal"
-	"github.com/rotatord/rotatord/rotator/seal"
 	"github.com/rotatord/rotatord/web"
 	"github.com/rotatord/rotatord/web/metrics"
 )
@@ -60,6 +59,7 @@ type App struct {
 	log      *zap.Logger
 	level    zap.AtomicLevel
 	store    *journal.Store
+	seal     *sealing
 	engine   *engine.Engine
 	metrics  *metrics.Metrics
 	server   *web.Server
@@ -106,11 +106,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			a.close()
 		}
 	}()
-	sealer, err := readSeal(c.Store.Seal.Key)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.openStore(ctx, c, sealer); err != nil {
+	a.harden()
+	if err := a.openSealed(ctx, c); err != nil {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
@@ -132,24 +129,12 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.setup.Store(setup)
 	a.dispatcher = notify.New(notify.Options{Outbox: a.store, Log: a.log, Counted: a.metrics.NoticesTried, Drain: cmp.Or(o.Drain, defaultDrain)})
 	a.useRoute(ctx, route)
-	a.engine = engine.New(engine.Options{Store: a.store, Sealer: sealer, Log: a.log, Observer: a.observer(),
+	a.engine = engine.New(engine.Options{Store: sealedStore{a.store, a.seal}, Sealer: a.seal.sealer, Log: a.log, Observer: a.observer(),
 		Drain: cmp.Or(o.Drain, defaultDrain)}, setup)
 	return a, a.listen(ctx, c, registry)
 }
 
-func readSeal(ref config.SecretRef) (*seal.Sealer, error) {
-	if ref.File != "" {
-		return seal.ReadKeyFile(ref.File)
-	}
-	key, err := ref.Resolve()
-	if err != nil {
-		return nil, fmt.Errorf("store.seal.key: %w", err)
-	}
-	defer key.Wipe()
-	return seal.ParseKey(key.Reveal())
-}
-
-func (a *App) openStore(ctx context.Context, c *config.Config, sealer *seal.Sealer) error {
+func (a *App) openStore(ctx context.Context, c *config.Config) error {
 	if err := os.MkdirAll(filepath.Dir(c.Store.Path), 0o700); err != nil {
 		return fmt.Errorf("store.path: %w", err)
 	}
@@ -158,10 +143,7 @@ func (a *App) openStore(ctx context.Context, c *config.Config, sealer *seal.Seal
 		a.log.Error("a rotation in the journal cannot be read; it stays where it is and the others go on",
 			zap.String("rotation", rotation), zap.Error(err))
 	}})
-	if err != nil {
-		return err
-	}
-	return a.store.SealCheck(ctx, sealer.Check())
+	return err
 }
 
 func (a *App) observer() engine.Observer {
@@ -215,7 +197,6 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		close(served)
 	}()
-	a.harden()
 	a.server.SetReady()
 	defer context.AfterFunc(ctx, func() { a.server.SetUnready("rotatord is stopping") })()
 	go a.preflight(ctx)
@@ -267,6 +248,9 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.reloadSeal(ctx, c); err != nil {
+		return err
+	}
 	old := a.config.Load()
 	if fixed := restartNeeded(old, c); fixed != "" {
 		a.log.Warn("a change in the configuration takes effect at the next start only", zap.String("field", fixed))
@@ -288,8 +272,6 @@ func restartNeeded(old, now *config.Config) string {
 	switch {
 	case old.Store.Path != now.Store.Path:
 		return "store.path"
-	case old.Store.Seal.Key.String() != now.Store.Seal.Key.String():
-		return "store.seal.key"
 	case old.Server.Listen != now.Server.Listen:
 		return "server.listen"
 	case old.Server.WebConfigFile != now.Server.WebConfigFile:

@@ -198,22 +198,3 @@ func TestTheConnectionsAreSetUpForPowerCuts(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-func TestSealCheck(t *testing.T) {
-	dir := t.TempDir()
-	s := openIn(t, dir, Options{})
-	for range 2 {
-		if err := s.SealCheck(t.Context(), "one"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	says(t, s.SealCheck(t.Context(), "two"), rotator.Conflict, "not the seal key", s.path)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again := openIn(t, dir, Options{})
-	says(t, again.SealCheck(t.Context(), "two"), rotator.Conflict)
-	if err := again.SealCheck(t.Context(), "one"); err != nil {
-		t.Error(err)
-	}
-}

@@ -26,8 +26,6 @@ WHERE provider = $1 AND user_id = $2 AND base = $3 AND held_until > $4`
 ON CONFLICT (provider) DO UPDATE SET body = excluded.body WHERE provider_state.body <> excluded.body`
 
 	readMeta = `SELECT value FROM meta WHERE key = $1`
-
-	saveMeta = `INSERT INTO meta (key, value) VALUES ($1, $2)`
 )
 
 // PutHold implements [rotator.Operations].
@@ -85,31 +83,5 @@ func (s *Store) SaveProviderState(ctx context.Context, state rotator.ProviderSta
 	return s.write(ctx, op, func(w *writer) error {
 		_, err := w.exec(saveState, state.Provider, string(body))
 		return err
-	})
-}
-
-// metaSealCheck is where SealCheck keeps its value.
-const metaSealCheck = "seal_check"
-
-// SealCheck compares a value that stands for the seal key (not the key itself) with the one that the journal was first
-// used with, and keeps it the first time. Another one is a fault of kind [rotator.Conflict]: the sealed secrets would
-// not open, and no fingerprint in any sink would match.
-func (s *Store) SealCheck(ctx context.Context, value string) error {
-	const op = "check the seal key"
-	return s.write(ctx, op, func(w *writer) error {
-		var stored string
-		found, err := w.one(readMeta, []any{metaSealCheck}, &stored)
-		if err != nil {
-			return err
-		}
-		if !found {
-			_, err := w.exec(saveMeta, metaSealCheck, value)
-			return err
-		}
-		if stored != value {
-			return rotator.NewFault(op, rotator.Conflict, "this is not the seal key that %s was made with: put the old key file back; "+
-				"without it, secrets in flight are lost and every delivered key counts as foreign", s.path)
-		}
-		return nil
 	})
 }

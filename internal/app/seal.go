@@ -1,0 +1,171 @@
+package app
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/journal"
+	"github.com/rotatord/rotatord/rotator/seal"
+	"github.com/rotatord/rotatord/web"
+)
+
+// sealing is the seal of one journal: the keys in memory, and what the journal keeps of them.
+type sealing struct {
+	sealer *seal.Sealer
+	store  *journal.Store
+	log    *zap.Logger
+	// exchange is held by commits for reading and by an exchange of the key for writing: what a step sealed before an
+	// exchange is either in the journal when the exchange reads it, or sealed anew on its way there.
+	exchange sync.RWMutex
+}
+
+// openSealed opens the journal and its seal.
+func (a *App) openSealed(ctx context.Context, c *config.Config) error {
+	keys, err := readSeal(c.Store.Seal.Key)
+	if err != nil {
+		return err
+	}
+	if err := a.openStore(ctx, c); err != nil {
+		return err
+	}
+	a.seal = &sealing{sealer: new(seal.Sealer), store: a.store, log: a.log}
+	return a.seal.use(ctx, keys, "")
+}
+
+// reloadSeal reads the seal keys anew and, if the first is another one, has it seal from now on.
+func (a *App) reloadSeal(ctx context.Context, c *config.Config) error {
+	keys, err := readSeal(c.Store.Seal.Key)
+	if err != nil {
+		return err
+	}
+	return a.seal.use(ctx, keys, "")
+}
+
+// readSeal reads the seal keys that are in a file or a variable.
+func readSeal(ref config.SecretRef) (*seal.Sealer, error) {
+	if ref.File != "" {
+		return seal.ReadKeyFile(ref.File)
+	}
+	key, err := ref.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("store.seal.key: %w", err)
+	}
+	defer key.Wipe()
+	return seal.ParseKey(key.Reveal())
+}
+
+// use makes next's first key the one that seals, and seals anew what is sealed under others: the whole journal goes from one
+// key to the other in one transaction. wrapped is what the journal keeps of the key, where a service wraps it.
+func (s *sealing) use(ctx context.Context, next *seal.Sealer, wrapped string) error {
+	s.exchange.Lock()
+	defer s.exchange.Unlock()
+	was, err := s.store.SealState(ctx)
+	if err != nil {
+		return err
+	}
+	s.sealer.Adopt(next)
+	if err := s.useFingerprintKey(was); err != nil {
+		return err
+	}
+	rows, err := s.reseal(ctx)
+	if err != nil {
+		return err
+	}
+	if was.Check == s.sealer.Check() && was.FingerprintKey != "" && was.WrappedKey == wrapped && len(rows) == 0 {
+		return nil
+	}
+	fingerprint, err := s.sealer.WrapFingerprintKey()
+	if err != nil {
+		return err
+	}
+	now := journal.SealState{Check: s.sealer.Check(), FingerprintKey: base64.StdEncoding.EncodeToString(fingerprint), WrappedKey: wrapped}
+	if err := s.store.ExchangeSeal(ctx, was, now, rows); err != nil {
+		return err
+	}
+	if was.Check != now.Check && was.Check != "" {
+		s.log.Info("the seal key was exchanged: everything in the journal is sealed under the new one",
+			zap.String("key", s.sealer.Names()[0]), zap.Int("secrets_in_flight", len(rows)))
+	}
+	return nil
+}
+
+// useFingerprintKey makes fingerprints as the journal always did.
+func (s *sealing) useFingerprintKey(st journal.SealState) error {
+	var err error
+	switch {
+	case st.Check == "":
+		return nil // a new journal: the key that belongs to the seal key will do
+	case st.FingerprintKey == "":
+		err = s.sealer.UseFingerprintKeyOf(st.Check)
+	default:
+		var wrapped []byte
+		if wrapped, err = base64.StdEncoding.DecodeString(st.FingerprintKey); err == nil {
+			err = s.sealer.UseFingerprintKey(wrapped)
+		}
+	}
+	if errors.Is(err, seal.ErrOtherKey) {
+		return rotator.NewFault("open the seal", rotator.Conflict, "none of the seal keys that are there (%s) is the one that the journal is sealed with. "+
+			"Put the old key file back. If the key is lost for good: rotatord seal abandon says what would be lost with it", s.sealer.Names())
+	}
+	return err
+}
+
+// reseal seals anew what is not sealed under the first key. What does not open it reports and leaves as it is.
+func (s *sealing) reseal(ctx context.Context) (rows []journal.Resealed, err error) {
+	err = s.store.SealedRotations(ctx, func(r *rotator.Rotation) error {
+		if s.sealer.Current(r.Sealed) {
+			return nil
+		}
+		now, err := s.sealer.Reseal(seal.RecordOf(r), r.Sealed)
+		if err != nil {
+			s.log.Error("a sealed secret cannot be sealed under the new key; it stays as it is", zap.String("rotation", r.ID), zap.Error(err))
+			return nil
+		}
+		rows = append(rows, journal.Resealed{Rotation: r.ID, Was: r.Sealed, Now: now})
+		return nil
+	})
+	return rows, err
+}
+
+// status is what people are told of the seal.
+func (s *sealing) status(ctx context.Context) (web.Seal, error) {
+	st := web.Seal{Keys: s.sealer.Names(), Ready: s.sealer.Ready()}
+	err := s.store.SealedRotations(ctx, func(r *rotator.Rotation) error {
+		switch {
+		case seal.Lost(r.Sealed):
+			st.Lost++
+		case s.sealer.Current(r.Sealed):
+			st.Sealed++
+		default:
+			st.Behind++
+		}
+		return nil
+	})
+	return st, err
+}
+
+// sealedStore is the journal for the engine: whatever a step has sealed, it is under the key in force that it is committed.
+type sealedStore struct {
+	*journal.Store
+	seal *sealing
+}
+
+// Commit implements [rotator.Journal].
+func (s sealedStore) Commit(ctx context.Context, c rotator.Change) error {
+	s.seal.exchange.RLock()
+	defer s.seal.exchange.RUnlock()
+	if !s.seal.sealer.Current(c.After.Sealed) {
+		anew, err := s.seal.sealer.Reseal(seal.RecordOf(&c.After), c.After.Sealed)
+		if err == nil {
+			c.After.Sealed = anew
+		} // else it is committed as it is: the journal takes the sealed secret of a new key alone, and that one opens
+	}
+	return s.Store.Commit(ctx, c)
+}
