@@ -49,6 +49,9 @@ func (e *Engine) expect(ctx context.Context, a *account) (*sighting, error) {
 			continue
 		}
 		done := p.State == rotator.ProvisionVanished || p.State == rotator.ProvisionPresent && p.Trouble == ""
+		if p.Actor != "" && done && time.Now().Before(p.At.Add(toldFor)) {
+			continue // whoever asked for it may still look what became of it
+		}
 		if p.Actor == "" || done {
 			if err := e.store.ForgetProvision(ctx, a.name, p.Label); err != nil {
 				return nil, journalError{err}
@@ -65,6 +68,9 @@ func (e *Engine) expect(ctx context.Context, a *account) (*sighting, error) {
 func undecided(p rotator.Provision) bool {
 	return p.Spec.KeyName != "" && p.State != rotator.ProvisionPresent && p.State != rotator.ProvisionVanished
 }
+
+// toldFor is how long it can be seen what became of a service user that somebody asked for.
+const toldFor = 30 * 24 * time.Hour
 
 // notice notes a service user that the scan sees. One that was recognised before is known by its id, until it vanished:
 // then somebody may have made it anew.
@@ -91,8 +97,8 @@ func (e *Engine) provision(ctx context.Context, a *account, s *sighting, began t
 		return err
 	}
 	for _, p := range s.wanted {
-		if ctx.Err() != nil {
-			return nil
+		if _, paused := a.paused(time.Now()); paused || ctx.Err() != nil {
+			return nil // the next scan goes on
 		}
 		before := p.State
 		if err := e.provisionOne(ctx, a, &p, s.seen[p.Label], allowed, began); err != nil {
@@ -466,7 +472,8 @@ func (e *Engine) Provision(ctx context.Context, d rotator.DeclaredUser, actor st
 		return p, err
 	}
 	stands := func(k rotator.Provision) bool {
-		replaceable := k.State == rotator.ProvisionVanished || k.State == rotator.ProvisionFailed && !undecided(k)
+		settled := k.State == rotator.ProvisionPresent && k.Actor != "" // the scan sees whether it still is
+		replaceable := settled || k.State == rotator.ProvisionVanished || k.State == rotator.ProvisionFailed && !undecided(k)
 		return k.Label == d.Label && !replaceable
 	}
 	if slices.ContainsFunc(known, stands) {
