@@ -65,6 +65,16 @@ func TestDecide(t *testing.T) {
 		{"window opens after the deadline", func(f *Facts) {
 			f.Policy.Window = mustWindow("0 9 1 1 *", time.Hour)
 		}, ActRotate, "", time.Time{}},
+		{"observed only", func(f *Facts) { f.Policy.Observe = true }, ActWait, BlockObserveOnly, noon.Add(elsewhereRecheck)},
+		{"observed only and not due", func(f *Facts) { f.Policy.Observe, f.Key.Due = true, noon.Add(time.Hour) }, ActWait, "", noon.Add(time.Hour)},
+		{"observed only and superseded", func(f *Facts) {
+			f.Policy.Observe = true
+			f.Series = append(f.Series, newer("2", KeyActive, time.Time{}))
+		}, ActWait, "", noon.Add(elsewhereRecheck)},
+		{"observed only is named before hold, freeze and cap", func(f *Facts) {
+			f.Policy.Observe, f.Budget, f.Hold = true, 0, &Hold{Until: noon.Add(time.Hour)}
+			f.Freezes = []Freeze{{From: noon, To: noon.Add(dayLong)}}
+		}, ActWait, BlockObserveOnly, noon.Add(elsewhereRecheck)},
 		{"over the cap", func(f *Facts) { f.Budget = 0 }, ActWait, BlockAwaitingApproval, noon.Add(capRecheck)},
 		{"a hold is named before the cap", func(f *Facts) { f.Budget = 0; f.Hold = &Hold{Until: noon.Add(time.Hour)} }, ActWait, BlockHeld, noon.Add(time.Hour)},
 	}

@@ -57,6 +57,18 @@ func TestG3EvidenceBeforeRevoke(t *testing.T) {
 			ev.Keys[0].LastUsed = noon
 			ev.Freezes, ev.Window = []Freeze{{From: noon, To: noon.Add(1)}}, mustWindow("0 9 * * *", time.Hour)
 		}, true, ""},
+		{"the daemon works with another key", func(_ *Rotation, ev *Evidence) { ev.OwnKey = true }, false, BlockOwnKey},
+		{"the daemon works with another key, and idle time is not asked for", func(r *Rotation, ev *Evidence) {
+			r.Terms.Idle, ev.OwnKey = 0, true
+		}, false, BlockOwnKey},
+		{"compromised, but the daemon works with another key", func(r *Rotation, ev *Evidence) {
+			r.Reason, ev.OwnKey = ReasonCompromised, true
+		}, false, BlockOwnKey},
+		{"held, and the daemon works with another key", func(_ *Rotation, ev *Evidence) {
+			ev.OwnKey, ev.Hold = true, &Hold{Until: noon.Add(1)}
+		}, false, BlockHeld},
+		{"the new key under the id of the old one", func(r *Rotation, _ *Evidence) { r.OldKey.ID = "2" }, false, BlockLastKey},
+		{"the new key among those that were given up", func(r *Rotation, _ *Evidence) { r.Discarded = []KeyRef{{ID: "2"}} }, false, BlockLastKey},
 		{"compromised, but held", func(r *Rotation, ev *Evidence) {
 			r.Reason = ReasonCompromised
 			ev.Hold = &Hold{Until: noon.Add(1)}
@@ -142,12 +154,16 @@ func TestMayBegin(t *testing.T) {
 		{"frozen", ReasonExpiring, 10 * dayLong, nil, freeze, BlockFrozen, dayLong},
 		{"asked for in a freeze", ReasonManual, 10 * dayLong, nil, freeze, "", 0},
 		{"compromised in a freeze", ReasonCompromised, 10 * dayLong, nil, freeze, "", 0},
+		{"frozen, and there is no deadline", ReasonMissing, 0, nil, lifted, BlockFrozen, dayLong},
 		{"frozen with little time left", ReasonMaxAge, 3 * dayLong, nil, lifted, "", 0},
 		{"frozen with time left", ReasonMaxAge, 3*dayLong + 1, nil, lifted, BlockFrozen, dayLong},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := Rotation{Reason: tt.reason, Deadline: noon.Add(tt.left)}
+			r := Rotation{Reason: tt.reason}
+			if tt.left != 0 {
+				r.Deadline = noon.Add(tt.left)
+			}
 			v := MayBegin(&r, tt.hold, tt.freezes, noon)
 			if v.OK != (tt.block == "") || v.Block != tt.block || (!v.OK && !v.LookAt.Equal(noon.Add(tt.lookIn))) {
 				t.Errorf("MayBegin = %+v", v)

@@ -469,6 +469,7 @@ func (r *Rotation) Wait(note string, nextAt time.Time) Change {
 	c := r.stay(note)
 	c.Repeats = r.Trouble == note && r.Blocked == ""
 	c.After.NextAt, c.After.Trouble = nextAt, note
+	c.After.setBlocked("", time.Time{}) // what was in the way is not any more
 	return c
 }
 
