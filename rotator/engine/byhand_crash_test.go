@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -43,14 +42,16 @@ func byHandCrashAt(t *testing.T, at int) int {
 		second := w.start(nil)
 		defer second.stop()
 		pass(10 * time.Minute)
-		if _, err := second.engine.Supply(t.Context(), deploy, key, "ann"); (err != nil) != (supplied == nil) && !errors.Is(supplied, rotatortest.ErrCrashed) {
-			t.Errorf("crashed %s: the first supply ended with %v, the second with %v", crash.Where(), supplied, err)
-		} else if err != nil && rotator.KindOf(err) != rotator.Conflict {
-			t.Errorf("crashed %s: supplying again: %v", crash.Where(), err)
+		_, again := second.engine.Supply(t.Context(), deploy, key, "ann")
+		if again != nil {
+			wantFault(t, again, rotator.Conflict)
+		}
+		if supplied == nil && again == nil {
+			t.Errorf("crashed %s: the same key was taken twice", crash.Where())
 		}
 		pass(2 * time.Hour)
 		w.provider.RemoveByHand("1")
-		if _, err := second.engine.Removed(t.Context(), deploy, "ann"); err != nil && removed != nil && !errors.Is(removed, rotatortest.ErrCrashed) {
+		if _, err := second.engine.Removed(t.Context(), deploy, "ann"); err != nil && removed != nil && rotator.KindOf(err) != rotator.Gone {
 			t.Errorf("crashed %s: saying that it was removed: %v, then %v", crash.Where(), removed, err)
 		}
 		pass(time.Hour)

@@ -486,6 +486,95 @@ func TestWhatKeepsADeclaredUserFromBeingMade(t *testing.T) {
 	}
 }
 
+func TestNoMoreUsersAreAskedOfAProviderThatAsksForPatience(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.declares()
+		w.declared = append(w.declared, robot("second"), robot("third"))
+		w.provider.SetHook(faults("CreateUser", false, 1, 1, rotator.NewFault("create user", rotator.Throttled, "slow down")))
+		l := w.start(nil)
+		defer l.stop()
+		pass(time.Second)
+		if n := w.provider.Calls("CreateUser"); n != 1 {
+			t.Errorf("%d calls, though the first was answered with a request for patience", n)
+		}
+		pass(time.Hour)
+		if n := w.provider.Calls("CreateUser"); n != 4 {
+			t.Errorf("%d calls for three users", n)
+		}
+		w.wantRobot()
+	})
+}
+
+// watched keeps the secret of each user that it creates.
+type watched struct {
+	*rotatortest.Capable
+	secret *rotator.Secret
+}
+
+func (s watched) CreateUser(ctx context.Context, spec rotator.UserSpec) (rotator.CreatedUser, error) {
+	made, err := s.Capable.CreateUser(ctx, spec)
+	*s.secret = made.Key.Secret
+	return made, err
+}
+
+func TestG7TheSecretOfAFirstKeyIsWiped(t *testing.T) {
+	for _, served := range []bool{true, false} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.declares()
+			var secret rotator.Secret
+			w.outerProvider = func(rotator.Provider) rotator.Provider { return watched{w.capable, &secret} }
+			if !served {
+				w.outerSink = func(_ string, s rotator.Sink) rotator.Sink { return lost{s} }
+			}
+			l := w.start(nil)
+			defer l.stop()
+			pass(time.Minute)
+			if secret.Empty() || strings.Trim(string(secret.Reveal()), "\x00") != "" {
+				t.Errorf("served %v: the secret is still in memory, or there was none", served)
+			}
+		})
+	}
+}
+
+// TestAKeyWhoseIdIsNeverToldIsShown: the provider does not tell the id of a new key and does not list it either.
+func TestAKeyWhoseIdIsNeverToldIsShown(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.declares()
+		w.capable.HideKeyID = true
+		w.capable.SetShowAfter(1000 * time.Hour)
+		l := w.start(nil)
+		defer l.stop()
+		pass(time.Minute)
+		if r := l.only(); r.Stage != rotator.StageMinted || r.Blocked != "" {
+			t.Errorf("stage %s, blocked %q within the propagation time", r.Stage, r.Blocked)
+		}
+		pass(10 * time.Minute)
+		if r := l.only(); r.Blocked != rotator.BlockLastKey || !strings.Contains(r.Trouble, "bot-r0001") {
+			t.Errorf("stage %s, blocked %q: %s", r.Stage, r.Blocked, r.Trouble)
+		}
+		w.capable.SetShowAfter(0)
+		pass(10 * time.Minute)
+		w.wantRobot()
+	})
+}
+
+// TestAPausedProviderIsNotAskedForTheIdOfAKey pauses it right after the user was made.
+func TestAPausedProviderIsNotAskedForTheIdOfAKey(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.declares()
+		w.capable.HideKeyID = true
+		w.provider.SetHook(faults("List", false, 1, 1, &rotator.Fault{Op: "list", Kind: rotator.Throttled, RetryAfter: 20 * time.Minute}))
+		l := w.start(nil)
+		defer l.stop()
+		pass(19 * time.Minute)
+		if n := w.provider.Calls("List"); n != 1 {
+			t.Errorf("%d lists while the provider asks for patience", n)
+		}
+		pass(30 * time.Minute)
+		w.wantRobot()
+	})
+}
+
 // TestG9OneDeclaredUserThatCannotBeServedStopsNoOther has two whose first keys would go to one place.
 func TestG9OneDeclaredUserThatCannotBeServedStopsNoOther(t *testing.T) {
 	for _, there := range []bool{true, false} {
@@ -569,9 +658,7 @@ func TestAnOperatorAsksForAUser(t *testing.T) {
 			if r := l.only(); r.Actor != "ann" || r.Reason != rotator.ReasonMissing {
 				t.Errorf("actor %q, reason %s", r.Actor, r.Reason)
 			}
-			if ps := l.provisions(); len(ps) != 0 {
-				t.Errorf("what is done is still known: %+v", ps)
-			}
+			l.wantProvision(rotator.ProvisionPresent, "") // for whoever looks what became of it
 		})
 	}
 }
