@@ -16,13 +16,14 @@ import (
 	"github.com/rotatord/rotatord/sinks/mark"
 	"github.com/rotatord/rotatord/sinks/pathtemplate"
 	"github.com/rotatord/rotatord/sinks/stripe"
+	"github.com/rotatord/rotatord/sinks/vault/session"
 )
 
 // Sink delivers into a key-value engine. It implements [rotator.Sink].
 type Sink struct {
 	options  Options
 	template *pathtemplate.Template
-	session  *session
+	session  *session.Session
 	locks    *stripe.Locks
 
 	mu     sync.Mutex
@@ -36,14 +37,11 @@ var _ rotator.Sink = (*Sink)(nil)
 func New(o Options) (*Sink, error) {
 	err := o.fill()
 	t, templateErr := pathtemplate.Parse(o.Path)
-	if err := errors.Join(err, templateErr); err != nil {
+	login, loginErr := session.New(o.session())
+	if err := errors.Join(loginErr, err, templateErr); err != nil {
 		return nil, fmt.Errorf("vault sink: %w", err)
 	}
-	dial, err := newDialer(o)
-	if err != nil {
-		return nil, fmt.Errorf("vault sink: %w", err)
-	}
-	return &Sink{options: o, template: t, session: newSession(dial, newMethod(o.Auth), o.Observer), locks: stripe.New()}, nil
+	return &Sink{options: o, template: t, session: login, locks: stripe.New()}, nil
 }
 
 // Location is the mount, a slash and the path below it.
@@ -87,7 +85,7 @@ func (s *Sink) Deliver(ctx context.Context, d rotator.Delivery) (rotator.Receipt
 	}
 	unlock, err := s.locks.Lock(ctx, d.Location)
 	if err != nil {
-		return rotator.Receipt{}, classify(op, err)
+		return rotator.Receipt{}, session.Classify(op, err)
 	}
 	defer unlock()
 	e, err := s.detect(ctx)
@@ -144,7 +142,7 @@ func (s *Sink) write(ctx context.Context, op string, e engine, d rotator.Deliver
 		if errors.Is(err, errMoved) {
 			return rotator.NewFault(op, rotator.Conflict, "%w", err)
 		}
-		return classify(op, err, d.Secret)
+		return session.Classify(op, err, d.Secret)
 	})
 	if err == nil || certain(err) {
 		return err
@@ -168,8 +166,7 @@ func certain(err error) bool {
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
 		return true
 	}
-	_, redirect := errors.AsType[redirected](err)
-	return redirect || sealed(err)
+	return session.Elsewhere(err) || session.Sealed(err)
 }
 
 // annotate brings the custom metadata up to date. The secret is readable by now; failing here makes the delivery be repeated.
@@ -180,7 +177,7 @@ func (s *Sink) annotate(ctx context.Context, e engine, d rotator.Delivery, now e
 	}
 	op := "kv metadata put " + d.Location
 	err := s.call(ctx, opMark, func(c *api.Client) error {
-		return classify(op, e.annotate(ctx, c, s.below(d.Location), custom), d.Secret)
+		return session.Classify(op, e.annotate(ctx, c, s.below(d.Location), custom), d.Secret)
 	})
 	if rotator.KindOf(err) == rotator.Denied {
 		return rotator.NewFault(op, rotator.Denied, "the secret itself was delivered; the policy must also allow create and update on %s/metadata/%s: %w",
@@ -216,7 +213,7 @@ func (s *Sink) read(ctx context.Context, e engine, location string) (entry, erro
 	var now entry
 	err := s.patiently(ctx, opRead, func(c *api.Client) (err error) {
 		now, err = e.read(ctx, c, s.below(location))
-		return classify(op, err)
+		return session.Classify(op, err)
 	})
 	return now, err
 }
@@ -226,7 +223,7 @@ func (s *Sink) patiently(ctx context.Context, operation string, send func(*api.C
 	pause := readPause
 	for try := 1; ; try++ {
 		err := s.call(ctx, operation, send)
-		if err == nil || try == readTries || rotator.KindOf(err) != rotator.Transient || sealed(err) {
+		if err == nil || try == readTries || rotator.KindOf(err) != rotator.Transient || session.Sealed(err) {
 			return err
 		}
 		select {
@@ -240,9 +237,7 @@ func (s *Sink) patiently(ctx context.Context, operation string, send func(*api.C
 
 // call sends one request with a valid token, and tells the observer.
 func (s *Sink) call(ctx context.Context, operation string, send func(*api.Client) error) error {
-	return s.session.with(ctx, func(g *grant) error {
-		return s.session.timed(operation, func() error { return send(g.client) })
-	})
+	return s.session.Call(ctx, operation, send)
 }
 
 // detect asks the server, once, for the engine's version.
@@ -282,9 +277,9 @@ func (s *Sink) askVersion(ctx context.Context) (int, error) {
 	}
 	err := s.patiently(ctx, opDetect, func(c *api.Client) error {
 		_, err := get(ctx, c, "sys/internal/ui/mounts/"+s.options.Mount, &answer)
-		return classify(op, err)
+		return session.Classify(op, err)
 	})
-	unsaid := status(err) == http.StatusForbidden || status(err) == http.StatusNotFound
+	unsaid := session.Status(err) == http.StatusForbidden || session.Status(err) == http.StatusNotFound
 	switch {
 	case unsaid && s.options.KVVersion != 0:
 		return s.options.KVVersion, nil
@@ -308,13 +303,10 @@ func (s *Sink) askVersion(ctx context.Context) (int, error) {
 
 // Ping reports whether the server is there, unsealed, and takes the token. It renews the token where that is due.
 func (s *Sink) Ping(ctx context.Context) error {
-	return s.session.with(ctx, func(g *grant) error { return s.session.check(ctx, g) })
+	return s.session.Check(ctx)
 }
 
 // TokenExpiry is when the token in use ends, for a metric: zero before the first login, and for a token that never ends.
 func (s *Sink) TokenExpiry() time.Time {
-	if g := s.session.grant(); g != nil {
-		return g.expires
-	}
-	return time.Time{}
+	return s.session.Expires()
 }

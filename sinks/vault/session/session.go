@@ -1,4 +1,4 @@
-package vault
+package session
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-// session keeps a valid token at hand.
-type session struct {
+// Session keeps a valid token at hand. It is safe for concurrent use.
+type Session struct {
 	dial    *dialer
 	method  method
 	observe func(Request)
@@ -22,35 +22,64 @@ type session struct {
 	current *grant // nil before the first login; replaced, never changed
 }
 
-func newSession(d *dialer, m method, observe func(Request)) *session {
-	return &session{dial: d, method: m, observe: observe, gate: make(chan struct{}, 1)}
+// New makes a session. It reads the certificates and sends nothing. The error joins everything that is wrong with the options.
+func New(o Options) (*Session, error) {
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	dial, err := newDialer(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{dial: dial, method: newMethod(o.Auth), observe: o.Observer, gate: make(chan struct{}, 1)}, nil
 }
 
-func (s *session) grant() *grant {
+// Call runs send with a client that has a valid token, and tells the observer of it as operation. If the token is refused, it
+// runs send once more with another: a refused request has changed nothing. send returns faults, as [Classify] makes them.
+func (s *Session) Call(ctx context.Context, operation string, send func(*api.Client) error) error {
+	return s.with(ctx, func(g *grant) error {
+		return s.timed(operation, func() error { return send(g.client) })
+	})
+}
+
+// Check asks the server whether it is there, unsealed, and takes the token. It renews the token where that is due.
+func (s *Session) Check(ctx context.Context) error {
+	return s.with(ctx, func(g *grant) error { return s.check(ctx, g) })
+}
+
+// Expires is when the token in use ends: zero before the first login, and for a token that never ends.
+func (s *Session) Expires() time.Time {
+	if g := s.grant(); g != nil {
+		return g.expires
+	}
+	return time.Time{}
+}
+
+func (s *Session) grant() *grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.current
 }
 
-func (s *session) set(g grant) *grant {
+func (s *Session) set(g grant) *grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = &g
 	return &g
 }
 
-func (s *session) enter(ctx context.Context) (leave func(), err error) {
+func (s *Session) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case s.gate <- struct{}{}:
 		return func() { <-s.gate }, nil
 	case <-ctx.Done():
-		return nil, classify(s.method.String(), ctx.Err())
+		return nil, Classify(s.method.String(), ctx.Err())
 	}
 }
 
 // with runs send with a valid token, and once more with another if that token is refused: a refused request has changed
 // nothing.
-func (s *session) with(ctx context.Context, send func(*grant) error) error {
+func (s *Session) with(ctx context.Context, send func(*grant) error) error {
 	g, err := s.ready(ctx)
 	if err != nil {
 		return err
@@ -70,7 +99,7 @@ func (s *session) with(ctx context.Context, send func(*grant) error) error {
 }
 
 // ready returns a token that is believed to be valid, after a login or a renewal where one is due.
-func (s *session) ready(ctx context.Context) (*grant, error) {
+func (s *Session) ready(ctx context.Context) (*grant, error) {
 	if g := s.grant(); g != nil && g.fresh(time.Now()) {
 		if _, watched := s.method.(*tokenFile); !watched {
 			return g, nil
@@ -97,7 +126,7 @@ func (g *grant) fresh(now time.Time) bool { return g.renewAt.IsZero() || now.Bef
 
 // again gets another token after the given one was refused. It returns the same one when there is no other: a token
 // file that has not changed.
-func (s *session) again(ctx context.Context, refused *grant) (*grant, error) {
+func (s *Session) again(ctx context.Context, refused *grant) (*grant, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -118,7 +147,7 @@ func (s *session) again(ctx context.Context, refused *grant) (*grant, error) {
 
 // prolong renews a token, or gets another where that does not help much: near its longest life, Vault grants less and less. A token
 // that is still valid stays in use while the server cannot be asked.
-func (s *session) prolong(ctx context.Context, g *grant) (*grant, error) {
+func (s *Session) prolong(ctx context.Context, g *grant) (*grant, error) {
 	alive := time.Now().Before(g.expires)
 	if g.renewable && (alive || !g.own) {
 		renewed, err := s.renew(ctx, g)
@@ -148,7 +177,7 @@ func passing(err error) bool {
 }
 
 // login is called with the gate held.
-func (s *session) login(ctx context.Context) (*grant, error) {
+func (s *Session) login(ctx context.Context) (*grant, error) {
 	g, err := s.method.login(ctx, s)
 	if err != nil {
 		return nil, err
@@ -157,10 +186,10 @@ func (s *session) login(ctx context.Context) (*grant, error) {
 }
 
 // ask logs in at an auth method's path. Any answer that is not about the server's own state means that the credential is bad.
-func (s *session) ask(ctx context.Context, op string, credential rotator.Secret, body map[string]any) (grant, error) {
+func (s *Session) ask(ctx context.Context, op string, credential rotator.Secret, body map[string]any) (grant, error) {
 	anonymous, err := s.dial.client("")
 	if err != nil {
-		return grant{}, classify(op, err)
+		return grant{}, Classify(op, err)
 	}
 	var answer *api.Secret
 	err = s.timed(opLogin, func() error {
@@ -176,7 +205,7 @@ func (s *session) ask(ctx context.Context, op string, credential rotator.Secret,
 	}
 	client, err := s.dial.client(answer.Auth.ClientToken)
 	if err != nil {
-		return grant{}, classify(op, err)
+		return grant{}, Classify(op, err)
 	}
 	ttl := time.Duration(answer.Auth.LeaseDuration) * time.Second
 	g := grant{client: client, own: true, ttl: ttl, renewable: answer.Auth.Renewable}
@@ -187,19 +216,19 @@ func (s *session) ask(ctx context.Context, op string, credential rotator.Secret,
 }
 
 func loginFault(op string, err error, credential rotator.Secret) error {
-	fault := classify(op, err, credential)
-	if status(err) == http.StatusBadRequest {
+	fault := Classify(op, err, credential)
+	if Status(err) == http.StatusBadRequest {
 		return rotator.NewFault(op, rotator.Denied, "the login was refused: %w", fault)
 	}
 	return fault
 }
 
-func (s *session) renew(ctx context.Context, g *grant) (grant, error) {
+func (s *Session) renew(ctx context.Context, g *grant) (grant, error) {
 	var answer *api.Secret
 	err := s.timed(opRenew, func() error {
 		var err error
 		answer, err = g.client.Auth().Token().RenewSelfWithContext(ctx, 0)
-		return classify("auth/token/renew-self", err)
+		return Classify("auth/token/renew-self", err)
 	})
 	if err != nil {
 		return grant{}, err
@@ -213,13 +242,13 @@ func (s *session) renew(ctx context.Context, g *grant) (grant, error) {
 }
 
 // lookup asks what the server knows of a client's token.
-func (s *session) lookup(ctx context.Context, client *api.Client) (grant, error) {
+func (s *Session) lookup(ctx context.Context, client *api.Client) (grant, error) {
 	const op = "auth/token/lookup-self"
 	var answer *api.Secret
 	err := s.timed(opLookup, func() error {
 		var err error
 		answer, err = client.Auth().Token().LookupSelfWithContext(ctx)
-		return classify(op, err)
+		return Classify(op, err)
 	})
 	if err != nil {
 		return grant{}, err
@@ -237,7 +266,7 @@ func (s *session) lookup(ctx context.Context, client *api.Client) (grant, error)
 }
 
 // check asks the server about the token, and notes how long it still lives.
-func (s *session) check(ctx context.Context, g *grant) error {
+func (s *Session) check(ctx context.Context, g *grant) error {
 	seen, err := s.lookup(ctx, g.client)
 	if err != nil {
 		return err
@@ -253,14 +282,14 @@ func (s *session) check(ctx context.Context, g *grant) error {
 }
 
 // revoke gives back a token that was refused. It may be expired, and then there is nothing to give back.
-func (s *session) revoke(ctx context.Context, g *grant) {
+func (s *Session) revoke(ctx context.Context, g *grant) {
 	_ = s.timed(opRevoke, func() error {
-		return classify("auth/token/revoke-self", g.client.Auth().Token().RevokeSelfWithContext(ctx, ""))
+		return Classify("auth/token/revoke-self", g.client.Auth().Token().RevokeSelfWithContext(ctx, ""))
 	})
 }
 
 // timed tells the observer of one request.
-func (s *session) timed(operation string, send func() error) error {
+func (s *Session) timed(operation string, send func() error) error {
 	start := time.Now()
 	err := send()
 	s.observe(Request{Operation: operation, Took: time.Since(start), Err: err})

@@ -1,4 +1,4 @@
-package vault
+package session
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 // method is one way to log in.
 type method interface {
 	// login gets a token. It sends credentials, so it is called as seldom as possible.
-	login(ctx context.Context, s *session) (grant, error)
+	login(ctx context.Context, s *Session) (grant, error)
 	// outdated reports, without a request, that login would now give another token than the last one.
 	outdated() bool
 	// String says how, for error messages.
@@ -58,7 +58,7 @@ type appRole struct{ AppRole }
 func (a *appRole) String() string { return "auth/" + a.Mount + "/login" }
 func (*appRole) outdated() bool   { return false }
 
-func (a *appRole) login(ctx context.Context, s *session) (grant, error) {
+func (a *appRole) login(ctx context.Context, s *Session) (grant, error) {
 	secret, err := a.SecretID()
 	if err != nil {
 		return grant{}, rotator.NewFault(a.String(), rotator.Denied, "the secret id cannot be had: %w", err)
@@ -71,7 +71,7 @@ type kubernetes struct{ Kubernetes }
 func (k *kubernetes) String() string { return "auth/" + k.Mount + "/login" }
 func (*kubernetes) outdated() bool   { return false }
 
-func (k *kubernetes) login(ctx context.Context, s *session) (grant, error) {
+func (k *kubernetes) login(ctx context.Context, s *Session) (grant, error) {
 	jwt, err := readSecret(k.JWTFile)
 	if err != nil {
 		return grant{}, rotator.NewFault(k.String(), rotator.Denied, "the service account's token cannot be had: %w", err)
@@ -96,7 +96,7 @@ func (f *tokenFile) outdated() bool {
 	return !os.SameFile(now, f.seen) || now.ModTime() != f.seen.ModTime() || now.Size() != f.seen.Size()
 }
 
-func (f *tokenFile) login(ctx context.Context, s *session) (grant, error) {
+func (f *tokenFile) login(ctx context.Context, s *Session) (grant, error) {
 	before, err := os.Stat(f.path)
 	if err != nil {
 		return grant{}, rotator.NewFault(f.String(), rotator.Denied, "%w", err)

@@ -1,4 +1,4 @@
-package vault
+package session
 
 import (
 	"context"
@@ -27,8 +27,8 @@ func (r refusal) Error() string {
 	return fmt.Sprintf("the server answered %d%s%s", r.code, r.words, r.advice)
 }
 
-// status is the code of an error answer, or 0 for an error that is none.
-func status(err error) int {
+// Status is the code of an error answer, or 0 for an error that is none.
+func Status(err error) int {
 	if answer, ok := errors.AsType[*api.ResponseError](err); ok {
 		return answer.StatusCode
 	}
@@ -36,14 +36,20 @@ func status(err error) int {
 	return r.code
 }
 
-// sealed reports whether a server answered that it is sealed: nothing was done, and nothing will be for a while.
-func sealed(err error) bool {
+// Sealed reports whether a server answered that it is sealed: nothing was done, and nothing will be for a while.
+func Sealed(err error) bool {
 	r, ok := errors.AsType[refusal](err)
 	return ok && r.code == http.StatusServiceUnavailable && strings.Contains(r.words, "sealed")
 }
 
-// classify says what an error of the API client means. The secrets are taken out of its words, should a server repeat them.
-func classify(op string, err error, secrets ...rotator.Secret) error {
+// Elsewhere reports whether the server's answer pointed to another one, where nothing was sent.
+func Elsewhere(err error) bool {
+	_, redirect := errors.AsType[redirected](err)
+	return redirect
+}
+
+// Classify says what an error of the API client means. The secrets are taken out of its words, should a server repeat them.
+func Classify(op string, err error, secrets ...rotator.Secret) error {
 	if err == nil {
 		return nil
 	}
