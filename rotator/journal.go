@@ -128,8 +128,8 @@ type Provisions interface {
 type Operations interface {
 	// PutHold places a hold on its credential, replacing an earlier one.
 	PutHold(ctx context.Context, h Hold) error
-	// Release removes the hold; it succeeds if there is none. The credential's keys are looked at again at once.
-	Release(ctx context.Context, c CredentialID) error
+	// Release removes the hold for actor; it succeeds if there is none. The credential's keys are looked at again at once.
+	Release(ctx context.Context, c CredentialID, actor string) error
 	// HoldOn returns the hold that is in force at now, or nil.
 	HoldOn(ctx context.Context, c CredentialID, now time.Time) (*Hold, error)
 	// ProviderState returns what is stored of a provider; the zero state if nothing is.
@@ -228,6 +228,7 @@ type Store interface {
 	Provisions
 	Operations
 	Outbox
+	Audit
 	View
 	Close() error
 }

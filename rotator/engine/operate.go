@@ -117,7 +117,7 @@ func (e *Engine) Hold(ctx context.Context, h rotator.Hold) error {
 
 // Release ends a hold.
 func (e *Engine) Release(ctx context.Context, c rotator.CredentialID, actor string) error {
-	if err := e.store.Release(ctx, c); err != nil {
+	if err := e.store.Release(ctx, c, actor); err != nil {
 		return err
 	}
 	e.log.Info("hold released", zap.String("credential", c.String()), zap.String("by", actor))
@@ -181,7 +181,7 @@ func (e *Engine) resumeConfigured(ctx context.Context, s *Setup) error {
 // keyBlocks are the reasons for which a key waits, as against a rotation.
 var keyBlocks = []rotator.BlockReason{rotator.BlockAwaitingApproval, rotator.BlockHeld, rotator.BlockFrozen,
 	rotator.BlockOutsideWindow, rotator.BlockLocationTaken, rotator.BlockSinkUnknown, rotator.BlockInvalid,
-	rotator.BlockObserveOnly}
+	rotator.BlockObserveOnly, rotator.BlockClockSkew}
 
 // lookAtWaiting looks again at every key that waits, after a scan changed something: a key that was revoked, or that is
 // not due any more, must not go on being counted and shown as waiting.

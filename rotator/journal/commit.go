@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/audit"
 )
 
 const (
@@ -62,6 +63,7 @@ type change struct {
 	body    string
 	sealing sealing
 	notices []string // their bodies, in the order of Notices
+	event   []byte   // for the audit record; nil for a change that repeats
 }
 
 // Commit implements [rotator.Journal].
@@ -89,6 +91,11 @@ func prepare(op string, c rotator.Change) (*change, error) {
 		return nil, rotator.NewFault(op, rotator.Invalid, "the rotation cannot be written as JSON: %w", err)
 	}
 	ready.body = string(body)
+	if !c.Repeats {
+		if ready.event, err = audit.Encode(c.Audit()); err != nil {
+			return nil, rotator.NewFault(op, rotator.Invalid, "its audit record cannot be written as JSON: %w", err)
+		}
+	}
 	ready.notices, err = noticeBodies(op, c.Notices)
 	return ready, err
 }
@@ -135,6 +142,7 @@ func (c *change) apply(w *writer, op string) error {
 		return err
 	}
 	r := &c.After
+	w.record(c.event)
 	_, err := w.exec(insertHistory, r.ID, r.Seq, time.Now().UnixMilli(), string(c.From), string(r.Stage), c.Note)
 	return err
 }

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"runtime"
 	"sync"
 	"time"
@@ -47,12 +46,12 @@ type committer struct {
 	idle *time.Timer
 }
 
-func startCommitter(conn *sql.Conn, f faults, wipeAfter time.Duration) *committer {
+func startCommitter(w *writer, f faults, wipeAfter time.Duration) *committer {
 	c := &committer{
 		faults: f, wipeAfter: wipeAfter,
 		requests: make(chan *request, maxBatch),
 		stopped:  make(chan struct{}),
-		w:        &writer{conn: conn, byText: map[string]*sql.Stmt{}},
+		w:        w,
 		idle:     time.NewTimer(wipeAfter),
 		// The process before this one may have died between erasing a secret and wiping it.
 		wipeBy: time.Now().Add(wipeAtLatest),
@@ -172,7 +171,12 @@ func (c *committer) runOne(r *request) error {
 	if err := r.ctx.Err(); err != nil {
 		return c.faults.of(r.op, err)
 	}
-	return r.run(c.w)
+	recorded := len(c.w.chain.events)
+	err := r.run(c.w)
+	if err != nil {
+		c.w.chain.events = c.w.chain.events[:recorded] // what was refused did not happen
+	}
+	return err
 }
 
 // planWipe puts the wipe off while work comes in, but not beyond wipeBy.

@@ -31,6 +31,8 @@ SELECT 1 FROM keys WHERE provider = $1 AND waiting = $2 AND waiting <> '' AND (l
 waiting_since = CASE WHEN $2 = '' THEN NULL WHEN waiting = $2 THEN waiting_since ELSE $4 END
 WHERE provider = $5 AND id = $6`
 
+	readWaiting = `SELECT waiting FROM keys WHERE provider = $1 AND id = $2`
+
 	keySeries = `SELECT ` + keyColumns + ` FROM keys WHERE provider = $1 AND user_id = $2 AND base = $3`
 
 	readUser = `SELECT id, name, email, login, active FROM users WHERE provider = $1 AND id = $2`
@@ -106,11 +108,20 @@ func (s *Store) NextLook(ctx context.Context, provider string) (time.Time, error
 func (s *Store) SetLook(ctx context.Context, k rotator.TrackedKey, at time.Time) error {
 	op := "put off key " + k.ID
 	return s.write(ctx, op, func(w *writer) error {
+		was := k.Waiting
+		if k.Waiting != "" {
+			if _, err := w.one(readWaiting, []any{k.Provider, k.ID}, &was); err != nil {
+				return err
+			}
+		}
 		n, err := w.exec(setLook, up(k.LookAt), string(k.Waiting), k.WaitingWhy, down(at), k.Provider, k.ID)
 		if err == nil && n == 0 {
 			return rotator.NewFault(op, rotator.Gone, "the journal does not know the key")
 		}
-		return err
+		if err != nil || was == k.Waiting {
+			return err
+		}
+		return w.tell(waitEvent(&k))
 	})
 }
 

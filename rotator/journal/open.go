@@ -103,7 +103,11 @@ func (s *Store) open(ctx context.Context, wipeAfter time.Duration) error {
 	if err != nil {
 		return err
 	}
-	s.committer = startCommitter(conn, s.faults, wipeAfter)
+	w := &writer{conn: conn, byText: map[string]*sql.Stmt{}}
+	if err := w.findHead(); err != nil {
+		return errors.Join(err, w.close())
+	}
+	s.committer = startCommitter(w, s.faults, wipeAfter)
 	return nil
 }
 
@@ -115,6 +119,9 @@ var writePragmas = []string{
 }
 
 var readPragmas = []string{"busy_timeout(2000)", "query_only(ON)", "temp_store(MEMORY)", "cache_size(-1024)"}
+
+// readOnly keeps the file from being written, and from being made.
+func readOnly(dsn string) string { return dsn + "&mode=ro" }
 
 func dsn(path string, pragmas []string) string {
 	u := url.URL{Scheme: "file", OmitHost: true, Path: path}

@@ -31,19 +31,24 @@ ON CONFLICT (provider) DO UPDATE SET body = excluded.body WHERE provider_state.b
 // PutHold implements [rotator.Operations].
 func (s *Store) PutHold(ctx context.Context, h rotator.Hold) error {
 	return s.write(ctx, "hold "+h.String(), func(w *writer) error {
-		_, err := w.exec(putHold, h.Provider, h.UserID, h.Base, h.By, upMillis(h.Until), h.Reason, down(h.At))
-		return err
+		if _, err := w.exec(putHold, h.Provider, h.UserID, h.Base, h.By, upMillis(h.Until), h.Reason, down(h.At)); err != nil {
+			return err
+		}
+		return w.tell(holdEvent(&h))
 	})
 }
 
 // Release implements [rotator.Operations].
-func (s *Store) Release(ctx context.Context, c rotator.CredentialID) error {
+func (s *Store) Release(ctx context.Context, c rotator.CredentialID, actor string) error {
 	return s.write(ctx, "release "+c.String(), func(w *writer) error {
-		if _, err := w.exec(deleteHold, c.Provider, c.UserID, c.Base); err != nil {
+		held, err := w.exec(deleteHold, c.Provider, c.UserID, c.Base)
+		if err != nil {
 			return err
 		}
-		_, err := w.exec(wakeSeries, time.Now().UnixMilli(), c.Provider, c.UserID, c.Base)
-		return err
+		if _, err := w.exec(wakeSeries, time.Now().UnixMilli(), c.Provider, c.UserID, c.Base); err != nil {
+			return err
+		}
+		return w.tell(rotator.AuditEvent{Kind: rotator.AuditRelease, Outcome: rotator.AuditDone, Actor: actor, Count: int(held)}.About(c))
 	})
 }
 
@@ -81,7 +86,18 @@ func (s *Store) SaveProviderState(ctx context.Context, state rotator.ProviderSta
 		return rotator.NewFault(op, rotator.Invalid, "it cannot be written as JSON: %w", err)
 	}
 	return s.write(ctx, op, func(w *writer) error {
-		_, err := w.exec(saveState, state.Provider, string(body))
-		return err
+		var was rotator.ProviderState
+		var stored []byte
+		found, err := w.one(readState, []any{state.Provider}, &stored)
+		if err != nil {
+			return err
+		}
+		if found {
+			_ = json.Unmarshal(stored, &was) // what cannot be read is replaced all the same
+		}
+		if _, err := w.exec(saveState, state.Provider, string(body)); err != nil {
+			return err
+		}
+		return w.tellState(&was, &state)
 	})
 }

@@ -12,6 +12,8 @@ const (
 	saveProvision = `INSERT INTO provisions (provider, label, state, body) VALUES ($1, $2, $3, $4)
 ON CONFLICT (provider, label) DO UPDATE SET state = excluded.state, body = excluded.body WHERE provisions.body <> excluded.body`
 
+	readProvision = `SELECT body FROM provisions WHERE provider = $1 AND label = $2`
+
 	deleteProvision = `DELETE FROM provisions WHERE provider = $1 AND label = $2`
 
 	readProvisions = `SELECT body FROM provisions WHERE $1 = '' OR provider = $1 ORDER BY provider, label`
@@ -25,8 +27,22 @@ func (s *Store) SaveProvision(ctx context.Context, p rotator.Provision) error {
 		return rotator.NewFault(op, rotator.Invalid, "it cannot be written as JSON: %w", err)
 	}
 	return s.write(ctx, op, func(w *writer) error {
-		_, err := w.exec(saveProvision, p.Provider, p.Label, string(p.State), string(body))
-		return err
+		var was rotator.Provision
+		var stored []byte
+		found, err := w.one(readProvision, []any{p.Provider, p.Label}, &stored)
+		if err != nil {
+			return err
+		}
+		if found {
+			_ = json.Unmarshal(stored, &was) // what cannot be read is replaced all the same
+		}
+		if _, err := w.exec(saveProvision, p.Provider, p.Label, string(p.State), string(body)); err != nil {
+			return err
+		}
+		if news, any := provisionNews(&was, &p); any {
+			return w.tell(news)
+		}
+		return nil
 	})
 }
 
@@ -49,7 +65,11 @@ func (s *Store) Provisions(ctx context.Context, provider string) ([]rotator.Prov
 // ForgetProvision implements [rotator.Provisions].
 func (s *Store) ForgetProvision(ctx context.Context, provider, label string) error {
 	return s.write(ctx, "forget the declared service user "+provider+"/"+label, func(w *writer) error {
-		_, err := w.exec(deleteProvision, provider, label)
-		return err
+		n, err := w.exec(deleteProvision, provider, label)
+		if err != nil || n == 0 {
+			return err
+		}
+		return w.tell(rotator.AuditEvent{Kind: rotator.AuditUser, Outcome: rotator.AuditDone, Provider: provider, ServiceUser: label,
+			Note: "no longer looked after: it is not declared any more, or it was done as asked"})
 	})
 }

@@ -13,6 +13,7 @@ type writer struct {
 	byText map[string]*sql.Stmt
 	// erased is set by whatever erased a secret: its old page images are still in the write-ahead log.
 	erased bool
+	chain  chain
 }
 
 func (w *writer) get(query string) (*sql.Stmt, error) {
@@ -53,8 +54,11 @@ func (w *writer) one(query string, args []any, dest ...any) (bool, error) {
 	return err == nil, err
 }
 
-// transact runs fn in a transaction of its own. When it returns an error, nothing of fn remains.
+// transact runs fn in a transaction of its own and appends what it recorded to the audit record. When it returns an error,
+// nothing of fn remains.
 func (w *writer) transact(fn func() error) error {
+	clear(w.chain.events)
+	w.chain.events = w.chain.events[:0]
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -62,10 +66,16 @@ func (w *writer) transact(fn func() error) error {
 		w.rollback()
 		return err
 	}
+	head, err := w.seal()
+	if err != nil {
+		w.rollback()
+		return err
+	}
 	if _, err := w.exec("COMMIT"); err != nil {
 		w.rollback()
 		return err
 	}
+	w.chain.head = head
 	return nil
 }
 

@@ -34,9 +34,9 @@ var operationCases = []testCase{
 	}},
 	{"a release removes the hold and succeeds without one", func(b *bench) {
 		h := b.hold(time.Hour)
-		b.ok(b.Release(b.ctx, h.CredentialID))
+		b.ok(b.Release(b.ctx, h.CredentialID, "ann"))
 		b.ok(b.PutHold(b.ctx, h))
-		b.ok(b.Release(b.ctx, h.CredentialID))
+		b.ok(b.Release(b.ctx, h.CredentialID, "ann"))
 		b.held(h.CredentialID, b.now, nil)
 	}},
 	{"after a release the credential's keys are looked at at once", func(b *bench) {
@@ -44,7 +44,7 @@ var operationCases = []testCase{
 		never.LookAt = time.Time{}
 		other.Base = "cd"
 		b.merge(k, never, other)
-		b.ok(b.Release(b.ctx, k.Credential()))
+		b.ok(b.Release(b.ctx, k.Credential(), "ann"))
 		keys, err := b.KeysToLookAt(b.ctx, "p", time.Now(), 10)
 		b.ok(err)
 		b.same("the keys to look at", ids(keys), []string{"k1", "k2"})
