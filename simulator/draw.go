@@ -1,0 +1,181 @@
+package simulator
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/simulator/oracle"
+	"github.com/rotatord/rotatord/simulator/world"
+)
+
+const day = 24 * time.Hour
+
+// epoch is when every scenario begins, give or take half a year: late enough for a clock to be set back by months.
+var epoch = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Draw makes a scenario of a seed: the same one each time.
+func Draw(seed uint64) *world.Scenario {
+	d := &draw{rand.New(rand.NewPCG(seed, 0x5eed))} //nolint:gosec // replayable by design
+	s := &world.Scenario{
+		Seed: seed, Start: epoch.Add(d.span(0, 180*day)), Span: d.span(120*day, 300*day), Calm: 24 * day,
+		Look: d.span(10*time.Minute, 2*time.Hour), Scan: fmt.Sprintf("%d */%d * * *", d.IntN(60), 2+d.IntN(11)),
+		Limits: rotator.CapLimits{MaxShare: 0.2, AlwaysAllowed: 2 + d.IntN(4)}, HaltAfter: 3 + d.IntN(5), Concurrent: 1 + d.IntN(4),
+		Odds: d.odds(),
+	}
+	for i := range 1 + d.IntN(2) {
+		s.Accounts = append(s.Accounts, d.account(i))
+	}
+	for i := range 1 + d.IntN(3) {
+		k := world.Sink{Name: fmt.Sprintf("sink%d", i)}
+		if d.chance(0.2) {
+			k.Lag = d.span(time.Second, 20*time.Minute)
+		}
+		s.Sinks = append(s.Sinks, k)
+	}
+	for i := range s.Accounts {
+		s.Policies = append(s.Policies, d.policy(i, s))
+	}
+	for i := range 2 + d.IntN(6) {
+		s.Credentials = append(s.Credentials, d.credential(i, s))
+	}
+	for range d.IntN(14) {
+		s.Incidents = append(s.Incidents, d.incident(s))
+	}
+	return s
+}
+
+type draw struct{ *rand.Rand }
+
+func (d *draw) chance(p float64) bool { return d.Float64() < p }
+
+func (d *draw) span(from, to time.Duration) time.Duration {
+	return from + time.Duration(d.Int64N(int64(to-from))).Round(time.Second)
+}
+
+// odds draws a climate: many worlds know few kinds of fault and those often, some know all of them, some none.
+func (d *draw) odds() map[world.Fault]float64 {
+	odds := map[world.Fault]float64{}
+	kinds := []float64{0, 0.15, 0.4, 1}[d.IntN(4)]
+	worst := []float64{0.005, 0.02, 0.08, 0.2}[d.IntN(4)]
+	for _, f := range world.Faults() {
+		if d.chance(kinds) {
+			odds[f] = d.Float64() * worst
+		}
+	}
+	return odds
+}
+
+func (d *draw) account(i int) world.Account {
+	a := world.Account{Name: fmt.Sprintf("acc%d", i), Propagation: time.Minute, MaxKeys: []int{0, 2, 2, 3}[d.IntN(4)]}
+	a.System = []world.System{world.CertCentral, world.CertCentral, world.CertCentral, world.DigiCertOne, world.DigiCertOne, world.Dataspot, world.DataspotBlind}[d.IntN(7)]
+	late := func() time.Duration {
+		if d.chance(0.5) {
+			return 0
+		}
+		return d.span(time.Second, a.Propagation-10*time.Second)
+	}
+	a.RefusedFor, a.ListedAfter, a.RevokedFor = late(), late(), late()
+	if a.System == world.CertCentral {
+		a.UsedLag = []time.Duration{0, time.Hour, 24 * time.Hour}[d.IntN(3)]
+		a.Strangers = d.IntN(2) * (4 + d.IntN(8))
+	}
+	return a
+}
+
+// policy is one for the account of that index. Its times fit into renew_before, as the configuration demands.
+func (d *draw) policy(i int, s *world.Scenario) world.Policy {
+	p := world.Policy{Policy: rotator.Policy{
+		Name: fmt.Sprintf("policy%d", i), Match: rotator.Match{Providers: []string{s.Accounts[i].Name}},
+		MaxAge: d.span(40*day, 100*day), Grace: d.span(2*day, 6*day), Idle: d.span(30*time.Hour, 60*time.Hour), Soak: d.span(0, day),
+		Jitter: d.Float64() * 0.2,
+	}}
+	p.RenewBefore = p.Grace + p.Idle + p.Soak + d.span(3*day, 10*day)
+	p.Lifetime = p.MaxAge + d.span(day, 30*day)
+	if s.Accounts[i].System == world.DigiCertOne && d.chance(0.2) {
+		p.Extend = true
+	}
+	for k := range s.Sinks {
+		if k == 0 || d.chance(0.6) {
+			p.Sinks = append(p.Sinks, s.Sinks[k].Name)
+		}
+	}
+	if d.chance(0.3) {
+		d.window(&p)
+	}
+	return p
+}
+
+func (d *draw) window(p *world.Policy) {
+	w := &oracle.Window{From: d.IntN(12), Hours: 4 + d.IntN(8)}
+	days := "*"
+	for i := range w.Days {
+		w.Days[i] = true
+	}
+	if d.chance(0.5) {
+		w.Days, days = [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, "1-5"
+	}
+	opens, err := rotator.ParseSchedule(fmt.Sprintf("0 %d * * %s", w.From, days), "")
+	if err != nil {
+		panic(err) // five fields within their bounds
+	}
+	p.Window, p.Plain = &rotator.Window{Opens: opens, For: time.Duration(w.Hours) * time.Hour}, w
+}
+
+func (d *draw) credential(i int, s *world.Scenario) world.Credential {
+	at := d.IntN(len(s.Accounts))
+	p := s.Policies[at]
+	c := world.Credential{Account: at, User: fmt.Sprintf("ci-%d", i), Base: fmt.Sprintf("key%d", i), Age: d.span(0, p.MaxAge-p.RenewBefore), Lifetime: p.Lifetime}
+	for range 1 + d.IntN(2) {
+		sink := d.IntN(len(s.Sinks))
+		if s.Sinks[sink].Name != p.Sinks[0] {
+			sink = 0
+		}
+		k := world.Consumer{Sink: sink, Every: d.span(time.Hour, 20*time.Hour), Cache: d.span(time.Minute, p.Grace*8/10)}
+		if s.Accounts[at].System == world.CertCentral && d.chance(0.3) {
+			// It keeps its key too long, and is seen at the provider: often enough for a policy that looks at the last use.
+			k.Patient, k.Cache, k.Every = true, p.Grace+d.span(0, 10*day), d.span(time.Hour, max(2*time.Hour, (p.Idle-s.Accounts[at].UsedLag)/2))
+		}
+		c.Consumers = append(c.Consumers, k)
+	}
+	c.Cursed = d.chance(0.05)
+	return c
+}
+
+// incident draws one. What lasts, lasts from minutes to days.
+func (d *draw) incident(s *world.Scenario) world.Incident {
+	kinds := []world.Kind{world.Crash, world.Crash, world.Crash, world.Crash, world.Crash, world.Restart, world.ClockJump, world.Outage, world.Refusal, world.SinkOutage, world.FullDisk,
+		world.Hold, world.Hold, world.Release, world.Rotate, world.Rotate, world.Compromise, world.StartOver, world.Approve, world.Reload, world.Reload,
+		world.Overwrite, world.Wipe, world.MakeKey, world.RemoveKey, world.SecondDaemon}
+	i := world.Incident{Kind: kinds[d.IntN(len(kinds))], At: d.span(time.Hour, s.Span-s.Calm-time.Hour), Sink: d.IntN(len(s.Sinks))}
+	switch i.Kind {
+	case world.Crash:
+		i.Nth = 1 + d.IntN(60)
+	case world.ClockJump:
+		i.By = d.span(time.Minute, 5*day)
+		if d.chance(0.5) {
+			i.By = -i.By
+		}
+	case world.FullDisk:
+		i.For = d.span(time.Minute, 6*time.Hour)
+	case world.Hold:
+		i.For = d.span(time.Hour, 20*day)
+	case world.Reload:
+		if d.chance(0.5) {
+			i.For = d.span(time.Hour, 5*day)
+		}
+	case world.Restart, world.Outage, world.Refusal, world.SinkOutage:
+		i.For = d.span(time.Minute, 4*day)
+	default:
+	}
+	switch i.Kind {
+	case world.Outage, world.Refusal, world.Approve:
+		i.Target = d.IntN(len(s.Accounts))
+	case world.SinkOutage:
+		i.Target = d.IntN(len(s.Sinks))
+	default:
+		i.Target = d.IntN(len(s.Credentials))
+	}
+	return i
+}

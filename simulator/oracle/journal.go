@@ -1,0 +1,77 @@
+package oracle
+
+import "time"
+
+// Wrote tells of a line that the journal has acknowledged.
+func (o *Oracle) Wrote(r Row, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c := o.credential(r.Credential)
+	_, known := c.rotations[r.Rotation]
+	c.rotations[r.Rotation] = &r
+	if r.Stage == "done" || r.Stage == "abandoned" {
+		if c.open != nil && c.open.Rotation == r.Rotation {
+			c.open = nil
+		}
+	} else {
+		if c.open != nil && c.open.Rotation != r.Rotation {
+			o.broken("G6", now, r.Credential, "rotations %s and %s are open at the same time", c.open.Rotation, r.Rotation)
+		}
+		c.open = &r
+	}
+	if !known && r.Actor == "" {
+		o.planned(r, now)
+	}
+	o.secretIsKept(c, &r, now)
+	for _, p := range r.Places {
+		if !p.At.IsZero() {
+			c.promised[p.Place] = true
+		}
+	}
+	o.keepsPromises(r.Credential, c, now)
+}
+
+// secretIsKept is the half of G2 that the journal shows: from the moment a key is made until its last sink is confirmed, the
+// sealed secret is there.
+func (o *Oracle) secretIsKept(c *credential, r *Row, now time.Time) {
+	switch r.Stage {
+	case "minted", "testing", "delivering":
+	default:
+		return
+	}
+	if !r.Sealed {
+		o.broken("G2", now, r.Credential, "rotation %s is in stage %s, and the journal has no sealed secret", r.Rotation, r.Stage)
+	}
+	if k := c.named(r.NewName); k != nil {
+		k.sealed = true
+	}
+}
+
+// Scanned tells that a complete scan of the account has begun: the cap's count begins anew. managed is how many keys it saw.
+func (o *Oracle) Scanned(account string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.plans[account] = 0
+}
+
+// Approved tells that a person let more rotations through.
+func (o *Oracle) Approved(account string, n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.plans[account] -= n
+}
+
+// planned is the blast radius of G9: no more rotations than the cap allows begin by themselves between two scans.
+func (o *Oracle) planned(r Row, now time.Time) {
+	var account string
+	for i := range r.Credential {
+		if r.Credential[i] == '/' {
+			account = r.Credential[:i]
+			break
+		}
+	}
+	o.plans[account]++
+	if limit := o.accounts[account].Cap; limit > 0 && o.plans[account] > limit {
+		o.broken("G9", now, r.Credential, "%d rotations were begun between two scans of %s, the cap is %d, and nobody was asked", o.plans[account], account, limit)
+	}
+}

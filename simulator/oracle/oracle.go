@@ -1,0 +1,183 @@
+// Package oracle states the guarantees G1 to G9 in words of its own and holds a simulated world against them.
+//
+// It sees what an onlooker sees: which keys the issuing systems accept, what stands in the sinks, which calls were sent and
+// answered, what the journal was given, what was logged, and what became of consumers. It shares no code with the daemon, not
+// even its types: a mistake in the daemon's decisions must not excuse itself here. A test holds its imports.
+package oracle
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Truth is the world as it is, whatever anybody believes of it.
+type Truth interface {
+	// Works reports whether the issuing system accepts the key, or will once it has propagated.
+	Works(key string) bool
+	// Holds returns the key that a consumer would read at a place; empty for none. spoiled is true while somebody other
+	// than the daemon has changed the place since the daemon wrote it last.
+	Holds(p Place) (key string, spoiled bool)
+}
+
+// Place is where a credential is delivered.
+type Place struct{ Sink, Location string }
+
+// Key is a key as the issuing system has it. Keys are named by account and id.
+type Key struct {
+	ID, Credential, User, Name string
+	// Made is when the key was made; Daemon is true if the daemon did.
+	Made   time.Time
+	Daemon bool
+}
+
+// Row is one line of the journal, as it was acknowledged.
+type Row struct {
+	Rotation, Credential, Policy, Stage, Reason, Actor string
+	NewName, NewKey, OldKey                            string
+	Discarded                                          []string
+	Sealed                                             bool
+	Places                                             []Confirmed
+	Grace, Idle                                        time.Duration
+}
+
+// Confirmed is a place of a rotation and when it was read back; zero for not yet.
+type Confirmed struct {
+	Place
+	At time.Time
+}
+
+// Account is what is known of an account at an issuing system.
+type Account struct {
+	// MaxKeys caps the keys of one credential; 0 is no cap.
+	MaxKeys int
+	// ReportsUse is true where the last use of a key can be asked for; UseLag is by how much that may be behind.
+	ReportsUse bool
+	UseLag     time.Duration
+	// ListLag is how long a new key may be missing from lists.
+	ListLag time.Duration
+	// Cap is how many rotations may be planned between two scans without asking.
+	Cap int
+}
+
+// Breach is a guarantee that was broken.
+type Breach struct {
+	// Guarantee is G1 to G9.
+	Guarantee string
+	At        time.Time
+	// Credential is empty where the breach is not about one.
+	Credential string
+	What       string
+}
+
+// String reads "G1 (credential): what".
+func (b Breach) String() string {
+	if b.Credential == "" {
+		return b.Guarantee + ": " + b.What
+	}
+	return fmt.Sprintf("%s (%s): %s", b.Guarantee, b.Credential, b.What)
+}
+
+// Oracle watches one world. All methods are safe for concurrent use and take the daemon's time, which the daemon's promises are
+// counted in.
+type Oracle struct {
+	truth    Truth
+	accounts map[string]Account
+
+	mu       sync.Mutex
+	creds    map[string]*credential
+	keys     map[string]*key
+	holds    map[string]hold
+	calendar calendar
+	asked    map[string]*question // by user and name
+	secrets  secrets
+	plans    map[string]int
+	skewed   bool
+	breach   *Breach
+}
+
+type credential struct {
+	keys      []*key
+	rotations map[string]*Row
+	open      *Row
+	// promised are the places that were confirmed once: from then on a key that works must stand there.
+	promised map[Place]bool
+}
+
+type key struct {
+	Key
+	sealed   bool // the journal has, or had, its secret
+	gone     bool // switched off or revoked
+	byPerson bool // and not by the daemon
+	hastened bool // or for a compromised key, whose consumers get no grace
+	lastUse  time.Time
+	places   map[Place]bool // where it was written
+}
+
+// New returns an oracle for a world with these accounts.
+func New(truth Truth, accounts map[string]Account) *Oracle {
+	return &Oracle{truth: truth, accounts: accounts, creds: map[string]*credential{}, keys: map[string]*key{}, holds: map[string]hold{},
+		asked: map[string]*question{}, secrets: newSecrets(), plans: map[string]int{}, calendar: newCalendar()}
+}
+
+// Breach returns the first guarantee that was broken, or nil.
+func (o *Oracle) Breach() *Breach {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.breach
+}
+
+// Skewed says whether the daemon's clock is wrong: then it cannot know for how long a key was idle.
+func (o *Oracle) Skewed(wrong bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.skewed = wrong
+}
+
+// broken keeps the first breach: what follows may follow from it.
+func (o *Oracle) broken(guarantee string, now time.Time, credential, format string, args ...any) {
+	if o.breach == nil {
+		o.breach = &Breach{Guarantee: guarantee, At: now, Credential: credential, What: fmt.Sprintf(format, args...)}
+	}
+}
+
+func (o *Oracle) credential(id string) *credential {
+	c, ok := o.creds[id]
+	if !ok {
+		c = &credential{rotations: map[string]*Row{}, promised: map[Place]bool{}}
+		o.creds[id] = c
+	}
+	return c
+}
+
+func (o *Oracle) known(id string) *key { return o.keys[id] }
+
+func (c *credential) named(name string) *key {
+	for _, k := range c.keys {
+		if k.Name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// working counts keys that the issuing system accepts, apart from one.
+func (o *Oracle) working(c *credential, except *key) int {
+	n := 0
+	for _, k := range c.keys {
+		if k != except && !k.gone && o.truth.Works(k.ID) {
+			n++
+		}
+	}
+	return n
+}
+
+// accountOf is the account that a credential or user belongs to: the part before the first slash.
+func (o *Oracle) accountOf(id string) Account {
+	for i := range id {
+		if id[i] == '/' {
+			return o.accounts[id[:i]]
+		}
+	}
+	return Account{}
+}

@@ -1,0 +1,151 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// slack is by how much a deadline may pass before that counts: a day for what a person has to do.
+const slack = 24 * time.Hour
+
+// judge is the onlooker's daily round: is anything overdue, unscanned or hammered, and does the daemon say so?
+func (w *World) judge() {
+	now := w.now()
+	for _, a := range w.accounts {
+		a.mu.Lock()
+		worst, scanned := 0, a.lastScan
+		for _, n := range a.failed {
+			worst = max(worst, n)
+		}
+		clear(a.failed)
+		a.mu.Unlock()
+		w.oracle.Hammered(a.spec.Name, worst, hammering, w.daemonNow())
+		w.judgeScan(a, scanned, now)
+	}
+	signs := w.signs()
+	for _, c := range w.creds {
+		if deadline, over := w.overdue(c, now); over {
+			w.oracle.Overdue(c.id.String(), deadline, signs(c), w.daemonNow())
+		}
+	}
+}
+
+// hammering is how many calls an hour a breaker lets through to an account that answers nothing: it tries after one minute, two, four
+// and so on up to thirty, each time with what is due at once.
+const hammering = 400
+
+// unscanned is how long an account may go without a whole scan before somebody must be able to see it.
+const unscanned = 3 * 24 * time.Hour
+
+func (w *World) judgeScan(a *account, last, now time.Time) {
+	if w.life == nil || time.Since(w.life.began) < unscanned || now.Sub(last) < unscanned {
+		return
+	}
+	s, err := w.life.store.ProviderState(background(), a.spec.Name)
+	if err != nil {
+		return
+	}
+	w.oracle.Unscanned(a.spec.Name, last, s.ScanTrouble+s.PausedWhy, w.daemonNow())
+}
+
+// signs returns what the daemon's page says of a credential.
+func (w *World) signs() func(*credential) string {
+	if w.life == nil {
+		return func(*credential) string { return "the daemon does not run" }
+	}
+	if time.Since(w.life.began) < 2*w.s.Look+time.Hour {
+		return func(*credential) string { return "the daemon has only just started" }
+	}
+	said := map[rotator.CredentialID]string{}
+	ctx := background()
+	waiting, err := w.life.store.WaitingKeys(ctx, 1<<20)
+	if err != nil {
+		return func(*credential) string { return err.Error() }
+	}
+	for _, k := range waiting {
+		said[k.Credential()] = string(k.Waiting)
+	}
+	open, err := w.life.store.Rotations(ctx, false, 1<<20)
+	if err != nil {
+		return func(*credential) string { return err.Error() }
+	}
+	for _, r := range open {
+		if time.Since(r.NextAt) < slack || r.Blocked != "" || r.Trouble != "" {
+			said[r.CredentialID] = fmt.Sprintf("its rotation is in stage %s %s", r.Stage, r.Blocked)
+		}
+	}
+	return func(c *credential) string {
+		s, err := w.life.store.ProviderState(ctx, c.id.Provider)
+		if err != nil {
+			return err.Error()
+		}
+		return said[c.id] + s.PausedWhy + s.ScanTrouble
+	}
+}
+
+// overdue reports whether a key of the credential works beyond its deadline.
+func (w *World) overdue(c *credential, now time.Time) (time.Time, bool) {
+	p := w.policyOf(c)
+	if p == nil || p.MaxAge == 0 || p.Observe {
+		return time.Time{}, false
+	}
+	for _, k := range c.acc.sys.keys(c.id.UserID) {
+		base, _ := rotator.SplitName(k.name)
+		if deadline := k.created.Add(p.MaxAge); base == c.id.Base && k.works(now) && now.Sub(deadline) > slack {
+			return deadline, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// policyOf is the policy that selects the credential, by name: scenarios give each policy its own base names or accounts.
+func (w *World) policyOf(c *credential) *Policy {
+	user := rotator.ServiceUser{ID: c.id.UserID, Name: c.spec.User, Email: c.spec.Email}
+	for i := range w.policies {
+		if p := &w.policies[i]; p.SelectsUser(c.id.Provider, user) && p.SelectsKey(c.id.Base) {
+			return p
+		}
+	}
+	return nil
+}
+
+// judgeEnd looks whether everything has recovered after a long calm.
+func (w *World) judgeEnd() {
+	if w.s.Calm == 0 {
+		return
+	}
+	now := w.now()
+	w.oracle.End(w.daemonNow())
+	if w.life == nil {
+		w.oracle.Stuck("", "the daemon does not run", w.daemonNow())
+		return
+	}
+	open := map[rotator.CredentialID]rotator.Rotation{}
+	list, err := w.life.store.Rotations(background(), false, 1<<20)
+	if err != nil {
+		w.oracle.Stuck("", err.Error(), w.daemonNow())
+		return
+	}
+	for _, r := range list {
+		open[r.CredentialID] = r
+	}
+	for _, c := range w.creds {
+		if c.spec.Cursed || w.s.Unattended {
+			continue
+		}
+		r, rotates := open[c.id]
+		if deadline, over := w.overdue(c, now); over {
+			why := "no rotation is open"
+			if rotates {
+				why = fmt.Sprintf("rotation %s is in stage %s since %s, %s %s", r.ID, r.Stage, r.StageAt.Format(time.DateTime), r.Blocked, r.Trouble)
+			}
+			w.oracle.Stuck(c.id.String(), fmt.Sprintf("its key is past its deadline of %s, %s", deadline.Format(time.DateTime), why), w.daemonNow())
+		}
+	}
+}
+
+// background is for reads of the journal, which wait for nobody.
+func background() context.Context { return context.Background() }

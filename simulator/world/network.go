@@ -1,0 +1,201 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rotatord/rotatord/emulator"
+)
+
+// about says what a request is made for; it travels in the request's context.
+type about struct {
+	op   string // scan, list, mint, check, retire, disable, enable, extend, self
+	user string // whose keys may change
+	key  string // the name of the key
+}
+
+type aboutKey struct{}
+
+func withAbout(ctx context.Context, a about) context.Context {
+	return context.WithValue(ctx, aboutKey{}, a)
+}
+
+func aboutOf(r *http.Request) about {
+	a, _ := r.Context().Value(aboutKey{}).(about)
+	return a
+}
+
+// network is the way from one life of the daemon to one account. Every request is two points at which the daemon may die.
+type network struct {
+	l    *life
+	acc  *account
+	next http.RoundTripper
+}
+
+var (
+	errLost    = errors.New("connection reset by peer")
+	errCrashed = errors.New("the daemon is dead")
+)
+
+// RoundTrip implements http.RoundTripper.
+func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
+	what := aboutOf(r)
+	n.acc.count(n.l.w.now())
+	if err := n.l.point("before " + r.Method + " " + what.op); err != nil {
+		return nil, err
+	}
+	call := n.acc.spec.Name + " " + r.Method + " " + what.op + " " + what.user
+	if err := wait(r.Context(), n.l.w.chance.latency(call)); err != nil {
+		return nil, err
+	}
+	answer, err := n.send(r, what, call)
+	if crashed := n.l.point("after " + r.Method + " " + what.op); crashed != nil {
+		err = crashed
+	}
+	if err == nil {
+		err = wait(r.Context(), n.l.w.chance.latency(call))
+	}
+	if err != nil && answer != nil {
+		_ = answer.Body.Close()
+		answer = nil
+	}
+	return answer, err
+}
+
+// send lets the call go wrong, or through.
+func (n *network) send(r *http.Request, what about, call string) (*http.Response, error) {
+	creates := what.op == "mint" && r.Method != http.MethodGet
+	sent := n.l.w.daemonNow()
+	if creates {
+		n.l.w.oracle.Asked(n.acc.credentialOf(what), n.acc.spec.Name+"/"+what.user, what.key, sent)
+	}
+	answer, fault, err := n.disturb(r, call)
+	if r.Method != http.MethodGet {
+		n.acc.settle(what, true, sent)
+	}
+	if creates && err == nil && refuses(answer.StatusCode) {
+		n.l.w.oracle.Refused(n.acc.spec.Name+"/"+what.user, what.key)
+	}
+	if fault != "" {
+		n.l.w.tell("fault", "%s at %s: %s %s %s", fault, n.acc.spec.Name, r.Method, what.op, what.key)
+	}
+	return answer, err
+}
+
+// refuses reports whether the status promises that nothing was done.
+func refuses(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusRequestTimeout
+}
+
+func (n *network) disturb(r *http.Request, call string) (*http.Response, Fault, error) {
+	if why := n.acc.outage(n.l.w.now()); why != "" {
+		answer, err := n.strike(r, why, nil)
+		return answer, why, err
+	}
+	faults := []Fault{LostBefore, LostAfter, TimeoutBefore, TimeoutAfter, Throttled, ThrottledFor, ServerError, ErrorAfter, Unauthorized, Forbidden, Garbage, Truncated}
+	if r.Method == http.MethodGet {
+		faults = append(faults, RepeatedPage, Forgets, ShowsTwice, EmptyList, Shifts)
+	}
+	fault, draw := n.l.w.chance.strikes(call, faults...)
+	if fault == "" {
+		answer, err := n.acc.pass(r, n.next, nil)
+		return answer, "", err
+	}
+	answer, err := n.strike(r, fault, func(most int) int { return draw.IntN(most) })
+	return answer, fault, err
+}
+
+// timeout is beyond every timeout of a provider.
+const timeout = 45 * time.Second
+
+// strike carries one fault out. draw picks below a bound; it may be nil where the choice does not matter.
+func (n *network) strike(r *http.Request, f Fault, draw func(most int) int) (*http.Response, error) {
+	pick := func(most int) int {
+		if draw == nil {
+			return 0
+		}
+		return draw(most)
+	}
+	status := func(code int, after bool, retry time.Duration) (*http.Response, error) {
+		return n.acc.pass(r, n.next, &emulator.Effect{Kind: emulator.EffectStatus, Status: code, AfterEffect: after, RetryAfter: emulator.Duration(retry)})
+	}
+	some := func(kind emulator.EffectKind) (*http.Response, error) {
+		return n.acc.pass(r, n.next, &emulator.Effect{Kind: kind, Entry: "*" + string(rune('0'+pick(10)))})
+	}
+	switch f {
+	case LostBefore:
+		return nil, errLost
+	case LostAfter:
+		return n.lose(r, 0)
+	case TimeoutBefore:
+		return nil, orLost(wait(r.Context(), timeout))
+	case TimeoutAfter:
+		return n.lose(r, timeout)
+	case Throttled:
+		return status(http.StatusTooManyRequests, false, 0)
+	case ThrottledFor:
+		return status(http.StatusTooManyRequests, false, time.Duration(1+pick(600))*time.Second)
+	case ServerError:
+		return status([]int{500, 502, 503}[pick(3)], false, 0)
+	case ErrorAfter:
+		return status(http.StatusInternalServerError, true, 0)
+	case Unauthorized:
+		return status(http.StatusUnauthorized, false, 0)
+	case Forbidden:
+		return status(http.StatusForbidden, false, 0)
+	case Garbage:
+		return n.acc.pass(r, n.next, &emulator.Effect{Kind: emulator.EffectGarbage})
+	case Truncated:
+		return n.acc.pass(r, n.next, &emulator.Effect{Kind: emulator.EffectTruncate})
+	case RepeatedPage:
+		return n.acc.pass(r, n.next, &emulator.Effect{Kind: emulator.EffectRepeatPage})
+	case Forgets:
+		return some(emulator.EffectForget)
+	case ShowsTwice:
+		return some(emulator.EffectDuplicate)
+	case EmptyList:
+		return n.acc.pass(r, n.next, &emulator.Effect{Kind: emulator.EffectEmptyList})
+	default: // Shifts
+		if strings.Contains(r.URL.RawQuery, "offset=") && !strings.Contains(r.URL.RawQuery, "offset=0") {
+			n.acc.loseStranger()
+		}
+		return n.acc.pass(r, n.next, nil)
+	}
+}
+
+// lose carries the call out and keeps its answer.
+func (n *network) lose(r *http.Request, after time.Duration) (*http.Response, error) {
+	answer, err := n.acc.pass(r, n.next, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, _ = io.Copy(io.Discard, answer.Body)
+	_ = answer.Body.Close()
+	return nil, orLost(wait(r.Context(), after))
+}
+
+func orLost(err error) error {
+	if err != nil {
+		return err
+	}
+	return errLost
+}
+
+// wait lets the fake clock run, or returns when ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,324 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/journal"
+	"github.com/rotatord/rotatord/simulator/oracle"
+)
+
+// happen lets an incident happen. One that is about a credential and needs the daemon is left out while there is none.
+func (w *World) happen(i Incident, a *agenda) {
+	until := w.now().Add(i.For)
+	switch i.Kind {
+	case Crash:
+		if w.life != nil {
+			w.life.dieAt(i.Nth)
+			w.tell("world", "the daemon will die at point %d from now", i.Nth)
+		}
+	case Restart:
+		w.down(a, i.For)
+	case Outage:
+		w.breakAccount(w.accounts[i.Target], until, ServerError)
+	case Refusal:
+		w.breakAccount(w.accounts[i.Target], until, Forbidden)
+	case SinkOutage:
+		s := w.sinks[i.Target]
+		w.tell("world", "sink %s fails until %s", s.spec.Name, until.Format(time.DateTime))
+		s.mu.Lock()
+		s.down = append(s.down, outage{from: w.now(), to: until})
+		s.mu.Unlock()
+	case FullDisk:
+		w.tell("world", "the disk is full until %s", until.Format(time.DateTime))
+		w.mu.Lock()
+		w.fullUntil = until
+		w.mu.Unlock()
+	default:
+		w.meddle(i, until)
+	}
+}
+
+func (w *World) breakAccount(a *account, until time.Time, why Fault) {
+	w.tell("world", "account %s answers with %s until %s", a.spec.Name, why, until.Format(time.DateTime))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.down = append(a.down, outage{from: w.now(), to: until, why: why})
+}
+
+// meddle is what people do.
+func (w *World) meddle(i Incident, until time.Time) {
+	var c *credential
+	if i.Target < len(w.creds) {
+		c = w.creds[i.Target]
+	}
+	switch i.Kind {
+	case Overwrite, Wipe:
+		w.spoil(c, w.sinks[i.Sink], i.Kind == Overwrite)
+		return
+	case MakeKey:
+		w.makeKey(c)
+		return
+	case RemoveKey:
+		w.removeOldest(c)
+		return
+	default:
+	}
+	if w.life == nil {
+		return
+	}
+	ctx, cancel := asking()
+	defer cancel()
+	var err error
+	switch i.Kind {
+	case Hold:
+		err = w.hold(ctx, c, until)
+	case Release:
+		w.release(c)
+	case Rotate:
+		_, err = w.life.engine.Rotate(ctx, c.id, rotator.ReasonManual, "alice")
+	case Compromise:
+		_, err = w.life.engine.Rotate(ctx, c.id, rotator.ReasonCompromised, "alice")
+	case StartOver:
+		_, err = w.life.engine.StartOver(ctx, c.id, "alice")
+	case Approve:
+		err = w.approve(ctx, w.accounts[i.Target])
+	case Reload:
+		w.change(i, until)
+	case SecondDaemon:
+		w.second(ctx)
+	default:
+	}
+	w.told(i.Kind, c, err)
+}
+
+func (w *World) told(k Kind, c *credential, err error) {
+	about := ""
+	if c != nil {
+		about = c.id.String()
+	}
+	w.tell("person", "%s %s: %v", k, about, err)
+	if err != nil {
+		w.oracle.Printed("an answer to a person", []byte(err.Error()), w.daemonNow())
+	}
+}
+
+func (w *World) hold(ctx context.Context, c *credential, until time.Time) error {
+	now := w.daemonNow()
+	until = until.Add(-w.skew)
+	err := w.life.engine.Hold(ctx, rotator.Hold{CredentialID: c.id, By: "alice", Until: until, Reason: "year end", At: now})
+	if err == nil {
+		w.oracle.Held(c.id.String(), w.daemonNow(), until)
+	}
+	return err
+}
+
+func (w *World) release(c *credential) {
+	ctx, cancel := asking()
+	defer cancel()
+	w.oracle.Released(c.id.String()) // from the first moment on at which it may be gone
+	if err := w.life.engine.Release(ctx, c.id, "alice"); err != nil {
+		w.tell("person", "release %s: %v", c.id, err)
+	}
+}
+
+func (w *World) approve(ctx context.Context, a *account) error {
+	n, err := w.life.engine.Approve(ctx, a.spec.Name, "alice", 24*time.Hour)
+	w.oracle.Approved(a.spec.Name, n)
+	return err
+}
+
+// change reads another configuration: each policy's grace period grows by a tenth, or there is a freeze.
+func (w *World) change(i Incident, until time.Time) {
+	if i.For > 0 {
+		at := w.daemonNow()
+		w.freezes = append(slices.Clone(w.freezes), rotator.Freeze{From: at, To: until.Add(-w.skew), Reason: "a person says so"})
+	} else {
+		w.policies = slices.Clone(w.policies)
+		for p := range w.policies {
+			w.policies[p].Grace += w.policies[p].Grace / 10
+		}
+	}
+	w.reload()
+}
+
+func (w *World) reload() {
+	ctx, cancel := asking()
+	defer cancel()
+	setup, err := w.setup(w.life)
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	err = w.life.engine.Apply(ctx, setup)
+	w.configured()
+	w.tell("person", "reload: %v", err)
+}
+
+// configured tells the oracle what is in force.
+func (w *World) configured() {
+	windows := map[string]*oracle.Window{}
+	for _, p := range w.policies {
+		windows[p.Name] = p.Plain
+	}
+	var freezes []oracle.Span
+	for _, f := range w.freezes {
+		freezes = append(freezes, oracle.Span{From: f.From, To: f.To})
+	}
+	w.oracle.Configured(windows, freezes, w.daemonNow())
+}
+
+func (w *World) spoil(c *credential, s *sink, foreign bool) {
+	text := ""
+	if foreign {
+		text = "not-a-key-of-ours"
+	}
+	w.tell("person", "writes %q over %s in sink %s", text, c.location(), s.spec.Name)
+	s.spoil(c.location(), text)
+}
+
+// makeKey is a key that a person makes in the series, under a name of his own.
+func (w *World) makeKey(c *credential) {
+	name := rotator.KeyName(c.id.Base, len(c.acc.sys.keys(c.id.UserID))+3)
+	secret, err := c.acc.sys.makeByHand(c.id.UserID, name, w.now().Add(90*day1))
+	w.tell("person", "makes key %s of %s by hand: %v", name, c.id, err)
+	if err != nil {
+		return
+	}
+	w.knows(secret, c.acc.keyID(c.id.UserID, name))
+	c.acc.settle(about{user: c.id.UserID}, false, w.daemonNow())
+}
+
+func (w *World) removeOldest(c *credential) {
+	for _, k := range c.acc.sys.keys(c.id.UserID) {
+		if k.works(w.now()) {
+			w.remove(c, k)
+			return
+		}
+	}
+}
+
+func (w *World) remove(c *credential, k truth) {
+	err := c.acc.sys.removeByHand(c.id.UserID, k)
+	w.tell("person", "revokes key %s of %s by hand: %v", k.name, c.id, err)
+	c.acc.settle(about{user: c.id.UserID}, false, w.daemonNow())
+}
+
+// second is another daemon on the same journal. Leases of replicas that share a store are a thing of the future: this is all that
+// G6 is today.
+func (w *World) second(ctx context.Context) {
+	other, err := journal.Open(ctx, w.path, journal.Options{})
+	refused := err != nil && rotator.KindOf(err) == rotator.Conflict
+	if err == nil {
+		_ = other.Close()
+	}
+	w.oracle.SecondActor(refused, w.daemonNow())
+}
+
+// care is the on-call's round: what the daemon's page says needs a person gets one.
+func (w *World) care() {
+	ctx, cancel := asking()
+	defer cancel()
+	for _, a := range w.accounts {
+		state, err := w.life.store.ProviderState(ctx, a.spec.Name)
+		if err == nil && !state.AwaitingSince.IsZero() {
+			w.told(Approve, nil, w.approve(ctx, a))
+		}
+	}
+	open, err := w.life.store.Rotations(ctx, false, 10000)
+	if err != nil {
+		w.tell("person", "cannot see the page: %v", err)
+		return
+	}
+	for i := range open {
+		if r := &open[i]; r.Blocked != "" {
+			w.careFor(ctx, r)
+		}
+	}
+}
+
+// careFor does what the runbook says.
+func (w *World) careFor(ctx context.Context, r *rotator.Rotation) {
+	at := slices.IndexFunc(w.creds, func(c *credential) bool { return c.id == r.CredentialID })
+	if at < 0 || w.creds[at].spec.Cursed {
+		return
+	}
+	c := w.creds[at]
+	var err error
+	switch r.Blocked {
+	case rotator.BlockAwaitingSupply:
+		err = w.supply(ctx, c, r)
+	case rotator.BlockAwaitingRemoval:
+		err = w.removed(ctx, c, r)
+	case rotator.BlockSinkConflict, rotator.BlockSinkMismatch:
+		for _, s := range w.sinks {
+			s.mend(c.location())
+		}
+		_, err = w.life.engine.StartOver(ctx, c.id, "bob")
+	case rotator.BlockLastKey, rotator.BlockNewKeyRefused:
+		_, err = w.life.engine.StartOver(ctx, c.id, "bob")
+	case rotator.BlockAtKeyCap:
+		w.makeRoom(c)
+	default:
+		return
+	}
+	w.tell("person", "sees %s of %s and acts: %v", r.Blocked, c.id, err)
+}
+
+func (w *World) supply(ctx context.Context, c *credential, r *rotator.Rotation) error {
+	expires := w.now().Add(max(r.Terms.Lifetime, 30*day1))
+	secret, err := c.acc.sys.makeByHand(c.id.UserID, r.NewKey.Name, expires)
+	if err != nil {
+		return fmt.Errorf("making the key: %w", err)
+	}
+	w.knows(secret, c.acc.keyID(c.id.UserID, r.NewKey.Name))
+	c.acc.settle(about{user: c.id.UserID}, false, w.daemonNow())
+	supplied := rotator.Supplied{Secret: rotator.SecretString(secret)}
+	if c.acc.spec.System == DataspotBlind {
+		supplied.Expires = expires
+	}
+	_, err = w.life.engine.Supply(ctx, c.id, supplied, "bob")
+	if err != nil { // it is of no use: the person takes it away again
+		for _, k := range c.acc.sys.keys(c.id.UserID) {
+			if k.name == r.NewKey.Name {
+				w.remove(c, k)
+			}
+		}
+	}
+	return err
+}
+
+func (w *World) removed(ctx context.Context, c *credential, r *rotator.Rotation) error {
+	for _, ref := range r.Retiring() {
+		for _, k := range c.acc.sys.keys(c.id.UserID) {
+			if k.name == ref.Name && !k.off {
+				w.remove(c, k)
+			}
+		}
+	}
+	_, err := w.life.engine.Removed(ctx, c.id, "bob")
+	return err
+}
+
+// makeRoom takes away a key that a person made and no sink holds.
+func (w *World) makeRoom(c *credential) {
+	for _, k := range c.acc.sys.keys(c.id.UserID) {
+		if k.works(w.now()) && !w.inUse(c, k.name) {
+			w.remove(c, k)
+			return
+		}
+	}
+}
+
+func (w *World) inUse(c *credential, name string) bool {
+	id := c.acc.keyID(c.id.UserID, name)
+	for _, s := range w.sinks {
+		if i, ok := s.read(c.location(), w.now()); ok && w.keyOf(i.secret) == id {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.consumers, func(k *consumer) bool { return k.key == id })
+}

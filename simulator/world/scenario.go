@@ -1,0 +1,215 @@
+package world
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/simulator/oracle"
+)
+
+// Scenario is everything that a run depends on. Two runs of one scenario meet the same faults and the same people.
+type Scenario struct {
+	// Seed draws the faults of each call.
+	Seed uint64
+	// Start is when it begins, not before the year 2000.
+	Start time.Time
+	// Span is how long it goes on; in the last Calm of it there are no faults and nobody interferes.
+	Span, Calm time.Duration
+	// Look and Scan are how often the daemon looks at the clock and at its providers. Scan is a cron schedule in UTC.
+	Look time.Duration
+	Scan string
+	// Limits are the blast-radius cap; HaltAfter opens a provider's breaker.
+	Limits    rotator.CapLimits
+	HaltAfter int
+	// Concurrent is how many rotations of one provider move at a time; 0 is four.
+	Concurrent int
+	Accounts   []Account
+	Policies   []Policy
+	Freezes    []rotator.Freeze
+	Sinks      []Sink
+	// Credentials are there from the beginning.
+	Credentials []Credential
+	// Odds is how likely each fault strikes a call that it can strike.
+	Odds map[Fault]float64
+	// Incidents happen once, in any order.
+	Incidents []Incident
+	// Muted are faults that would strike and do not: see [Struck].
+	Muted map[string]bool
+	// Unattended is true where nobody looks after what the daemon says needs a person.
+	Unattended bool
+	// Quick leaves out what is told and what is searched for secrets, for large fleets.
+	Quick bool
+	// Watch, if set, hears what the journal takes.
+	Watch Watch
+}
+
+// System is the kind of an issuing system.
+type System string
+
+// The systems.
+const (
+	CertCentral   System = "certcentral"
+	DigiCertOne   System = "digicert_one"
+	Dataspot      System = "dataspot"       // keys are listed; people make and remove them
+	DataspotBlind System = "dataspot_blind" // keys are not listed either
+)
+
+// Account is an account at an issuing system.
+type Account struct {
+	Name   string
+	System System
+	// RefusedFor, ListedAfter, RevokedFor and UsedLag are how late the system is: a new key authenticates and is listed, a revoked
+	// one is refused, a use is shown. Propagation is what the daemon is told of the first three.
+	RefusedFor, ListedAfter, RevokedFor, UsedLag, Propagation time.Duration
+	// MaxKeys caps the keys of a credential; 0 is no cap.
+	MaxKeys int
+	// Rates bound the daemon's calls and are what the system enforces; nil for none.
+	Rates []Rate
+	// Strangers are further service users, of whom some leave while the list is read.
+	Strangers int
+}
+
+// Rate is a rolling window: at most Requests calls in any span of length Per.
+type Rate struct {
+	Requests int
+	Per      time.Duration
+}
+
+// Policy is a policy and its window in plain words, which the oracle reads.
+type Policy struct {
+	rotator.Policy
+	Plain *oracle.Window
+}
+
+// Sink is a sink.
+type Sink struct {
+	Name string
+	// Lag is how long after a delivery a reader still sees what was there before.
+	Lag time.Duration
+}
+
+// Credential is a credential with one key, and who uses it.
+type Credential struct {
+	// Account is the index of its account.
+	Account int
+	// User and Base name it. User is unique in the account.
+	User, Base string
+	// Email of the user; empty for one made from its name.
+	Email string
+	// Age of its key at the start, and the key's lifetime; 0 for one that never ends.
+	Age, Lifetime time.Duration
+	Consumers     []Consumer
+	// Cursed is true where something stands in its way that nobody mends: it is not expected to recover.
+	Cursed bool
+}
+
+// Consumer reads a sink and uses what it finds.
+type Consumer struct {
+	// Sink is the index of the sink.
+	Sink int
+	// Every is how often it uses its key, Cache how long it keeps what it read.
+	Every, Cache time.Duration
+	// Patient is true if it may keep a key beyond the grace period, and relies on being seen.
+	Patient bool
+}
+
+// Fault is a way in which one call goes wrong.
+type Fault string
+
+// The faults of calls to issuing systems, of sinks and of the journal.
+const (
+	LostBefore    Fault = "lost_before"     // the call never arrives
+	LostAfter     Fault = "lost_after"      // it is carried out and the answer is lost
+	TimeoutBefore Fault = "timeout_before"  // it does not arrive, and that shows after the timeout
+	TimeoutAfter  Fault = "timeout_after"   // it is carried out, and the answer does not come in time
+	Throttled     Fault = "throttled"       // 429
+	ThrottledFor  Fault = "throttled_for"   // 429 with Retry-After
+	ServerError   Fault = "server_error"    // 500, 502, 503: nothing was done
+	ErrorAfter    Fault = "error_after"     // 500, and it was done
+	Unauthorized  Fault = "unauthorized"    // 401
+	Forbidden     Fault = "forbidden"       // 403
+	Garbage       Fault = "garbage"         // the right status and no JSON
+	Truncated     Fault = "truncated"       // half of the answer
+	RepeatedPage  Fault = "repeated_page"   // a list shows the page before
+	Forgets       Fault = "forgets"         // a list leaves a key out
+	ShowsTwice    Fault = "shows_twice"     // a list shows a key twice
+	EmptyList     Fault = "empty_list"      // a list shows nothing, without an error
+	Shifts        Fault = "shifts"          // somebody leaves between two pages of a list
+	SinkFails     Fault = "sink_fails"      // a delivery or a look fails
+	SinkFailsLate Fault = "sink_fails_late" // a delivery is made, and fails
+	SinkLoses     Fault = "sink_loses"      // a delivery is taken, and nothing is there
+	WriteFails    Fault = "write_fails"     // the journal does not take a line
+	ReadFails     Fault = "read_fails"      // the journal does not answer
+)
+
+// Faults lists every fault.
+func Faults() []Fault {
+	return []Fault{LostBefore, LostAfter, TimeoutBefore, TimeoutAfter, Throttled, ThrottledFor, ServerError, ErrorAfter, Unauthorized, Forbidden,
+		Garbage, Truncated, RepeatedPage, Forgets, ShowsTwice, EmptyList, Shifts, SinkFails, SinkFailsLate, SinkLoses, WriteFails, ReadFails}
+}
+
+// Kind is a kind of incident.
+type Kind string
+
+// The incidents.
+const (
+	Crash        Kind = "crash"         // the daemon dies at the Nth point after At, and comes back after For
+	Restart      Kind = "restart"       // it is stopped in order, and comes back after For
+	ClockJump    Kind = "clock_jump"    // it is stopped, and its clock is By off when it comes back at once
+	Outage       Kind = "outage"        // an account answers nothing for the time For
+	Refusal      Kind = "refusal"       // an account refuses the daemon's own key for the time For
+	SinkOutage   Kind = "sink_outage"   // a sink fails every call for the time For
+	FullDisk     Kind = "full_disk"     // the journal takes nothing for the time For
+	Hold         Kind = "hold"          // a person holds a credential for the time For
+	Release      Kind = "release"       // a person releases it
+	Rotate       Kind = "rotate"        // a person asks for a rotation
+	Compromise   Kind = "compromise"    // a person says that the key leaked
+	StartOver    Kind = "start_over"    // a person gives up the new key
+	Approve      Kind = "approve"       // a person lets through what the cap stops
+	Reload       Kind = "reload"        // the configuration is read anew, with another grace period, or a freeze for the time For
+	Overwrite    Kind = "overwrite"     // somebody else writes into a sink, where the credential stands
+	Wipe         Kind = "wipe"          // somebody empties that place
+	MakeKey      Kind = "make_key"      // a person makes a key of the series by hand
+	RemoveKey    Kind = "remove_key"    // a person revokes the oldest key of the series by hand
+	SecondDaemon Kind = "second_daemon" // somebody starts another daemon on the journal
+)
+
+// Incident is something that happens once.
+type Incident struct {
+	Kind Kind
+	// At is when, counted from the start.
+	At time.Duration
+	// For is how long it lasts, By by how much a clock jumps.
+	For, By time.Duration
+	// Target is the index of the account, sink or credential that it is about; Sink that of the sink, for places.
+	Target, Sink int
+	// Nth is the point at which a crash strikes, counted in journal writes and effects from At on.
+	Nth int
+}
+
+// String is a line for people.
+func (i Incident) String() string {
+	s := fmt.Sprintf("%s %s", day(i.At), i.Kind)
+	if i.For > 0 {
+		s += " for " + i.For.Round(time.Minute).String()
+	}
+	if i.By != 0 {
+		s += " by " + i.By.String()
+	}
+	return fmt.Sprintf("%s (target %d)", s, i.Target)
+}
+
+func day(d time.Duration) string {
+	return fmt.Sprintf("day %d %s", int(d/day1), time.Time{}.Add(d%day1).Format("15:04"))
+}
+
+const day1 = 24 * time.Hour
+
+// sorted returns the incidents in the order of time.
+func (s *Scenario) sorted() []Incident {
+	list := slices.Clone(s.Incidents)
+	slices.SortStableFunc(list, func(a, b Incident) int { return int(a.At - b.At) })
+	return list
+}

@@ -1,0 +1,128 @@
+package world
+
+import (
+	"context"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/simulator/oracle"
+)
+
+// store is one life's journal: the real one, in which writes and reads can fail, and which tells the oracle what it acknowledged.
+type store struct {
+	rotator.Store
+	l *life
+}
+
+// write is two points at which the daemon may die, around a write that may fail.
+func (s *store) write(what string, do func() error) error {
+	if err := s.l.point("before " + what); err != nil {
+		return err
+	}
+	if err := s.l.w.journalFails(what, WriteFails); err != nil {
+		return err
+	}
+	err := do()
+	if crashed := s.l.point("after " + what); crashed != nil {
+		return crashed
+	}
+	return err
+}
+
+// Commit implements [rotator.Journal].
+func (s *store) Commit(ctx context.Context, c rotator.Change) error {
+	return s.write("commit of "+string(c.After.Stage), func() error {
+		err := s.Store.Commit(ctx, c)
+		if err == nil {
+			s.l.w.wrote(c)
+		}
+		return err
+	})
+}
+
+// Merge implements [rotator.Inventory].
+func (s *store) Merge(ctx context.Context, provider string, users []rotator.UserRow, keys []rotator.KeyRow) error {
+	return s.write("merge", func() error { return s.Store.Merge(ctx, provider, users, keys) })
+}
+
+// MarkMissing implements [rotator.Inventory].
+func (s *store) MarkMissing(ctx context.Context, provider string, keyIDs []string, at time.Time) error {
+	return s.write("mark missing", func() error { return s.Store.MarkMissing(ctx, provider, keyIDs, at) })
+}
+
+// SetLook implements [rotator.Inventory].
+func (s *store) SetLook(ctx context.Context, k rotator.TrackedKey, at time.Time) error {
+	return s.write("set look", func() error {
+		err := s.Store.SetLook(ctx, k, at)
+		if err == nil && k.Waiting != "" {
+			s.l.w.waits(k)
+		}
+		return err
+	})
+}
+
+// SaveProviderState implements [rotator.Operations].
+func (s *store) SaveProviderState(ctx context.Context, st rotator.ProviderState) error {
+	return s.write("save provider state", func() error { return s.Store.SaveProviderState(ctx, st) })
+}
+
+// LookAgain implements [rotator.Inventory].
+func (s *store) LookAgain(ctx context.Context, provider string, reason rotator.BlockReason, at time.Time) error {
+	return s.write("look again", func() error { return s.Store.LookAgain(ctx, provider, reason, at) })
+}
+
+// Due implements [rotator.Journal].
+func (s *store) Due(ctx context.Context, provider string, now time.Time, paused bool, limit int) ([]rotator.Rotation, error) {
+	if err := s.l.w.journalFails("due", ReadFails); err != nil {
+		return nil, err
+	}
+	return s.Store.Due(ctx, provider, now, paused, limit)
+}
+
+// HoldOn implements [rotator.Operations].
+func (s *store) HoldOn(ctx context.Context, c rotator.CredentialID, now time.Time) (*rotator.Hold, error) {
+	if err := s.l.w.journalFails("hold on", ReadFails); err != nil {
+		return nil, err
+	}
+	return s.Store.HoldOn(ctx, c, now)
+}
+
+// journalFails returns why the journal does not serve a call.
+func (w *World) journalFails(what string, f Fault) error {
+	if f == WriteFails {
+		w.mu.Lock()
+		full := w.now().Before(w.fullUntil)
+		w.mu.Unlock()
+		if full {
+			return rotator.NewFault("journal "+what, rotator.Transient, "the disk is full")
+		}
+	}
+	if struck, _ := w.chance.strikes("journal "+what, f); struck != "" {
+		w.tell("fault", "%s: %s", struck, what)
+		return rotator.NewFault("journal "+what, rotator.Transient, "the disk failed")
+	}
+	return nil
+}
+
+// row is a change as the oracle sees it: the line that the journal has now, as data.
+func row(c rotator.Change) oracle.Row {
+	r := &c.After
+	user := r.Provider + "/" + r.UserID + "/"
+	key := func(k rotator.KeyRef) string {
+		if k.ID == "" {
+			return ""
+		}
+		return user + k.Name
+	}
+	o := oracle.Row{
+		Rotation: r.ID, Credential: r.CredentialID.String(), Policy: r.Policy, Stage: string(r.Stage), Reason: string(r.Reason), Actor: r.Actor,
+		NewName: r.NewKey.Name, NewKey: key(r.NewKey), OldKey: key(r.OldKey), Sealed: len(r.Sealed) > 0, Grace: r.Terms.Grace, Idle: r.Terms.Idle,
+	}
+	for _, d := range r.Discarded {
+		o.Discarded = append(o.Discarded, key(d))
+	}
+	for _, p := range r.Sinks {
+		o.Places = append(o.Places, oracle.Confirmed{Place: oracle.Place{Sink: p.Sink, Location: p.Location}, At: p.ConfirmedAt})
+	}
+	return o
+}

@@ -1,0 +1,281 @@
+package world
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rotatord/rotatord/emulator"
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/seal"
+	"github.com/rotatord/rotatord/simulator/oracle"
+)
+
+// World is everything that outlives a daemon.
+type World struct {
+	s        *Scenario
+	chance   *chance
+	oracle   *oracle.Oracle
+	sealer   *seal.Sealer
+	path     string
+	accounts []*account
+	sinks    []*sink
+	creds    []*credential
+	byName   map[string]*account
+	policies []Policy
+	freezes  []rotator.Freeze
+	// skew is by how much the world's clock is ahead of the daemon's. It changes only between two bubbles.
+	skew time.Duration
+	life *life
+	mu        sync.Mutex
+	ids       map[string]string // secret → the oracle's name of its key
+	story     []Line
+	fullUntil time.Time
+	broken    error
+}
+
+// Outcome is what became of a run.
+type Outcome struct {
+	// Breach is the first guarantee that was broken; nil for none.
+	Breach *oracle.Breach
+	// Story are the last things that happened, up to the breach. It is empty for quick runs.
+	Story []Line
+	// Struck names the faults that struck, for [Scenario.Muted].
+	Struck []string
+	// Accounts says what was asked of each account, in the order of the scenario.
+	Accounts []Load
+	// CredentialYears is how much was simulated.
+	CredentialYears float64
+}
+
+// Load is what was asked of an account.
+type Load struct {
+	Name string
+	// Calls in all, and by minute of the world (Unix time through 60).
+	Calls    int
+	ByMinute map[int64]int
+}
+
+// Run plays a scenario. The error is about the simulator itself, not about what it found.
+func Run(s *Scenario) (_ *Outcome, err error) {
+	dir, err := scratch()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	sealer, err := seal.New([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		return nil, err
+	}
+	w := &World{s: s, chance: newChance(s), sealer: sealer, path: filepath.Join(dir, "rotatord.db"), byName: map[string]*account{}, ids: map[string]string{},
+		policies: s.Policies, freezes: s.Freezes}
+	for _, e := range w.eras() {
+		bubble(func() { w.era(e) })
+		if w.broken != nil || w.oracle.Breach() != nil {
+			break
+		}
+	}
+	return w.outcome(), w.broken
+}
+
+// bubble runs f on a fake clock that begins in the year 2000. The package testing wants a test for that; one that never fails need
+// not be registered, so that this works in the ordinary binary too.
+func bubble(f func()) {
+	synctest.Test(new(testing.T), func(*testing.T) { f() })
+}
+
+// scratch is a folder for the journal, in memory where there is such a file system: what is simulated is not the disk.
+func scratch() (string, error) {
+	for _, root := range []string{"/dev/shm", ""} {
+		if dir, err := os.MkdirTemp(root, "rotatord-simulate-"); err == nil {
+			return dir, nil
+		}
+	}
+	return "", errors.New("there is no folder for the journals of the simulation; set TMPDIR to one that can be written to")
+}
+
+// era is a span in which the daemon's clock goes evenly. from and to are the world's time.
+type era struct {
+	from, to time.Time
+	skew     time.Duration
+	first    bool
+	last     bool
+}
+
+// eras splits the run where the daemon's clock jumps: a fake clock only goes forward, but each bubble has one of its own.
+func (w *World) eras() []era {
+	end := w.s.Start.Add(w.s.Span)
+	list := []era{{from: w.s.Start, to: end, first: true}}
+	for _, i := range w.s.sorted() {
+		if i.Kind != ClockJump || i.At >= w.s.Span {
+			continue
+		}
+		before := &list[len(list)-1]
+		at := w.s.Start.Add(i.At)
+		before.to = at
+		list = append(list, era{from: at, to: end, skew: before.skew - i.By})
+	}
+	list[len(list)-1].last = true
+	return list
+}
+
+// now is the world's time, daemonNow what the daemon takes for it.
+func (w *World) now() time.Time       { return time.Now().Add(w.skew) }
+func (w *World) daemonNow() time.Time { return time.Now() }
+
+func (w *World) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken = errors.Join(w.broken, err)
+}
+
+// era plays one era, inside a bubble.
+func (w *World) era(e era) {
+	time.Sleep(time.Until(e.from.Add(-e.skew)))
+	w.skew = e.skew
+	if e.first {
+		if err := w.populate(); err != nil {
+			w.fail(err)
+			return
+		}
+	} else {
+		w.tell("daemon", "its clock is off by %s from now on", -e.skew)
+	}
+	w.oracle.Skewed(e.skew != 0)
+	w.configured()
+	for _, a := range w.accounts {
+		p, err := a.sys.provider(emulator.InMemory(a.sys))
+		if err != nil {
+			w.fail(err)
+			return
+		}
+		a.consumers = p
+		a.mu.Lock()
+		a.lastScan = time.Time{}
+		a.mu.Unlock()
+	}
+	if err := w.start(); err != nil {
+		w.fail(err)
+		return
+	}
+	w.play(e)
+	if e.last && w.oracle.Breach() == nil {
+		w.judgeEnd()
+	}
+	if w.life != nil {
+		w.bury()
+	}
+}
+
+// populate makes accounts, sinks and credentials.
+func (w *World) populate() error {
+	rules := map[string]oracle.Account{}
+	for _, spec := range w.s.Accounts {
+		sys, err := newSystem(spec, w.now)
+		if err != nil {
+			return err
+		}
+		a := &account{w: w, spec: spec, sys: sys, seen: map[string]map[string]bool{}, calls: map[int64]int{}, failed: map[int64]int{}}
+		for i := range spec.Strangers {
+			id, err := sys.addUser(fmt.Sprintf("stranger-%d", i), "")
+			if err != nil {
+				return err
+			}
+			a.strangers = append(a.strangers, id)
+		}
+		w.accounts, w.byName[spec.Name] = append(w.accounts, a), a
+		rules[spec.Name] = oracle.Account{MaxKeys: spec.MaxKeys, ReportsUse: spec.System == CertCentral, UseLag: spec.UsedLag,
+			ListLag: spec.ListedAfter, Cap: w.capOf(len(w.accounts) - 1)}
+	}
+	for _, spec := range w.s.Sinks {
+		w.sinks = append(w.sinks, &sink{w: w, spec: spec, items: map[string]*item{}})
+	}
+	w.oracle = oracle.New(w, rules)
+	for i := range w.s.Credentials {
+		if err := w.addCredential(&w.s.Credentials[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// capOf is how many rotations of an account may begin between two scans, counted from the configuration as a person would.
+func (w *World) capOf(account int) int {
+	n := 0
+	for _, c := range w.s.Credentials {
+		if c.Account == account {
+			n += 2 // while a rotation is under way a credential has two keys
+		}
+	}
+	return max(w.s.Limits.AlwaysAllowed, int(w.s.Limits.MaxShare*float64(n))+1)
+}
+
+// Works implements oracle.Truth.
+func (w *World) Works(key string) bool {
+	a := w.byName[before(key)]
+	if a == nil {
+		return false
+	}
+	k, ok := a.find(key)
+	return ok && k.works(w.now())
+}
+
+// Holds implements oracle.Truth.
+func (w *World) Holds(p oracle.Place) (key string, spoiled bool) {
+	for _, s := range w.sinks {
+		if s.spec.Name != p.Sink {
+			continue
+		}
+		i, ok := s.read(p.Location, w.now())
+		if !ok {
+			return "", false
+		}
+		return w.keyOf(i.secret), i.spoiled
+	}
+	return "", false
+}
+
+// keyOf is the oracle's name for the key that a secret belongs to; empty for none.
+func (w *World) keyOf(secret string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ids[secret]
+}
+
+// knows remembers whose secret it is, and has the oracle look out for it.
+func (w *World) knows(secret, key string) {
+	w.mu.Lock()
+	w.ids[secret] = key
+	w.mu.Unlock()
+	if !w.s.Quick {
+		w.oracle.Secret(secret, key)
+	}
+}
+
+// before is the part of an id before the first slash: the account.
+func before(id string) string {
+	account, _, _ := strings.Cut(id, "/")
+	return account
+}
+
+func (w *World) outcome() *Outcome {
+	o := &Outcome{Breach: nil, Story: w.story, Struck: w.chance.struck,
+		CredentialYears: float64(len(w.s.Credentials)) * w.s.Span.Hours() / (24 * 365)}
+	if w.oracle != nil {
+		o.Breach = w.oracle.Breach()
+	}
+	for _, a := range w.accounts {
+		l := Load{Name: a.spec.Name, ByMinute: a.calls}
+		for _, n := range a.calls {
+			l.Calls += n
+		}
+		o.Accounts = append(o.Accounts, l)
+	}
+	return o
+}
