@@ -19,10 +19,9 @@ type Capable struct {
 	NamesUsers bool
 	// ShortExtend moves an expiry no further than this from now, whatever was asked for; 0 is no limit.
 	ShortExtend time.Duration
-	// Lies makes Extend say that it did without doing so.
-	Lies bool
 
-	self  rotator.Secret // guarded by Provider.mu, as is all below
+	lies  bool // guarded by Provider.mu, as is all below
+	self  rotator.Secret
 	owner string
 	attrs map[string]rotator.UserSpec
 }
@@ -59,10 +58,17 @@ func (c *Capable) moveExpiry(id string, until time.Time) (time.Time, error) {
 		return time.Time{}, rotator.NewFault("extend", rotator.Invalid, "key %s has expired", id)
 	case until.Before(c.keys[i].Expires):
 		return c.keys[i].Expires, nil // nothing is shortened
-	case !c.Lies:
+	case !c.lies:
 		c.keys[i].Expires = until
 	}
 	return until, nil
+}
+
+// SetLies makes Extend say that it did without doing so.
+func (c *Capable) SetLies(lies bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lies = lies
 }
 
 // WorkWith makes the daemon sign in as the user with the secret.
