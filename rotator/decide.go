@@ -22,6 +22,8 @@ type Facts struct {
 	Hold *Hold
 	// Freezes of the calendar.
 	Freezes []Freeze
+	// Skew is how far the provider's clock is ahead of ours; zero if it is not known.
+	Skew time.Duration
 	// Budget is how many more rotations the blast-radius cap lets the provider start now.
 	Budget int
 }
@@ -58,7 +60,7 @@ type check func(f *Facts, now time.Time) (Decision, bool)
 // checks run in this order; the first that settles the matter wins, so the order is part of the contract: what makes a
 // key not ours to rotate, then what makes it not due, then what stops a due one.
 var checks = []check{
-	unmanaged, inactive, userInactive, rotating, superseded, noDeadline, notDue, observedOnly, held, frozen, outsideWindow, overCap,
+	unmanaged, inactive, userInactive, rotating, superseded, noDeadline, notDue, wrongClock, observedOnly, held, frozen, outsideWindow, overCap,
 }
 
 // Decide says what to do about one key now. It is pure.
@@ -154,6 +156,14 @@ func notDue(f *Facts, now time.Time) (Decision, bool) {
 		return Decision{Action: ActWait, LookAt: f.Key.Due, Why: "not due before " + day(f.Key.Due)}, true
 	}
 	return Decision{}, false
+}
+
+// wrongClock stops what is due by a clock that is wrong: a clock that jumped ahead makes everything due.
+func wrongClock(f *Facts, now time.Time) (Decision, bool) {
+	if !clockWrong(f.Skew) {
+		return Decision{}, false
+	}
+	return wait(BlockClockSkew, now.Add(recheck), "whether it is due cannot be told: "+skewInWords(f.Skew))
 }
 
 // observedOnly tells of a due key whose policy rotates nothing.

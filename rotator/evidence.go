@@ -19,6 +19,8 @@ type Evidence struct {
 	Keys []Key
 	// OwnKey is true while the daemon itself signs in as this user with another key than the new one.
 	OwnKey bool
+	// Skew is how far the provider's clock is ahead of ours; zero if it is not known.
+	Skew time.Duration
 	// ReportsLastUse is [Limits.ReportsLastUse].
 	ReportsLastUse bool
 	// Propagation is [Limits.Propagation].
@@ -85,7 +87,31 @@ func MayRetire(r *Rotation, ev Evidence) Verdict {
 		return refuse(ev, BlockOwnKey, "the daemon itself still signs in as this service user with another key than the new one: "+
 			"give it the new one (point its api_key_file at the sink's file, or replace what is in it) and reload")
 	}
+	if v := ClockAgrees(r, ev.Skew, ev.Now); !v.OK {
+		return v
+	}
 	return oldKeysIdle(r, ev, urgent)
+}
+
+// maxSkew is the difference between two clocks that is still taken for theirs and not for a clock that is wrong.
+const maxSkew = 5 * time.Minute
+
+// ClockAgrees says whether a rotation may go by dates. What a person asked for goes on whatever the clock says.
+func ClockAgrees(r *Rotation, skew time.Duration, now time.Time) Verdict {
+	if !clockWrong(skew) || r.Reason == ReasonCompromised || r.Reason == ReasonManual && r.Stage == StagePlanned {
+		return Verdict{OK: true}
+	}
+	return Verdict{Block: BlockClockSkew, LookAt: now.Add(recheck), Why: "nothing can be told by dates: " + skewInWords(skew)}
+}
+
+func clockWrong(skew time.Duration) bool { return skew.Abs() > maxSkew }
+
+func skewInWords(skew time.Duration) string {
+	way := "behind"
+	if skew < 0 {
+		way = "ahead of"
+	}
+	return fmt.Sprintf("this machine's clock is %s %s the provider's; set it right (is NTP running?)", skew.Abs().Round(time.Second), way)
 }
 
 // PeopleAllow is the part of [MayRetire] that needs no call: hold, grace, freeze and window. Asked beforehand, it spares

@@ -168,6 +168,13 @@ type SelfAware interface {
 	Self(ctx context.Context) (userID string, secret Secret, err error)
 }
 
+// Timekeeper is a provider that knows what time it is at the other side.
+type Timekeeper interface {
+	// Skew returns how far the provider's clock is ahead of ours (behind, if negative), as of its latest answer; false if
+	// no answer has said. It makes no call.
+	Skew() (ahead time.Duration, known bool)
+}
+
 // Guide is a provider where a person has to lend a hand and can be told how.
 type Guide interface {
 	// HowToMake says in sentences how to make a key of that name, valid until about the time given (zero for any).

@@ -41,6 +41,13 @@ type SinkProgress struct {
 // Confirmed reports whether the sink was read back and holds the new key.
 func (p SinkProgress) Confirmed() bool { return !p.ConfirmedAt.IsZero() }
 
+// FormerPlace is where a key was delivered that was given up since.
+type FormerPlace struct {
+	Sink        string `json:"sink"`
+	Location    string `json:"location"`
+	Fingerprint string `json:"fingerprint"`
+}
+
 // Rotation is one replacement of one credential's key. It is a value: it changes only by a [Change] that one of its
 // methods makes and [Journal.Commit] accepts.
 //
@@ -69,6 +76,8 @@ type Rotation struct {
 	// Discarded are keys that this rotation made and somebody gave up when it could not go on. Their consumers, if any, are
 	// treated like the old key's: they are revoked with it, on the same evidence.
 	Discarded []KeyRef `json:"discarded,omitempty"`
+	// Former are the places that hold, or held, a key that was given up.
+	Former []FormerPlace `json:"former,omitempty"`
 	// Deadline of the old key.
 	Deadline time.Time `json:"deadline,omitzero"`
 	Terms    Terms     `json:"terms"`
@@ -312,13 +321,17 @@ func (r *Rotation) Burn(now time.Time, note string) Change {
 }
 
 // StartOver gives up the new key of a rotation that cannot go on by itself (a sink lost it, say, while the sealed copy is
-// erased) and makes another: delivering, grace or revoking to planned. sinks are where it is delivered this time. The key
+// erased) and makes another: delivering, grace, deactivating or revoking to planned. sinks are where it is delivered this time. The key
 // that is given up stays as it is until the old one goes, because somebody may have it.
 func (r *Rotation) StartOver(actor string, sinks []SinkProgress, now time.Time) Change {
-	r.mustBe(StageDelivering, StageGrace, StageRevoking)
+	r.mustBe(StageDelivering, StageGrace, StageDeactivating, StageRevoking)
 	c := r.move(StagePlanned, now, fmt.Sprintf("%s gave up key %s (id %s): another is made", actor, r.NewKey.Name, r.NewKey.ID))
 	a := &c.After
 	a.Discarded = append(slices.Clone(r.Discarded), r.NewKey)
+	a.Former = slices.Clone(r.Former)
+	for _, p := range r.Sinks {
+		a.Former = append(a.Former, FormerPlace{Sink: p.Sink, Location: p.Location, Fingerprint: r.Fingerprint})
+	}
 	a.Version++
 	a.NewKey = KeyRef{Name: KeyName(r.Base, a.Version)}
 	a.NewKeyExpires, a.Sealed, a.Fingerprint, a.Sinks = time.Time{}, nil, "", sinks

@@ -51,7 +51,7 @@ var next = map[Stage][]Stage{
 	StageDelivering:   {StageConfirmed, StagePlanned},
 	StageConfirmed:    {StageGrace, StageDone},
 	StageGrace:        {StageDeactivating, StageRevoking, StagePlanned},
-	StageDeactivating: {StageSoaking},
+	StageDeactivating: {StageSoaking, StagePlanned},
 	StageSoaking:      {StageRevoking, StageReactivating},
 	StageReactivating: {StageGrace, StageRevoking},
 	StageRevoking:     {StageDone, StagePlanned, StageReactivating},
@@ -126,6 +126,7 @@ const (
 	BlockAwaitingRemoval  BlockReason = "awaiting_removal"  // a person has to remove a key and say so
 	BlockObserveOnly      BlockReason = "observe_only"      // the policy only observes, and the key is due
 	BlockOwnKey           BlockReason = "own_key"           // the daemon itself still signs in with the old key
+	BlockClockSkew        BlockReason = "clock_skew"        // our clock and the provider's differ too much to go by dates
 )
 
 // BlockReasons lists every reason for a block.
@@ -133,5 +134,5 @@ func BlockReasons() []BlockReason {
 	return []BlockReason{BlockAwaitingApproval, BlockAtKeyCap, BlockNameInvalid, BlockLocationTaken, BlockHeld, BlockFrozen,
 		BlockOutsideWindow, BlockOldKeyInUse, BlockOldKeyUnclear, BlockLastKey, BlockNewKeyRefused, BlockSinkMismatch,
 		BlockSinkConflict, BlockSinkUnknown, BlockDenied, BlockInvalid, BlockSealUnreadable,
-		BlockAwaitingSupply, BlockAwaitingRemoval, BlockObserveOnly, BlockOwnKey}
+		BlockAwaitingSupply, BlockAwaitingRemoval, BlockObserveOnly, BlockOwnKey, BlockClockSkew}
 }

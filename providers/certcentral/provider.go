@@ -92,6 +92,7 @@ var (
 	_ rotator.Provider    = (*Provider)(nil)
 	_ rotator.Preflighter = (*Provider)(nil)
 	_ rotator.Directory   = (*Provider)(nil)
+	_ rotator.Timekeeper  = (*Provider)(nil)
 	_ rotator.SelfAware   = (*Provider)(nil)
 )
 
@@ -127,6 +128,9 @@ func newClient(base *url.URL, o Options) *rest.Client {
 		},
 	})
 }
+
+// Skew implements [rotator.Timekeeper].
+func (p *Provider) Skew() (time.Duration, bool) { return p.client.Skew() }
 
 // Limits implements [rotator.Provider]. CertCentral keeps last_used_date and has no key expiry; what names may hold is not
 // documented.

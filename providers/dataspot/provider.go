@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync/atomic"
+	"time"
 
 	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
@@ -29,6 +30,7 @@ var (
 	_ rotator.Provider    = (*Provider)(nil)
 	_ rotator.Preflighter = (*Provider)(nil)
 	_ rotator.Directory   = (*Provider)(nil)
+	_ rotator.Timekeeper  = (*Provider)(nil)
 	_ rotator.Guide       = (*Provider)(nil)
 )
 
@@ -66,6 +68,9 @@ func New(o Options) (*Provider, error) {
 	})
 	return p, nil
 }
+
+// Skew implements [rotator.Timekeeper].
+func (p *Provider) Skew() (time.Duration, bool) { return p.api.Skew() }
 
 // Limits implements [rotator.Provider]. Every key has an expiry; the server does not say when it was used.
 func (p *Provider) Limits() rotator.Limits { return p.limits }

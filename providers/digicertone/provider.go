@@ -3,6 +3,7 @@ package digicertone
 import (
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/rotatord/rotatord/providers/internal/rest"
@@ -28,6 +29,7 @@ var (
 	_ rotator.Extender    = (*Provider)(nil)
 	_ rotator.SelfAware   = (*Provider)(nil)
 	_ rotator.Directory   = (*Provider)(nil)
+	_ rotator.Timekeeper  = (*Provider)(nil)
 )
 
 // New returns a provider, or an error that names every option that makes no sense. It makes no call and reads neither key
@@ -62,6 +64,9 @@ func authorize(r *http.Request, secret rotator.Secret) error {
 	}
 	return nil
 }
+
+// Skew implements [rotator.Timekeeper].
+func (p *Provider) Skew() (time.Duration, bool) { return p.own.Skew() }
 
 // Limits implements [rotator.Provider].
 func (p *Provider) Limits() rotator.Limits { return p.limits }

@@ -54,3 +54,16 @@ func (e *Engine) healSetBack(ctx context.Context, a *account, now time.Time) err
 		s.Approved, s.ApprovedUntil, s.AwaitingSince, s.WriteFailedAt = 0, time.Time{}, time.Time{}, time.Time{}
 	})
 }
+
+// skewOf is how far the provider's clock is ahead of ours, by its latest answer; zero if it has not said.
+func skewOf(a *account) time.Duration {
+	keeper, ok := a.provider().(rotator.Timekeeper)
+	if !ok {
+		return 0
+	}
+	ahead, known := keeper.Skew()
+	if !known {
+		return 0
+	}
+	return ahead
+}

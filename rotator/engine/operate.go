@@ -60,7 +60,7 @@ func (e *Engine) StartOver(ctx context.Context, c rotator.CredentialID, actor st
 	}
 	return e.change(ctx, a, c, func(r *rotator.Rotation) (rotator.Change, error) {
 		switch r.Stage {
-		case rotator.StageDelivering, rotator.StageGrace, rotator.StageRevoking:
+		case rotator.StageDelivering, rotator.StageGrace, rotator.StageDeactivating, rotator.StageRevoking:
 		default:
 			return rotator.Change{}, rotator.NewFault(op, rotator.Conflict,
 				"the rotation of %s is in stage %s, where there is no delivered key to give up", c, r.Stage)

@@ -148,6 +148,9 @@ func (e *Engine) decide(ctx context.Context, k rotator.TrackedKey, budget *atomi
 		return rotator.Decision{}, f, err
 	}
 	f.Budget = int(budget.Load())
+	if a, ok := e.account(k.Provider); ok {
+		f.Skew = skewOf(a)
+	}
 	return rotator.Decide(f, now), f, nil
 }
 

@@ -78,7 +78,7 @@ func (e *Engine) awaitScan(ctx context.Context, a *account, last time.Time) {
 }
 
 func (e *Engine) scanAndTell(ctx context.Context, a *account, began time.Time) {
-	res, err := e.scan(ctx, a, began)
+	res, err := e.scanSafely(ctx, a, began)
 	took := time.Since(began)
 	if ctx.Err() != nil {
 		return
@@ -101,6 +101,16 @@ func (e *Engine) scanAndTell(ctx context.Context, a *account, began time.Time) {
 	e.log.Info("scan complete", zap.String("provider", a.name), zap.Int("users", res.Users), zap.Int("keys", res.Keys),
 		zap.Int("managed", res.Managed), zap.Int("changed", res.Changed), zap.Int("missing", res.Missing), zap.Duration("took", took))
 	a.requestLook()
+}
+
+// scanSafely is scan; a panic in an adapter is a scan that failed.
+func (e *Engine) scanSafely(ctx context.Context, a *account, now time.Time) (res ScanResult, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = e.defect("scan", cause, zap.String("provider", a.name))
+		}
+	}()
+	return e.scan(ctx, a, now)
 }
 
 // scan streams the account's inventory past the memory of the last scan and stores what changed. An error of the journal

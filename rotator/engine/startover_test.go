@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/engine"
 )
 
 func TestStartOverGivesUpAKeyThatASinkLost(t *testing.T) {
@@ -69,5 +70,35 @@ func TestCompromisedHastensARotationThatIsUnderWay(t *testing.T) {
 		pass(time.Minute)
 		w.wantActive("deploy-r0001")
 		w.wantRotated()
+	})
+}
+
+// TestG1StartOverElsewhereKeepsWhatTheFormerPlaceHolds: the policy's sinks change while a rotation starts over. Whoever reads
+// the former place still has the key that was given up, so that key stays until the place is cleared.
+func TestG1StartOverElsewhereKeepsWhatTheFormerPlaceHolds(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		l := w.start(nil)
+		defer l.stop()
+		pass(10 * time.Minute)
+		const place = "cc/ci-build/deploy"
+		given := w.sinks["disk"].Items()[place].Secret
+		l.reload(func(s *engine.Setup) {
+			moved := *s.Policies[0]
+			moved.Sinks = []string{"vault"}
+			s.Policies = []*rotator.Policy{&moved}
+		})
+		if _, err := l.engine.StartOver(t.Context(), deploy, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		pass(6 * time.Hour)
+		if r := l.only(); r.Blocked != rotator.BlockSinkMismatch || !strings.Contains(r.Trouble, place) {
+			t.Errorf("stage %s, blocked %q: %s", r.Stage, r.Blocked, r.Trouble)
+		}
+		if !w.provider.Accepts(given) {
+			t.Error("the key that the former place holds was revoked")
+		}
+		w.sinks["disk"].Remove(place)
+		pass(time.Hour)
+		w.wantActive("deploy-r0002")
 	})
 }

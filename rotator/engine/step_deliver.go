@@ -57,7 +57,13 @@ func (e *Engine) deliverTo(ctx context.Context, r *rotator.Rotation, p *rotator.
 	}
 }
 
-func (e *Engine) deliverAndRead(ctx context.Context, r *rotator.Rotation, p *rotator.SinkProgress, secret rotator.Secret) (rotator.Receipt, error) {
+// deliverAndRead runs in a goroutine of its own, so a panic in the sink's adapter is caught here.
+func (e *Engine) deliverAndRead(ctx context.Context, r *rotator.Rotation, p *rotator.SinkProgress, secret rotator.Secret) (_ rotator.Receipt, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = e.defect("deliver to sink "+p.Sink, cause, rotationFields(r)...)
+		}
+	}()
 	sink, ok := e.setup.Load().Sinks[p.Sink]
 	if !ok {
 		return rotator.Receipt{}, errNoSink

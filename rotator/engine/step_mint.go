@@ -33,6 +33,9 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	if why := e.notDueAnyMore(s, r, now); why != "" {
 		return r.Supersede(now, why, now.Add(abandonedRetry)), nil
 	}
+	if v := rotator.ClockAgrees(r, skewOf(a), now); !v.OK {
+		return e.notYet(r, v), nil
+	}
 	if !r.ExtendTo.IsZero() {
 		return r.BeginExtend(now), nil
 	}

@@ -154,6 +154,7 @@ func (e *Engine) mayRetire(ctx context.Context, a *account, r *rotator.Rotation)
 	if ev.OwnKey, err = e.signsInWithOld(ctx, a, r); err != nil {
 		return rotator.Verdict{}, err
 	}
+	ev.Skew = skewOf(a)
 	if err := e.askPeople(ctx, r, &ev); err != nil { // once more: the calls above take their time
 		return rotator.Verdict{}, err
 	}
@@ -251,21 +252,29 @@ func (e *Engine) tryCopy(ctx context.Context, a *account, r *rotator.Rotation, c
 // that is no longer configured cannot be asked.
 func (e *Engine) readFormerPlaces(ctx context.Context, r *rotator.Rotation, ev *rotator.Evidence) error {
 	before, err := e.madeBy(ctx, r.Provider, r.UserID, r.OldKey)
-	if err != nil || before == nil {
+	if err != nil {
 		return err
 	}
-	for _, p := range before.Sinks {
+	former := slices.Clone(r.Former)
+	if before != nil {
+		for _, p := range before.Sinks {
+			former = append(former, rotator.FormerPlace{Sink: p.Sink, Location: p.Location, Fingerprint: before.Fingerprint})
+		}
+	}
+	for _, p := range former {
 		if r.DeliversTo(p.Sink, p.Location) {
 			continue
 		}
-		found, copied, err := e.observe(ctx, before, p)
+		then := *r
+		then.Fingerprint = p.Fingerprint
+		found, copied, err := e.observe(ctx, &then, rotator.SinkProgress{Sink: p.Sink, Location: p.Location})
 		copied.Wipe()
 		if err != nil {
 			return err
 		}
 		if found.Matches {
 			ev.Sinks = append(ev.Sinks, rotator.SinkEvidence{Sink: p.Sink, Block: rotator.BlockSinkMismatch, Trouble: fmt.Sprintf(
-				"%s still holds the old key, and the new one is delivered elsewhere; move who reads there and remove it", p.Location)})
+				"%s still holds a key that is to go, and the new one is delivered elsewhere; move who reads there and remove it", p.Location)})
 		}
 	}
 	return nil

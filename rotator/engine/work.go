@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -39,11 +40,15 @@ func (e *Engine) run(ctx context.Context, a *account, r rotator.Rotation) {
 	}
 }
 
+// stepPatience bounds one step. Providers and sinks have limits of their own for each request; this one keeps a call that
+// never ends from keeping the workers that others wait for.
+const stepPatience = 15 * time.Minute
+
 // take takes one step and commits what came of it. The step runs under the context that outlives a stop by the drain
 // time, so that a call that was begun can end.
 func (e *Engine) take(a *account, r rotator.Rotation) (rotator.Rotation, error) {
 	ctx := e.hard
-	c, err := e.step(ctx, a, &r)
+	c, err := e.attempt(ctx, a, &r)
 	if err != nil {
 		if ctx.Err() != nil || isJournal(err) {
 			return r, err
@@ -56,8 +61,31 @@ func (e *Engine) take(a *account, r rotator.Rotation) (rotator.Rotation, error) 
 	return c.After, nil
 }
 
+// attempt is step within its bounds. A panic in an adapter is a failed attempt of this one rotation and ends nothing else:
+// where it happened while a key was made, the stage says so, and the provider is asked what became of it.
+func (e *Engine) attempt(ctx context.Context, a *account, r *rotator.Rotation) (c rotator.Change, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stepPatience)
+	defer cancel()
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = e.defect("step in stage "+string(r.Stage), cause, rotationFields(r)...)
+		}
+	}()
+	return e.step(ctx, a, r)
+}
+
+// defect turns a panic into an error. What the panic says is not repeated: it may hold anything, a secret too.
+func (e *Engine) defect(op string, cause any, fields ...zap.Field) error {
+	e.log.Error("a defect of rotatord: the code that was called panicked; please report it with the stack below",
+		append(fields, zap.String("panic", fmt.Sprintf("%T", cause)), zap.Stack("stack"))...)
+	return rotator.NewFault(op, rotator.Invalid, "a defect of rotatord stopped it (%T); the log has the place", cause)
+}
+
 // step does what the rotation's stage asks for. An error means that the attempt failed and is to be repeated.
 func (e *Engine) step(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
+	if c, lost, err := e.afterLoss(ctx, r); lost {
+		return c, err
+	}
 	switch r.Stage {
 	case rotator.StagePlanned:
 		return e.prepare(ctx, a, r)

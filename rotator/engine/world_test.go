@@ -39,6 +39,7 @@ type world struct {
 	policies []*rotator.Policy
 	setup    engine.Setup
 	loud     bool
+	log      *zap.Logger // in place of silence
 	observer engine.Observer
 	look     time.Duration
 	// outer, if set, is what the daemon gets in place of the provider or a sink.
@@ -104,6 +105,9 @@ func (w *world) begin(crash *rotatortest.Crash, wrap func(rotator.Store) rotator
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	log := zap.NewNop()
+	if w.log != nil {
+		log = w.log
+	}
 	if w.loud {
 		log = zaptest.NewLogger(w.t)
 	}

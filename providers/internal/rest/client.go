@@ -30,6 +30,7 @@ type Client struct {
 	reads   *http.Client
 	writes  *http.Client
 	rates   *throttle
+	skew    skew
 }
 
 // New returns a client. It makes no call and does not read the key.
@@ -165,6 +166,7 @@ func (c *Client) exchange(ctx context.Context, call Call, secret rotator.Secret)
 		defer finish()
 		return nil, lost(ctx, call, trace.maybe(), err)
 	}
+	c.skew.note(resp.Header, started.Round(0), time.Now().Round(0))
 	body := &boundedBody{body: resp.Body, left: call.limit(), ctx: ctx, finish: finish}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		defer func() { _ = body.Close() }()
