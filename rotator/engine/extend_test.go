@@ -169,6 +169,7 @@ func TestAnExpiryIsBelievedOnceItIsListed(t *testing.T) {
 func TestAHoldAndAFreezeStopTheMovingOfAnExpiry(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.extends()
+		w.look = time.Minute
 		w.provider.SetHook(faults("Extend", false, 1, 1<<40, rotator.NewFault("extend", rotator.Transient, "no answer")))
 		l := w.start(nil)
 		defer l.stop()

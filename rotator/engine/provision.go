@@ -98,7 +98,7 @@ func (e *Engine) provision(ctx context.Context, a *account, s *sighting, began t
 	}
 	for _, p := range s.wanted {
 		if _, paused := a.paused(time.Now()); paused || ctx.Err() != nil {
-			return nil // the next scan goes on
+			break // the next scan goes on
 		}
 		before := p.State
 		if err := e.provisionOne(ctx, a, &p, s.seen[p.Label], allowed, began); err != nil {

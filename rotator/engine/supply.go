@@ -28,7 +28,7 @@ func (e *Engine) Supply(ctx context.Context, c rotator.CredentialID, s rotator.S
 	if s.Secret.Empty() {
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Invalid, "the key is empty")
 	}
-	r, began, err := e.awaiting(ctx, a, c, actor)
+	r, began, err := e.awaiting(ctx, c, actor)
 	if err != nil {
 		return r, err
 	}
@@ -54,7 +54,7 @@ func (e *Engine) withdraw(ctx context.Context, r *rotator.Rotation, refused erro
 }
 
 // awaiting returns the credential's rotation that a key can be supplied to, and whether it was begun for it.
-func (e *Engine) awaiting(ctx context.Context, a *account, c rotator.CredentialID, actor string) (r rotator.Rotation, began bool, err error) {
+func (e *Engine) awaiting(ctx context.Context, c rotator.CredentialID, actor string) (r rotator.Rotation, began bool, err error) {
 	r, err = e.store.OpenRotation(ctx, c)
 	if rotator.KindOf(err) == rotator.Gone {
 		r, err = e.Rotate(ctx, c, rotator.ReasonManual, actor)
