@@ -62,11 +62,37 @@ type Store struct {
 	Seal Seal `yaml:"seal"`
 }
 
-// Seal protects secrets in flight.
+// Seal protects secrets in flight. Exactly one of its fields is set.
 type Seal struct {
-	// Key is the key that secrets are encrypted with between their creation and their delivery. Without the same key
-	// after a restart, keys in flight have to be minted anew.
-	Key SecretRef `yaml:"key" required:"true"`
+	// Key is the key that secrets are encrypted with between their creation and their delivery; several, one a line, while
+	// it is being exchanged. Without the same key after a restart, keys in flight have to be minted anew.
+	Key SecretRef `yaml:"key"`
+	// VaultTransit has the key wrapped by Vault, in place of a file: it is unwrapped at each start, and kept in memory.
+	VaultTransit *VaultTransit `yaml:"vault_transit"`
+}
+
+// VaultTransit is a key of the transit engine behind the HashiCorp Vault API.
+type VaultTransit struct {
+	// Address is where the server listens: https, or http on a loopback host only.
+	Address string `yaml:"address" required:"true"`
+	// Namespace is the namespace that mount and auth are in.
+	Namespace string `yaml:"namespace"`
+	// CAFile holds certificates, in PEM, to trust in place of the system's.
+	CAFile string `yaml:"ca_file"`
+	// CertFile is the client certificate, in PEM.
+	CertFile string `yaml:"cert_file"`
+	// KeyFile is the client certificate's private key, in PEM.
+	KeyFile string `yaml:"key_file"`
+	// ServerName is the name expected in the server's certificate, where it is not the address's host.
+	ServerName string `yaml:"server_name"`
+	// Auth says how to log in: exactly one way.
+	Auth VaultAuth `yaml:"auth"`
+	// Mount is the path of the transit engine.
+	Mount string `yaml:"mount" default:"transit"`
+	// Key is the name of the key in the engine; it must exist.
+	Key string `yaml:"key" required:"true"`
+	// Timeout bounds one request.
+	Timeout Duration `yaml:"timeout" default:"30s"`
 }
 
 // Scan says when providers are read.

@@ -32,7 +32,7 @@ var moves = []struct {
 	{"ReplaceInstead", []Stage{StageExtending}, StagePlanned, "the expiry cannot be moved: the key is replaced after all", func(r *Rotation) Change { return r.ReplaceInstead("why", noon) }},
 	{"NotMinted", []Stage{StageMinting}, StagePlanned, "the provider said that no key was made", func(r *Rotation) Change { return r.NotMinted(errors.New("no"), noon, noon) }},
 	{"Burn", []Stage{StageMinting}, StagePlanned, "the name is spent: the next version is tried", func(r *Rotation) Change { return r.Burn(noon, "note") }},
-	{"StartOver", []Stage{StageDelivering, StageGrace, StageRevoking}, StagePlanned, "somebody gave up a new key that cannot go on", func(r *Rotation) Change { return r.StartOver("ann", nil, noon) }},
+	{"StartOver", []Stage{StageDelivering, StageGrace, StageDeactivating, StageRevoking}, StagePlanned, "somebody gave up a new key that cannot go on", func(r *Rotation) Change { return r.StartOver("ann", nil, noon) }},
 	{"BeginTest", []Stage{StageMinted}, StageTesting, "the new key is tried before any sink sees it", func(r *Rotation) Change { return r.BeginTest(noon, time.Minute) }},
 	{"Proven", []Stage{StageTesting}, StageDelivering, "the new key authenticates", func(r *Rotation) Change { return r.Proven(noon) }},
 	{"Reject", []Stage{StageTesting}, StageAbandoning, "the provider refuses the new key for good", func(r *Rotation) Change { return r.Reject("why", noon) }},

@@ -9,12 +9,17 @@ import (
 	"github.com/rotatord/rotatord/rotator/seal"
 )
 
-func sealCommand() *cobra.Command {
+func sealCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{Use: "seal", Short: "Look after the key that seals secrets in flight", RunE: group}
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(sealInitCommand(), sealRotateCommand(f), sealAbandonCommand(f))
+	return cmd
+}
+
+func sealInitCommand() *cobra.Command {
+	return &cobra.Command{
 		Use: "init [FILE]", Short: "Make a new seal key", Args: args(cobra.MaximumNArgs(1)),
 		Long: `Writes a new random seal key to FILE, with mode 0400, or to standard output. A file that exists is never overwritten: with
-another key, what is sealed in the journal could not be opened any more.`,
+another key, what is sealed in the journal could not be opened any more. To exchange a key: rotatord seal rotate.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if len(given) == 0 {
 				line(cmd.OutOrStdout(), "%s", seal.NewKey())
@@ -33,6 +38,5 @@ another key, what is sealed in the journal could not be opened any more.`,
 			}
 			return err
 		},
-	})
-	return cmd
+	}
 }

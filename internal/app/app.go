@@ -197,28 +197,39 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		close(served)
 	}()
-	a.server.SetReady()
-	defer context.AfterFunc(ctx, func() { a.server.SetUnready("rotatord is stopping") })()
-	go a.preflight(ctx)
-	go a.probeSinks(ctx)
-	supervised, counted := make(chan struct{}), make(chan struct{})
+	supervised := make(chan struct{})
 	go func() { a.supervise(ctx); close(supervised) }()
-	told := make(chan struct{})
-	go func() { a.dispatcher.Run(ctx); close(told) }()
-	go func() { a.countFindings(ctx); close(counted) }()
-	a.log.Info("rotatord is running", zap.String("version", a.o.Version), zap.String("listen", a.Addr()),
-		zap.Int("providers", len(a.config.Load().Providers)), zap.Int("policies", len(a.config.Load().Policies)))
-	err := a.engine.Run(ctx)
+	err := a.awaitSeal(ctx)
+	if err == nil && ctx.Err() == nil {
+		err = a.work(ctx)
+	}
 	stop(nil)
 	<-supervised
-	<-told
-	<-counted
 	stopWeb() // last, so that the page and the metrics show the stop
 	<-served  //nolint:errcheck // it is closed by then; what it held was taken above
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
 	a.log.Info("rotatord has stopped; what was in flight resumes at the next start", zap.Error(err))
+	return err
+}
+
+// work does everything that needs the seal, until ctx ends.
+func (a *App) work(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	a.server.SetReady()
+	defer context.AfterFunc(ctx, func() { a.server.SetUnready("rotatord is stopping") })()
+	go a.preflight(ctx)
+	go a.probeSinks(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { a.dispatcher.Run(ctx) })
+	beside.Go(func() { a.countFindings(ctx) })
+	a.log.Info("rotatord is running", zap.String("version", a.o.Version), zap.String("listen", a.Addr()),
+		zap.Int("providers", len(a.config.Load().Providers)), zap.Int("policies", len(a.config.Load().Policies)))
+	err := a.engine.Run(ctx)
+	stop()
+	beside.Wait()
 	return err
 }
 

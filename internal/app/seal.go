@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/internal/transit"
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/journal"
 	"github.com/rotatord/rotatord/rotator/seal"
@@ -21,31 +23,11 @@ type sealing struct {
 	sealer *seal.Sealer
 	store  *journal.Store
 	log    *zap.Logger
+	// wrapper is what wrapped the key in force; nil for a key in a file. Only who starts or reloads touches it.
+	wrapper *transit.Transit
 	// exchange is held by commits for reading and by an exchange of the key for writing: what a step sealed before an
 	// exchange is either in the journal when the exchange reads it, or sealed anew on its way there.
 	exchange sync.RWMutex
-}
-
-// openSealed opens the journal and its seal.
-func (a *App) openSealed(ctx context.Context, c *config.Config) error {
-	keys, err := readSeal(c.Store.Seal.Key)
-	if err != nil {
-		return err
-	}
-	if err := a.openStore(ctx, c); err != nil {
-		return err
-	}
-	a.seal = &sealing{sealer: new(seal.Sealer), store: a.store, log: a.log}
-	return a.seal.use(ctx, keys, "")
-}
-
-// reloadSeal reads the seal keys anew and, if the first is another one, has it seal from now on.
-func (a *App) reloadSeal(ctx context.Context, c *config.Config) error {
-	keys, err := readSeal(c.Store.Seal.Key)
-	if err != nil {
-		return err
-	}
-	return a.seal.use(ctx, keys, "")
 }
 
 // readSeal reads the seal keys that are in a file or a variable.
@@ -70,60 +52,72 @@ func (s *sealing) use(ctx context.Context, next *seal.Sealer, wrapped string) er
 	if err != nil {
 		return err
 	}
-	s.sealer.Adopt(next)
-	if err := s.useFingerprintKey(was); err != nil {
+	// Nothing may be sealed under a key before the journal keeps what is needed to have it again.
+	trial := new(seal.Sealer)
+	trial.Adopt(s.sealer)
+	trial.Adopt(next)
+	if err := useFingerprintKey(trial, was); err != nil {
 		return err
 	}
-	rows, err := s.reseal(ctx)
+	rows, err := s.reseal(ctx, trial)
 	if err != nil {
 		return err
 	}
-	if was.Check == s.sealer.Check() && was.FingerprintKey != "" && was.WrappedKey == wrapped && len(rows) == 0 {
-		return nil
+	if was.Check != trial.Check() || was.FingerprintKey == "" || was.WrappedKey != wrapped || len(rows) > 0 {
+		if err := s.save(ctx, trial, was, wrapped, rows); err != nil {
+			return err
+		}
 	}
-	fingerprint, err := s.sealer.WrapFingerprintKey()
+	s.sealer.Adopt(trial)
+	return nil
+}
+
+// save writes the exchange into the journal.
+func (s *sealing) save(ctx context.Context, sealer *seal.Sealer, was journal.SealState, wrapped string, rows []journal.Resealed) error {
+	fingerprint, err := sealer.WrapFingerprintKey()
 	if err != nil {
 		return err
 	}
-	now := journal.SealState{Check: s.sealer.Check(), FingerprintKey: base64.StdEncoding.EncodeToString(fingerprint), WrappedKey: wrapped}
+	now := journal.SealState{Check: sealer.Check(), FingerprintKey: base64.StdEncoding.EncodeToString(fingerprint), WrappedKey: wrapped}
 	if err := s.store.ExchangeSeal(ctx, was, now, rows); err != nil {
 		return err
 	}
 	if was.Check != now.Check && was.Check != "" {
 		s.log.Info("the seal key was exchanged: everything in the journal is sealed under the new one",
-			zap.String("key", s.sealer.Names()[0]), zap.Int("secrets_in_flight", len(rows)))
+			zap.String("key", sealer.Names()[0]), zap.Int("secrets_in_flight", len(rows)))
 	}
 	return nil
 }
 
 // useFingerprintKey makes fingerprints as the journal always did.
-func (s *sealing) useFingerprintKey(st journal.SealState) error {
+func useFingerprintKey(sealer *seal.Sealer, st journal.SealState) error {
 	var err error
 	switch {
 	case st.Check == "":
 		return nil // a new journal: the key that belongs to the seal key will do
 	case st.FingerprintKey == "":
-		err = s.sealer.UseFingerprintKeyOf(st.Check)
+		err = sealer.UseFingerprintKeyOf(st.Check)
 	default:
 		var wrapped []byte
 		if wrapped, err = base64.StdEncoding.DecodeString(st.FingerprintKey); err == nil {
-			err = s.sealer.UseFingerprintKey(wrapped)
+			err = sealer.UseFingerprintKey(wrapped)
 		}
 	}
 	if errors.Is(err, seal.ErrOtherKey) {
-		return rotator.NewFault("open the seal", rotator.Conflict, "none of the seal keys that are there (%s) is the one that the journal is sealed with. "+
-			"Put the old key file back. If the key is lost for good: rotatord seal abandon says what would be lost with it", s.sealer.Names())
+		return rotator.NewFault("open the seal", rotator.Conflict, "none of the seal keys that are there (%s) is the one that the journal is sealed with: "+
+			"put the old key file (or vault_transit) back; it is exchanged with rotatord seal rotate, or by a reload. "+
+			"If the key is lost for good, this says what is lost with it: rotatord seal abandon", strings.Join(sealer.Names(), ", "))
 	}
 	return err
 }
 
 // reseal seals anew what is not sealed under the first key. What does not open it reports and leaves as it is.
-func (s *sealing) reseal(ctx context.Context) (rows []journal.Resealed, err error) {
+func (s *sealing) reseal(ctx context.Context, sealer *seal.Sealer) (rows []journal.Resealed, err error) {
 	err = s.store.SealedRotations(ctx, func(r *rotator.Rotation) error {
-		if s.sealer.Current(r.Sealed) {
+		if sealer.Current(r.Sealed) {
 			return nil
 		}
-		now, err := s.sealer.Reseal(seal.RecordOf(r), r.Sealed)
+		now, err := sealer.Reseal(seal.RecordOf(r), r.Sealed)
 		if err != nil {
 			s.log.Error("a sealed secret cannot be sealed under the new key; it stays as it is", zap.String("rotation", r.ID), zap.Error(err))
 			return nil

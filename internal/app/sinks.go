@@ -5,6 +5,7 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/sinks/file"
 	"github.com/rotatord/rotatord/sinks/vault"
+	"github.com/rotatord/rotatord/sinks/vault/session"
 )
 
 func newFile(c *config.File) (rotator.Sink, error) {
@@ -15,16 +16,9 @@ func newFile(c *config.File) (rotator.Sink, error) {
 }
 
 func newVault(c *config.Vault) (rotator.Sink, error) {
-	auth := vault.Auth{TokenFile: c.Auth.TokenFile}
-	if r := c.Auth.AppRole; r != nil {
-		auth.AppRole = &vault.AppRole{Mount: r.Mount, RoleID: r.RoleID, SecretID: r.SecretID.Resolve}
-	}
-	if k := c.Auth.Kubernetes; k != nil {
-		auth.Kubernetes = &vault.Kubernetes{Mount: k.Mount, Role: k.Role, JWTFile: k.JWTFile}
-	}
 	return made(vault.New(vault.Options{
 		Address: c.Address, Namespace: c.Namespace, CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, ServerName: c.ServerName,
-		Auth: auth, Mount: c.Mount, KVVersion: c.KVVersion, Path: c.Path, Field: c.Field, AdoptExisting: c.AdoptExisting,
+		Auth: vaultAuth(&c.Auth), Mount: c.Mount, KVVersion: c.KVVersion, Path: c.Path, Field: c.Field, AdoptExisting: c.AdoptExisting,
 		Timeout: c.Timeout.Std(),
 	}))
 }
@@ -35,4 +29,15 @@ func made[S rotator.Sink](s S, err error) (rotator.Sink, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+func vaultAuth(c *config.VaultAuth) session.Auth {
+	auth := session.Auth{TokenFile: c.TokenFile}
+	if r := c.AppRole; r != nil {
+		auth.AppRole = &session.AppRole{Mount: r.Mount, RoleID: r.RoleID, SecretID: r.SecretID.Resolve}
+	}
+	if k := c.Kubernetes; k != nil {
+		auth.Kubernetes = &session.Kubernetes{Mount: k.Mount, Role: k.Role, JWTFile: k.JWTFile}
+	}
+	return auth
 }

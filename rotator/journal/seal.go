@@ -16,7 +16,7 @@ const (
 
 	// markLost leaves alone what has no key yet, and what has none of its own.
 	markLost = `UPDATE rotations SET sealed = $1 WHERE is_open = 1
-AND stage IN ('minted', 'testing', 'delivering', 'confirmed', 'grace', 'deactivating', 'soaking', 'revoking')`
+AND stage IN ('minted', 'testing', 'delivering', 'confirmed', 'grace', 'deactivating', 'soaking', 'reactivating', 'revoking')`
 )
 
 // Where the state of the seal is kept. The first has its name from when there was nothing else.
