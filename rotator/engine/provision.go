@@ -97,8 +97,8 @@ func (e *Engine) provision(ctx context.Context, a *account, s *sighting, began t
 		return err
 	}
 	for _, p := range s.wanted {
-		if _, paused := a.paused(time.Now()); paused || ctx.Err() != nil {
-			break // the next scan goes on
+		if interrupted(ctx, a) {
+			return nil // the next scan goes on
 		}
 		before := p.State
 		if err := e.provisionOne(ctx, a, &p, s.seen[p.Label], allowed, began); err != nil {
@@ -114,6 +114,11 @@ func (e *Engine) provision(ctx context.Context, a *account, s *sighting, began t
 		}
 	}
 	return nil
+}
+
+func interrupted(ctx context.Context, a *account) bool {
+	_, paused := a.paused(time.Now())
+	return paused || ctx.Err() != nil
 }
 
 // mayCreate is the blast-radius cap on service users: many that are missing at once look like the wrong account. It
