@@ -2,10 +2,13 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"github.com/rotatord/rotatord/rotator/outbound"
 )
 
 func (c *checker) server() {
@@ -44,6 +47,13 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// isForbidden reports whether host is written as an address that the daemon connects to under no circumstances. Names are judged
+// when they are looked up.
+func isForbidden(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && outbound.Refused(a) != nil
+}
+
 // absolute checks an optional path of a file that the daemon reads.
 func (c *checker) absolute(path, file string) {
 	if c.good(path) && file != "" && !filepath.IsAbs(file) {
@@ -67,5 +77,7 @@ func (c *checker) baseURL(path, address string) {
 		c.errorf(path, "end it behind the path", "has a query or a fragment")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		c.errorf(path, "write https://", "would send secrets over the network unencrypted")
+	case isForbidden(u.Hostname()):
+		c.errorf(path, "write the address of the system itself", "is an address that nothing is sent to: link-local, a cloud's metadata service, or no single server")
 	}
 }

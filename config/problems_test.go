@@ -95,6 +95,8 @@ func TestProblems(t *testing.T) {
 
 		{"http over the network", []string{"type: certcentral", "type: certcentral\n    base_url: http://proxy.example/v2"},
 			`r.yaml:5:15: providers[0].base_url: would send secrets over the network unencrypted (write https://)`},
+		{"a cloud's metadata service", []string{"type: certcentral", "type: certcentral\n    base_url: https://169.254.169.254/v2"},
+			`r.yaml:5:15: providers[0].base_url: is an address that nothing is sent to: link-local, a cloud's metadata service, or no single server (write the address of the system itself)`},
 		{"a password in the address", []string{"type: certcentral", "type: certcentral\n    base_url: https://u:pw@host"},
 			`r.yaml:5:15: providers[0].base_url: holds a user name or a password (take them out of the address)`},
 		{"no address", []string{"type: certcentral", "type: certcentral\n    base_url: www.example.com"},

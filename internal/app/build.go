@@ -3,7 +3,6 @@ package app
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"github.com/rotatord/rotatord/config"
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/engine"
+	"github.com/rotatord/rotatord/rotator/outbound"
 )
 
 // requests is told about every request to a provider.
@@ -110,17 +110,11 @@ func (b *builder) observed(provider string) func(operation, code string, took ti
 
 // newTransport trusts the system's certificates, or those in caFile alone. The proxy comes from the environment.
 func newTransport(caFile string) (*http.Transport, error) {
-	standard, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return nil, errors.New("net/http has another transport than its documented one")
-	}
-	t := standard.Clone()
 	pool, err := trusted(caFile)
-	if err != nil || pool == nil {
-		return t, err
+	if err != nil {
+		return nil, err
 	}
-	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	return t, nil
+	return outbound.Transport(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}), nil
 }
 
 // trusted are the certificates in caFile; nil, for the system's, where there is no such file.

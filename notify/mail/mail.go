@@ -18,6 +18,7 @@ import (
 
 	"github.com/rotatord/rotatord/notify"
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/outbound"
 )
 
 // TLS says how the connection to the server is protected.
@@ -133,8 +134,7 @@ type wire struct {
 }
 
 func (w *wire) open(ctx context.Context, s *Sender, network, address string) (net.Conn, error) {
-	dialer := net.Dialer{}
-	conn, err := dialer.DialContext(ctx, network, address)
+	conn, err := outbound.Dialer(s.o.Timeout).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -77,8 +77,8 @@ type Options struct {
 	// Timeout bounds a call: its whole duration, or, for streams, the time to the first byte and then between two pieces.
 	// Default 30 seconds.
 	Timeout time.Duration
-	// Transport makes the calls. Default: net/http's with proxies from the environment. An *http.Transport is cloned, and
-	// made to refuse TLS below 1.2; any other must send each request at most once.
+	// Transport makes the calls. Default: [outbound.Transport], with proxies from the environment. An *http.Transport is cloned,
+	// and made to refuse TLS below 1.2 and headers without end; any other must send each request at most once.
 	Transport http.RoundTripper
 	// UserAgent is sent with each call. Default "rotatord".
 	UserAgent string

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
+
+	"github.com/rotatord/rotatord/rotator/outbound"
 )
 
 // idleConnections are kept for reads; net/http's own default of 2 makes concurrent reads dial anew.
@@ -18,13 +20,10 @@ const idleConnections = 16
 // only.
 func clients(rt http.RoundTripper) (reads, writes *http.Client) {
 	if rt == nil {
-		rt = http.DefaultTransport
+		rt = outbound.Transport(nil)
 	}
 	client := func(rt http.RoundTripper) *http.Client {
-		return &http.Client{
-			Transport:     rt,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		return &http.Client{Transport: rt, CheckRedirect: outbound.NoRedirect}
 	}
 	t, ok := rt.(*http.Transport)
 	if !ok {
@@ -46,6 +45,9 @@ func hardened(t *http.Transport) *http.Transport {
 		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	t.TLSClientConfig.MinVersion = max(t.TLSClientConfig.MinVersion, tls.VersionTLS12)
+	if t.MaxResponseHeaderBytes == 0 {
+		t.MaxResponseHeaderBytes = outbound.MaxHeader
+	}
 	return t
 }
 

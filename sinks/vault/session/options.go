@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 // Options configure a session.
 type Options struct {
-	// Address is the server's base URL: scheme and host, and a path if a proxy adds one.
+	// Address is the server's base URL: scheme and host, and a path if a proxy adds one. It is https, or http on a loopback host.
 	Address string
 	// Namespace is the namespace that everything is in; empty for the root.
 	Namespace string
@@ -109,8 +110,15 @@ func (o *Options) checkAddress() error {
 		return fmt.Errorf("address %q: write it as https://vault.example:8200", u.Redacted())
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return fmt.Errorf("address %q: must be scheme, host and perhaps a path, nothing else", u.Redacted())
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return fmt.Errorf("address %q: would send tokens and secrets over the network unencrypted; write https://", u.Redacted())
 	}
 	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (o *Options) checkFiles() error {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/outbound"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes: Vault's own limit for a request is 32 MiB, but an entry of ours
@@ -35,21 +35,19 @@ func newDialer(o Options) (*dialer, error) {
 		return nil, err
 	}
 	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:       trust,
-		TLSHandshakeTimeout:   o.Timeout,
-		ResponseHeaderTimeout: o.Timeout,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConnsPerHost:   16,
+		Proxy:                  outbound.Proxy,
+		DialContext:            outbound.Dialer(o.Timeout).DialContext,
+		TLSClientConfig:        trust,
+		TLSHandshakeTimeout:    o.Timeout,
+		ResponseHeaderTimeout:  o.Timeout,
+		MaxResponseHeaderBytes: outbound.MaxHeader,
+		IdleConnTimeout:        90 * time.Second,
+		MaxIdleConnsPerHost:    16,
 		// HTTP/1.1 alone: a refused client certificate comes to light as such, where HTTP/2 may say only that there is no connection.
 		Protocols: new(http.Protocols),
 	}
 	transport.Protocols.SetHTTP1(true)
-	client := &http.Client{
-		Transport:     guard{transport},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := &http.Client{Transport: guard{transport}, CheckRedirect: outbound.NoRedirect}
 	d := &dialer{address: o.Address, namespace: o.Namespace, timeout: o.Timeout, http: client}
 	_, err = d.client("") // finds what is wrong with the environment that the library looks at
 	return d, err
