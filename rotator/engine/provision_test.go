@@ -145,7 +145,7 @@ func TestCrashMatrixOfProvisioning(t *testing.T) {
 		for at := 1; at <= total; at += stride {
 			t.Run(fmt.Sprintf("key=%v/point=%d", withKey, at), func(t *testing.T) { provisionCrashAt(t, withKey, at, 0) })
 		}
-		for at := 5; at <= total; at += 3 * stride {
+		for at := 5; at <= total; at += 6 * stride {
 			for again := 2; again <= 10; again += 2 {
 				t.Run(fmt.Sprintf("key=%v/point=%d/again=%d", withKey, at, again), func(t *testing.T) { provisionCrashAt(t, withKey, at, again) })
 			}
