@@ -19,8 +19,8 @@ var epoch = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 func Draw(seed uint64) *world.Scenario {
 	d := &draw{rand.New(rand.NewPCG(seed, 0x5eed))} //nolint:gosec // replayable by design
 	s := &world.Scenario{
-		Seed: seed, Start: epoch.Add(d.span(0, 180*day)), Span: d.span(120*day, 300*day), Calm: 24 * day,
-		Look: d.span(10*time.Minute, 2*time.Hour), Scan: fmt.Sprintf("%d */%d * * *", d.IntN(60), 2+d.IntN(11)),
+		Seed: seed, Start: epoch.Add(d.span(0, 180*day)), Span: d.span(40*day, 100*day), Calm: 14 * day,
+		Look: d.span(10*time.Minute, 4*time.Hour), Scan: fmt.Sprintf("%d */%d * * *", d.IntN(60), 3+d.IntN(10)),
 		Limits: rotator.CapLimits{MaxShare: 0.2, AlwaysAllowed: 2 + d.IntN(4)}, HaltAfter: 3 + d.IntN(5), Concurrent: 1 + d.IntN(4),
 		Odds: d.odds(),
 	}
@@ -78,7 +78,7 @@ func (d *draw) account(i int) world.Account {
 	}
 	a.RefusedFor, a.ListedAfter, a.RevokedFor = late(), late(), late()
 	if a.System == world.CertCentral {
-		a.UsedLag = []time.Duration{0, time.Hour, 24 * time.Hour}[d.IntN(3)]
+		a.UsedLag = []time.Duration{0, time.Hour, 12 * time.Hour}[d.IntN(3)]
 		a.Strangers = d.IntN(2) * (4 + d.IntN(8))
 	}
 	return a
@@ -87,11 +87,11 @@ func (d *draw) account(i int) world.Account {
 // policy is one for the account of that index. Its times fit into renew_before, as the configuration demands.
 func (d *draw) policy(i int, s *world.Scenario) world.Policy {
 	p := world.Policy{Policy: rotator.Policy{
-		Name: fmt.Sprintf("policy%d", i), Match: rotator.Match{Providers: []string{s.Accounts[i].Name}},
-		MaxAge: d.span(40*day, 100*day), Grace: d.span(2*day, 6*day), Idle: d.span(30*time.Hour, 60*time.Hour), Soak: d.span(0, day),
+		Name: fmt.Sprintf("policy%d", i), Match: rotator.Match{Providers: []string{s.Accounts[i].Name}, Keys: []string{"key*"}},
+		MaxAge: d.span(14*day, 40*day), Grace: d.span(12*time.Hour, 3*day), Idle: d.span(26*time.Hour, 36*time.Hour), Soak: d.span(0, 12*time.Hour),
 		Jitter: d.Float64() * 0.2,
 	}}
-	p.RenewBefore = p.Grace + p.Idle + p.Soak + d.span(3*day, 10*day)
+	p.RenewBefore = p.Grace + p.Idle + p.Soak + d.span(2*day, 5*day)
 	p.Lifetime = p.MaxAge + d.span(day, 30*day)
 	if s.Accounts[i].System == world.DigiCertOne && d.chance(0.2) {
 		p.Extend = true
@@ -132,10 +132,10 @@ func (d *draw) credential(i int, s *world.Scenario) world.Credential {
 		if s.Sinks[sink].Name != p.Sinks[0] {
 			sink = 0
 		}
-		k := world.Consumer{Sink: sink, Every: d.span(time.Hour, 20*time.Hour), Cache: d.span(time.Minute, p.Grace*8/10)}
+		k := world.Consumer{Sink: sink, Every: d.span(2*time.Hour, 20*time.Hour), Cache: d.span(time.Minute, p.Grace*8/10)}
 		if s.Accounts[at].System == world.CertCentral && d.chance(0.3) {
 			// It keeps its key too long, and is seen at the provider: often enough for a policy that looks at the last use.
-			k.Patient, k.Cache, k.Every = true, p.Grace+d.span(0, 10*day), d.span(time.Hour, max(2*time.Hour, (p.Idle-s.Accounts[at].UsedLag)/2))
+			k.Patient, k.Cache, k.Every = true, p.Grace+d.span(0, 4*day), d.span(time.Hour, max(2*time.Hour, (p.Idle-s.Accounts[at].UsedLag)/2))
 		}
 		c.Consumers = append(c.Consumers, k)
 	}

@@ -24,7 +24,8 @@ type life struct {
 	log    *printed
 	began  time.Time
 	cancel context.CancelFunc
-	ended  chan error
+	ended  chan struct{} // closed when Run has returned
+	err    error         // of Run, once it has
 	died   chan struct{} // closed at a crash
 
 	mu    sync.Mutex
@@ -71,7 +72,7 @@ func (w *World) start() error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &life{w: w, store: opened, began: time.Now(), cancel: cancel, ended: make(chan error, 1), died: make(chan struct{})}
+	l := &life{w: w, store: opened, began: time.Now(), cancel: cancel, ended: make(chan struct{}), died: make(chan struct{})}
 	log := zap.NewNop()
 	if !w.s.Quick {
 		l.log = &printed{w: w}
@@ -86,7 +87,10 @@ func (w *World) start() error {
 	l.engine = engine.New(engine.Options{Store: &store{opened, l}, Sealer: w.sealer, Log: log, Drain: drain, Look: w.s.Look}, setup)
 	w.life = l
 	w.tell("daemon", "starts")
-	go func() { l.ended <- l.engine.Run(ctx) }()
+	go func() {
+		l.err = l.engine.Run(ctx)
+		close(l.ended)
+	}()
 	return nil
 }
 
@@ -95,8 +99,9 @@ func (w *World) bury() {
 	l := w.life
 	w.life = nil
 	l.cancel()
-	if err := <-l.ended; err != nil {
-		w.tell("daemon", "stops: %v", err)
+	<-l.ended
+	if l.err != nil {
+		w.tell("daemon", "stops: %v", l.err)
 	}
 	if err := l.store.Close(); err != nil {
 		w.fail(err)

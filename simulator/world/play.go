@@ -96,13 +96,14 @@ func (a *agenda) next(w *World, end time.Time) time.Time {
 func (w *World) sleepUntil(t time.Time) {
 	timer := time.NewTimer(t.Sub(w.now()))
 	defer timer.Stop()
-	var died chan struct{}
+	var died, ended chan struct{}
 	if w.life != nil {
-		died = w.life.died
+		died, ended = w.life.died, w.life.ended
 	}
 	select {
 	case <-timer.C:
 	case <-died:
+	case <-ended: // it gave up by itself, because the journal failed at the start
 	}
 }
 
@@ -115,11 +116,13 @@ func (w *World) buryTheDead(a *agenda) {
 	}
 	select {
 	case <-w.life.died:
-		w.bury()
-		if a.awake.IsZero() {
-			a.awake = w.now().Add(rebirth)
-		}
+	case <-w.life.ended:
 	default:
+		return
+	}
+	w.bury()
+	if a.awake.IsZero() {
+		a.awake = w.now().Add(rebirth)
 	}
 }
 
