@@ -38,10 +38,25 @@ var metadata = []netip.Addr{
 	netip.MustParseAddr("192.0.0.192"),
 }
 
+// broadcast is every machine of a network.
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // translated is the prefix under which IPv6 networks reach IPv4 addresses (RFC 6052); the last four bytes are the address.
 var translated = netip.MustParsePrefix("64:ff9b::/96")
 
-// Refused says why nothing is sent to the address, or nil. Loopback and private networks are fine: Vault is there.
+// RefusedError says which address nothing is sent to, and why. Nothing was.
+type RefusedError struct {
+	Address netip.Addr
+	Why     string
+}
+
+// Error says what to look at.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s is %s; nothing is sent there, so look at the address in the configuration, and at what its name leads to", e.Address, e.Why)
+}
+
+// Refused says why nothing is sent to the address, as a [*RefusedError], or nil. Loopback and private networks are fine: Vault is
+// there.
 func Refused(a netip.Addr) error {
 	a = a.Unmap().WithZone("")
 	if translated.Contains(a) {
@@ -50,11 +65,11 @@ func Refused(a netip.Addr) error {
 	}
 	switch {
 	case slices.Contains(metadata, a):
-		return fmt.Errorf("%s is where a cloud hands out the machine's own credentials; nothing is sent there, so look at the address in the configuration, and at what its name leads to", a)
+		return &RefusedError{a, "where a cloud hands out the machine's own credentials"}
 	case a.IsLinkLocalUnicast():
-		return fmt.Errorf("%s is a link-local address, where clouds hand out the machine's own credentials; nothing is sent there, so look at the address in the configuration, and at what its name leads to", a)
-	case a.IsMulticast() || a.IsUnspecified() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return fmt.Errorf("%s is not the address of one server; look at the address in the configuration, and at what its name leads to", a)
+		return &RefusedError{a, "a link-local address, where clouds hand out the machine's own credentials"}
+	case a.IsMulticast() || a.IsUnspecified() || a == broadcast:
+		return &RefusedError{a, "not the address of one server"}
 	}
 	return nil
 }

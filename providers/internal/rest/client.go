@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/outbound"
 )
 
 const (
@@ -164,7 +165,8 @@ func (c *Client) exchange(ctx context.Context, call Call, secret rotator.Secret)
 	c.options.Observe(call.Name, code(resp, err), time.Since(started))
 	if err != nil {
 		defer finish()
-		return nil, lost(ctx, call, trace.maybe(), err)
+		_, forbidden := errors.AsType[*outbound.RefusedError](err)
+		return nil, lost(ctx, call, trace.maybe() && !forbidden, err)
 	}
 	c.skew.note(resp.Header, started.Round(0), time.Now().Round(0))
 	body := &boundedBody{body: resp.Body, left: call.limit(), ctx: ctx, finish: finish}
