@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rotatord/rotatord/rotator/outbound"
 	"github.com/rotatord/rotatord/web"
 )
 
@@ -30,13 +31,36 @@ type Client struct {
 const maxAnswer = 64 << 20
 
 // New returns a client for the daemon at address, such as http://127.0.0.1:9650. User name and password in the address
-// are sent as basic authentication. The actor named to a daemon that authenticates nobody is the user of this machine.
+// are sent as basic authentication, and for them the address must be https, or this machine's. The actor named to a daemon that
+// authenticates nobody is the user of this machine.
 func New(address string) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("the daemon's address must be like http://127.0.0.1:9650")
 	}
-	return &Client{base: u, http: &http.Client{Timeout: 30 * time.Second}, actor: actor()}, nil
+	c := &Client{base: u, actor: actor(), http: &http.Client{
+		Timeout: 30 * time.Second, Transport: outbound.Transport(nil), CheckRedirect: outbound.NoRedirect,
+	}}
+	if u.User != nil && c.exposed() {
+		return nil, fmt.Errorf("the password for %s would go over the network unencrypted; write https://", u.Host)
+	}
+	return c, nil
+}
+
+// exposed reports whether what is sent can be read on its way.
+func (c *Client) exposed() bool {
+	host := c.base.Hostname()
+	ip := net.ParseIP(host)
+	return c.base.Scheme == "http" && host != "localhost" && (ip == nil || !ip.IsLoopback())
+}
+
+// redirected is the error for an answer that leads elsewhere. A key that is handed over, or a password, is for one daemon.
+func redirected(res *http.Response) error {
+	to := "nowhere"
+	if u, err := res.Location(); err == nil {
+		to = u.Scheme + "://" + u.Host
+	}
+	return &Error{Status: res.StatusCode, Detail: fmt.Sprintf("the answer points to %s, which is not followed; use that address for --server if it is the daemon's", to)}
 }
 
 func actor() string {
@@ -84,6 +108,9 @@ func (c *Client) send(ctx context.Context, method, path, kind string, body io.Re
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	if res.StatusCode >= 300 && res.StatusCode < 400 {
+		return redirected(res)
 	}
 	if res.StatusCode >= http.StatusBadRequest {
 		return problem(res.StatusCode, answer)

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -10,8 +11,15 @@ import (
 	"github.com/rotatord/rotatord/web"
 )
 
-// Supply hands over a key that a person made. The key is sent as the body, never as part of the address.
+// errExposed is why a key is not handed over.
+var errExposed = errors.New("the key would go over the network unencrypted, so it was not sent; use https, or run the command on the daemon's machine")
+
+// Supply hands over a key that a person made. The key is sent as the body, never as part of the address, and only encrypted or
+// within this machine.
 func (c *Client) Supply(ctx context.Context, s web.Selection, key []byte, keyID string, expires time.Time) (r web.Rotation, err error) {
+	if c.exposed() {
+		return r, errExposed
+	}
 	q := url.Values{"provider": {s.Provider}, "user": {s.User}, "credential": {s.Credential}, "actor": {c.actor}}
 	if keyID != "" {
 		q.Set("key_id", keyID)

@@ -59,8 +59,10 @@ func (c *Client) Report(ctx context.Context, q ReportQuery, fn func(*web.Reporte
 		return nil, err
 	}
 	defer body.Close() //nolint:errcheck // it was only read
-	lines := json.NewDecoder(bufio.NewReaderSize(body, 64<<10))
+	bounded := &allowance{r: body}
+	lines := json.NewDecoder(bufio.NewReaderSize(bounded, 64<<10))
 	for {
+		bounded.left = maxLine
 		var line web.ReportLine
 		if err := lines.Decode(&line); err != nil {
 			return nil, errors.Join(cutShort(err), notCanceled(context.Cause(ctx)))
@@ -77,6 +79,27 @@ func (c *Client) Report(ctx context.Context, q ReportQuery, fn func(*web.Reporte
 			}
 		}
 	}
+}
+
+// maxLine bounds one line of a report, which is held in memory; a report as a whole may be of any size.
+const maxLine = 4 << 20
+
+// allowance reads no more than what is left, until more is allowed.
+type allowance struct {
+	r    io.Reader
+	left int
+}
+
+var errLongLine = errors.New("a line is longer than any that a daemon sends; is it rotatord that answers there?")
+
+// Read implements io.Reader.
+func (a *allowance) Read(p []byte) (int, error) {
+	if a.left <= 0 {
+		return 0, errLongLine
+	}
+	n, err := a.r.Read(p[:min(len(p), a.left)])
+	a.left -= n
+	return n, err
 }
 
 func cutShort(err error) error {
@@ -100,14 +123,17 @@ func (c *Client) stream(ctx context.Context, path string) (io.ReadCloser, error)
 	if err != nil {
 		return nil, err
 	}
-	res, err := (&http.Client{Transport: c.http.Transport}).Do(req)
+	res, err := (&http.Client{Transport: c.http.Transport, CheckRedirect: c.http.CheckRedirect}).Do(req)
 	if err != nil {
 		return nil, errors.Join(c.unreachable(err), notCanceled(context.Cause(ctx)))
 	}
-	if res.StatusCode < http.StatusBadRequest {
+	if res.StatusCode < http.StatusMultipleChoices {
 		return res.Body, nil
 	}
 	defer res.Body.Close() //nolint:errcheck // it was only read
+	if res.StatusCode < http.StatusBadRequest {
+		return nil, redirected(res)
+	}
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("reading the daemon's answer: %w", err)
