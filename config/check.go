@@ -18,6 +18,7 @@ type checker struct {
 
 func (c *checker) check() {
 	c.server()
+	c.keeping()
 	c.seal()
 	c.schedule("scan.schedule", "scan.timezone", c.cfg.Scan.Schedule, c.cfg.Scan.Timezone)
 	c.providers()

@@ -60,6 +60,18 @@ type Store struct {
 	Path string `yaml:"path" default:"/var/lib/rotatord/rotatord.db"`
 	// Seal protects, at rest, the secrets that are on their way to their sinks.
 	Seal Seal `yaml:"seal"`
+	// Audit is the record of what was decided and done.
+	Audit Audit `yaml:"audit"`
+	// KeepHistory is how long ended rotations and their histories are kept at least; 0 is for ever. What a decision may still
+	// need is kept whatever is written here.
+	KeepHistory Duration `yaml:"keep_history" default:"400d"`
+}
+
+// Audit is the record of what was decided and done.
+type Audit struct {
+	// Keep is how long audit records are kept at least; 0 is for ever. Older ones are removed by whole days, behind a
+	// checkpoint that keeps the chain verifiable.
+	Keep Duration `yaml:"keep" default:"400d"`
 }
 
 // Seal protects secrets in flight. Exactly one of its fields is set.

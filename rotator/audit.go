@@ -247,8 +247,8 @@ type Audit interface {
 	// one that is to stay. It appends a checkpoint in the same transaction. It returns how many it removed.
 	PruneAudit(ctx context.Context, before time.Time) (int, error)
 	// PruneHistory removes ended rotations from before the time with their histories, but none that any decision could
-	// still ask for: the rotation that ended last of each credential, all of a credential with an open rotation, those that
-	// made or intended a key which may exist, and those that intended a key which was never sealed. It looks at a bounded
+	// still ask for: each credential's last rotation that was done and all since, all of a credential with an open rotation,
+	// those that made a key which may exist, and those that intended a key which was never sealed. It looks at a bounded
 	// number of them from the cursor on (the zero cursor at first) and returns where to go on; nil at the end.
 	PruneHistory(ctx context.Context, before time.Time, from PruneCursor) (removed int, next *PruneCursor, err error)
 }

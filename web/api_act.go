@@ -113,9 +113,11 @@ func (s *Server) rotate(ctx context.Context, in *request[RotateRequest]) (*answe
 
 func (s *Server) act(ctx context.Context, c rotator.CredentialID, ask RotateRequest, actor string) (rotator.Rotation, error) {
 	if ask.StartOver {
-		return s.o.Operator.StartOver(ctx, c, actor)
+		r, err := s.o.Operator.StartOver(ctx, c, actor)
+		return r, s.refused(ctx, rotator.AuditStartOver, c, actor, err)
 	}
-	return s.o.Operator.Rotate(ctx, c, rotator.Reason(ask.Reason), actor)
+	r, err := s.o.Operator.Rotate(ctx, c, rotator.Reason(ask.Reason), actor)
+	return r, s.refused(ctx, rotator.AuditPlan, c, actor, err)
 }
 
 func (a *RotateAnswer) note(result *RotateResult, r *rotator.Rotation, err error) {
@@ -164,7 +166,7 @@ func (s *Server) undo(ctx context.Context, in *request[HoldRequest]) (*answer[Ro
 	}
 	by := callerOf(ctx).actor(in.Body.Actor)
 	r, err := s.o.Operator.Undo(ctx, rotator.Hold{CredentialID: c, By: by, Until: in.Body.Until.UTC(), Reason: in.Body.Reason, At: now})
-	return acted(&r, err)
+	return acted(&r, s.refused(ctx, rotator.AuditUndo, c, by, err))
 }
 
 func (s *Server) hold(ctx context.Context, in *request[HoldRequest]) (*answer[Touched], error) {
@@ -178,7 +180,8 @@ func (s *Server) hold(ctx context.Context, in *request[HoldRequest]) (*answer[To
 	}
 	by := callerOf(ctx).actor(in.Body.Actor)
 	return touch(keys, func(c rotator.CredentialID) error {
-		return s.o.Operator.Hold(ctx, rotator.Hold{CredentialID: c, By: by, Until: in.Body.Until.UTC(), Reason: in.Body.Reason, At: now})
+		err := s.o.Operator.Hold(ctx, rotator.Hold{CredentialID: c, By: by, Until: in.Body.Until.UTC(), Reason: in.Body.Reason, At: now})
+		return s.refused(ctx, rotator.AuditHold, c, by, err)
 	})
 }
 
@@ -214,7 +217,9 @@ func (s *Server) release(ctx context.Context, q *releaseQuery) (*answer[Touched]
 		return nil, err
 	}
 	by := callerOf(ctx).actor(q.Actor)
-	return touch(keys, func(c rotator.CredentialID) error { return s.o.Operator.Release(ctx, c, by) })
+	return touch(keys, func(c rotator.CredentialID) error {
+		return s.refused(ctx, rotator.AuditRelease, c, by, s.o.Operator.Release(ctx, c, by))
+	})
 }
 
 type approveInput struct {
@@ -234,12 +239,13 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*answer[Approva
 	by := callerOf(ctx).actor(ask.Actor)
 	n, err := s.o.Operator.Approve(ctx, in.Name, by, within)
 	if err != nil {
-		return nil, problemOf(err)
+		return nil, problemOf(s.refused(ctx, rotator.AuditApprove, rotator.CredentialID{Provider: in.Name}, by, err))
 	}
 	return &answer[Approval]{Body: Approval{Approved: n, Until: time.Now().UTC().Add(within), By: by}}, nil
 }
 
-func (s *Server) scan(context.Context, *struct{}) (*struct{}, error) {
+func (s *Server) scan(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	s.record(ctx, rotator.AuditEvent{Kind: rotator.AuditScan, Outcome: rotator.AuditBegun, Actor: callerOf(ctx).actor("")})
 	s.o.Operator.ScanNow()
 	return nil, nil
 }

@@ -92,8 +92,9 @@ func (s *Server) supply(ctx context.Context, in *supplyInput) (*answer[Rotation]
 	}
 	secret := rotator.NewSecret(bytes.Clone(bytes.TrimSpace(in.RawBody)))
 	defer secret.Wipe()
-	r, err := s.o.Operator.Supply(ctx, c, rotator.Supplied{Secret: secret, KeyID: in.KeyID, Expires: in.Expires}, callerOf(ctx).actor(in.Actor))
-	return acted(&r, err)
+	by := callerOf(ctx).actor(in.Actor)
+	r, err := s.o.Operator.Supply(ctx, c, rotator.Supplied{Secret: secret, KeyID: in.KeyID, Expires: in.Expires}, by)
+	return acted(&r, s.refused(ctx, rotator.AuditSupply, c, by, err))
 }
 
 func (s *Server) removed(ctx context.Context, in *request[RemovalRequest]) (*answer[Rotation], error) {
@@ -101,8 +102,9 @@ func (s *Server) removed(ctx context.Context, in *request[RemovalRequest]) (*ans
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.o.Operator.Removed(ctx, c, callerOf(ctx).actor(in.Body.Actor))
-	return acted(&r, err)
+	by := callerOf(ctx).actor(in.Body.Actor)
+	r, err := s.o.Operator.Removed(ctx, c, by)
+	return acted(&r, s.refused(ctx, rotator.AuditRemoval, c, by, err))
 }
 
 func acted(r *rotator.Rotation, err error) (*answer[Rotation], error) {
@@ -143,9 +145,11 @@ func (s *Server) listServiceUsers(ctx context.Context, _ *struct{}) (*answer[Ser
 func (s *Server) createServiceUser(ctx context.Context, in *request[UserRequest]) (*answer[ServiceUser], error) {
 	d := rotator.DeclaredUser{Provider: in.Body.Provider, Label: in.Body.Label, Credential: in.Body.Credential, Spec: in.Body.Spec}
 	d.Spec.Kind = rotator.ServiceKind
-	p, err := s.o.Operator.Provision(ctx, d, callerOf(ctx).actor(in.Body.Actor))
+	by := callerOf(ctx).actor(in.Body.Actor)
+	p, err := s.o.Operator.Provision(ctx, d, by)
 	if err != nil {
-		return nil, problemOf(err)
+		c := rotator.CredentialID{Provider: d.Provider, Base: d.Credential}
+		return nil, problemOf(s.refused(ctx, rotator.AuditUser, c, by, err))
 	}
 	return &answer[ServiceUser]{Body: serviceUserOf(p)}, nil
 }

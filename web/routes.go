@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+
+	"github.com/rotatord/rotatord/rotator"
 )
 
 // The conventions of Prometheus servers.
@@ -85,11 +87,13 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	who := callerOf(r.Context()).actor("")
 	if err := s.o.Reload(r.Context()); err != nil {
+		s.record(r.Context(), rotator.AuditEvent{Kind: rotator.AuditReload, Outcome: rotator.AuditRefused, Actor: who, Note: err.Error()})
 		s.log.Warn("reload asked for over HTTP; the configuration is bad and the running one stays in force", zap.String("by", who))
 		words(w, http.StatusInternalServerError,
 			"the configuration was not taken over; the one that was running stays in force:\n"+strings.TrimSpace(err.Error())+"\n")
 		return
 	}
+	s.record(r.Context(), rotator.AuditEvent{Kind: rotator.AuditReload, Outcome: rotator.AuditDone, Actor: who, Note: "the configuration was read anew"})
 	s.log.Info("reload asked for over HTTP", zap.String("by", who))
 	words(w, http.StatusOK, "the configuration was read anew and is in force\n")
 }

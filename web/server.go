@@ -77,6 +77,8 @@ type Options struct {
 	JournalTrouble func() (why string, since time.Time)
 	// Seal returns where the seal key stands; nil is a server without one.
 	Seal func(ctx context.Context) (Seal, error)
+	// Audit keeps the audit record; nil is none.
+	Audit Auditor
 	// Log may be nil.
 	Log *zap.Logger
 }

@@ -114,7 +114,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.metrics = metrics.New(metrics.Options{
 		Registry: registry, View: a.store, Operations: a.store, Provisions: a.store.Provisions, Version: o.Version, Revision: o.Revision,
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: func() []rotator.Freeze { return a.setup.Load().Freezes },
-		Notices: a.store.CountNotices, PerKey: a.perKey, KeySettings: a.keySettings,
+		Notices: a.store.CountNotices, AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)
 	setup, err := a.builder.setup(c)
@@ -197,6 +197,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		close(served)
 	}()
+	a.recordStart(ctx)
 	supervised := make(chan struct{})
 	go func() { a.supervise(ctx); close(supervised) }()
 	err := a.awaitSeal(ctx)
@@ -210,6 +211,7 @@ func (a *App) Run(ctx context.Context) error {
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
+	a.recordStop(ctx, err)
 	a.log.Info("rotatord has stopped; what was in flight resumes at the next start", zap.Error(err))
 	return err
 }
@@ -225,6 +227,7 @@ func (a *App) work(ctx context.Context) error {
 	var beside sync.WaitGroup
 	beside.Go(func() { a.dispatcher.Run(ctx) })
 	beside.Go(func() { a.countFindings(ctx) })
+	beside.Go(func() { a.lookAfterRecords(ctx) })
 	a.log.Info("rotatord is running", zap.String("version", a.o.Version), zap.String("listen", a.Addr()),
 		zap.Int("providers", len(a.config.Load().Providers)), zap.Int("policies", len(a.config.Load().Policies)))
 	err := a.engine.Run(ctx)
@@ -234,8 +237,15 @@ func (a *App) work(ctx context.Context) error {
 }
 
 // Reload reads the configuration anew and puts it in force. A bad one changes nothing: the error says what is wrong,
-// the metric and the log say so too.
+// the metric, the log and the audit record say so too.
 func (a *App) Reload(ctx context.Context) error {
+	err := a.takeOver(ctx)
+	a.recordReload(ctx, err)
+	return err
+}
+
+// takeOver is Reload for who records it.
+func (a *App) takeOver(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err := a.reload(ctx)

@@ -17,7 +17,7 @@ func (a *App) listen(ctx context.Context, c *config.Config, registry *prometheus
 	var err error
 	a.server, err = web.New(web.Options{
 		Journal: a.store, Operator: a.engine, Providers: a.providerNames, KeySettings: a.keySettings, Metrics: registry, Version: a.o.Version,
-		WebConfigFile: c.Server.WebConfigFile, Reload: a.Reload, Log: a.log, JournalTrouble: a.trouble.now, Seal: a.seal.status,
+		WebConfigFile: c.Server.WebConfigFile, Reload: a.takeOver, Audit: a.store, Log: a.log, JournalTrouble: a.trouble.now, Seal: a.seal.status,
 		Allow: func() web.Allow {
 			allow := a.config.Load().Server.Allow
 			return web.Allow{Read: allow.Read, Act: allow.Act}

@@ -109,6 +109,7 @@ func (e *Engine) retire(ctx context.Context, a *account, k rotator.Key) error {
 		return rotator.NewFault("revoke key "+k.Name, rotator.Invalid, "only a person can remove keys there. %s", howToRemove(a, k.UserID, "", k))
 	}
 	err := a.provider().Retire(ctx, k)
+	e.recordRevocation(ctx, a, k, err)
 	e.noteWrite(ctx, a, err)
 	return err
 }

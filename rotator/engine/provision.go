@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -201,6 +200,11 @@ func (e *Engine) present(ctx context.Context, a *account, p *rotator.Provision, 
 			p.Trouble = err.Error()
 			return asJournalOnly(err)
 		}
+		if e.wentWithItsKey(ctx, a, p) {
+			p.Reach(rotator.ProvisionWanted, now)
+			p.UserID, p.Spec.KeyName = "", ""
+			return nil // the next scan, which was asked for, makes it again
+		}
 	}
 	p.Reach(rotator.ProvisionPresent, now)
 	p.Spec.KeyName = ""
@@ -219,32 +223,6 @@ func (e *Engine) present(ctx context.Context, a *account, p *rotator.Provision, 
 func asJournalOnly(err error) error {
 	if isJournal(err) && rotator.KindOf(err) != rotator.Conflict {
 		return err
-	}
-	return nil
-}
-
-// clearLostKey revokes the key that came with a service user whose create call's answer was lost: nobody has its secret.
-func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provision) error {
-	keys, err := e.listKeys(ctx, a, p.UserID)
-	if err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if k.Name != p.Spec.KeyName || k.State != rotator.KeyActive || !k.LastUsed.IsZero() {
-			continue
-		}
-		rec, err := e.store.Name(ctx, a.name, p.UserID, k.Name)
-		if err := unlessGone(err); err != nil {
-			return journalError{err}
-		}
-		if rec.Sealed {
-			continue // the answer came, and only what came after it was lost
-		}
-		if err := e.retire(ctx, a, k); err != nil {
-			return fmt.Errorf("revoking key %s (id %s), which came with the service user and whose secret was lost: %w", k.Name, k.ID, err)
-		}
-		e.obs.OrphanRetired(a.name, k)
-		a.requestScan() // it shows that the key is gone, and plans another
 	}
 	return nil
 }
@@ -270,52 +248,9 @@ func (e *Engine) drift(ctx context.Context, a *account, p *rotator.Provision) er
 		return fmt.Errorf("setting it back to its declaration: %w", err)
 	}
 	e.log.Warn("a service user was set back to its declaration", append(provisionFields(*p), zap.Stringers("was", p.Drift))...)
+	e.recordRepair(ctx, p, fmt.Sprint(p.Drift))
 	p.Drift = nil
 	return nil
-}
-
-// firstKey plans a first key for a service user that has none.
-func (e *Engine) firstKey(ctx context.Context, a *account, p *rotator.Provision) error {
-	c := rotator.CredentialID{Provider: a.name, UserID: p.UserID, Base: p.Credential}
-	if !a.flight.take(c.String()) {
-		return nil // its rotation is moving
-	}
-	defer a.flight.release(c.String())
-	f, err := e.factsOfNone(ctx, c)
-	if err != nil {
-		return err
-	}
-	switch _, has := newestActive(f.Series); {
-	case has || f.Rotating:
-		return nil
-	case f.Policy == nil || f.Policy.Observe:
-		return errNoPolicy(c.String())
-	case !f.UserActive:
-		return errors.New("the service user is inactive, so no key is made for it")
-	case f.Hold != nil:
-		return nil // it says so itself
-	}
-	if _, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "the service user has no key yet"); err != nil {
-		return err
-	}
-	a.requestLook()
-	return nil
-}
-
-// factsOfNone are the facts about a credential that may have no key.
-func (e *Engine) factsOfNone(ctx context.Context, c rotator.CredentialID) (rotator.Facts, error) {
-	none := rotator.TrackedKey{Provider: c.Provider, Base: c.Base, Key: rotator.Key{UserID: c.UserID}}
-	f, err := e.facts(ctx, none, time.Now())
-	if err != nil {
-		return f, journalError{err}
-	}
-	user, err := e.store.User(ctx, c.Provider, c.UserID)
-	if err := unlessGone(err); err != nil {
-		return f, journalError{err}
-	}
-	user.ID = c.UserID
-	f.Policy = rotator.FirstMatch(e.setup.Load().Policies, c.Provider, user, c.Base)
-	return f, nil
 }
 
 // create makes the service user, in one call, right after the intent was committed; the first key that comes with it goes
@@ -389,7 +324,12 @@ func (e *Engine) created(ctx context.Context, a *account, p *rotator.Provision, 
 	e.log.Info("created a service user", provisionFields(*p)...)
 	defer a.requestScan() // it shows the new service user
 	err := e.introduce(ctx, a, p, directory)
-	if err == nil && made.HasKey {
+	named := made.HasKey && a.provider().Limits().NamesFirstKey
+	switch {
+	case err != nil:
+	case named:
+		err = e.dropFirstKey(ctx, a, p, made.Key)
+	case made.HasKey:
 		err = e.takeFirstKey(ctx, a, p, made.Key)
 	}
 	if err != nil {
@@ -398,7 +338,7 @@ func (e *Engine) created(ctx context.Context, a *account, p *rotator.Provision, 
 	}
 	p.Reach(rotator.ProvisionPresent, time.Now())
 	p.Spec.KeyName = ""
-	if !made.HasKey {
+	if !made.HasKey || named {
 		if err := e.firstKey(ctx, a, p); err != nil {
 			p.Trouble = err.Error()
 		}
@@ -416,42 +356,6 @@ func (e *Engine) introduce(ctx context.Context, a *account, p *rotator.Provision
 	}
 	user.ID = p.UserID
 	return e.store.Merge(ctx, a.name, []rotator.UserRow{{ServiceUser: user}}, nil)
-}
-
-// takeFirstKey plans the rotation that delivers the key that came with a new service user, and seals the key into it.
-func (e *Engine) takeFirstKey(ctx context.Context, a *account, p *rotator.Provision, m rotator.Minted) error {
-	c := rotator.CredentialID{Provider: a.name, UserID: p.UserID, Base: p.Credential}
-	if !a.flight.take(c.String()) {
-		return fmt.Errorf("a rotation of %s is moving", c)
-	}
-	defer a.flight.release(c.String())
-	f, err := e.factsOfNone(ctx, c)
-	if err != nil {
-		return err
-	}
-	if f.Policy == nil || f.Policy.Observe {
-		return errNoPolicy(c.String())
-	}
-	r, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "created with its service user")
-	if err != nil {
-		return err
-	}
-	if r.NewKey.Name != p.Spec.KeyName {
-		return fmt.Errorf("the key was made under the name %s and the journal expects %s", p.Spec.KeyName, r.NewKey.Name)
-	}
-	return e.sealPatiently(ctx, a, &r, withID(a, &r, m))
-}
-
-// sealPatiently repeats a seal that the journal fails to take, like [Engine.commitPatiently].
-func (e *Engine) sealPatiently(ctx context.Context, a *account, r *rotator.Rotation, m rotator.Minted) error {
-	give := time.Now().Add(sealPatience)
-	for {
-		_, err := e.sealSupplied(ctx, a, r, m, "the new service user")
-		if err == nil || !isJournal(err) || rotator.KindOf(err) == rotator.Conflict || ctx.Err() != nil || time.Now().After(give) {
-			return err
-		}
-		e.journalTrouble(ctx, a, err)
-	}
 }
 
 // Provision asks for a service user: the next scan, which is asked for at once, creates it unless it is there. It returns

@@ -212,7 +212,7 @@ func (e *Engine) Removed(ctx context.Context, c rotator.CredentialID, actor stri
 			return rotator.Change{}, rotator.NewFault(op, rotator.Conflict,
 				"the rotation of %s does not ask for a key to be removed (stage %s); if you removed one already, look at once whether its consumers still work", c, r.Stage)
 		case r.Stage == rotator.StageMinting:
-			return e.burnt(r, fmt.Sprintf("%s looked: key %s does not exist (any more); another is made", actor, r.NewKey.Name)), nil
+			return e.burnt(r, fmt.Sprintf("%s looked: key %s does not exist (any more); another is made", actor, r.NewKey.Name)).By(rotator.AuditRemoval, actor), nil
 		default:
 			return e.removed(ctx, a, r, actor)
 		}
@@ -221,7 +221,7 @@ func (e *Engine) Removed(ctx context.Context, c rotator.CredentialID, actor stri
 
 // removed enters the keys that are gone in the ledger, where there is one; where the provider lists keys, it is asked.
 func (e *Engine) removed(ctx context.Context, a *account, r *rotator.Rotation, actor string) (rotator.Change, error) {
-	ch := r.Resume(actor+" says that it was removed", time.Now())
+	ch := r.Resume(actor+" says that it was removed", time.Now()).By(rotator.AuditRemoval, actor)
 	if !a.provider().Limits().Unlisted {
 		return ch, nil
 	}

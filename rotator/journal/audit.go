@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	appendAudit = `INSERT INTO audit (seq, at, record, hash) VALUES ($1, $2, $3, $4)`
+	appendAudit = `INSERT INTO audit (seq, at, record, hash) VALUES `
 
 	moveAuditHead = `INSERT INTO audit_head (one, seq, hash) VALUES (1, $1, $2)
 ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, hash = excluded.hash`
@@ -43,6 +44,22 @@ func (w *writer) tell(e rotator.AuditEvent) error {
 	return err
 }
 
+// strides are how many records one statement appends: the more, the less each costs.
+var strides = []int{32, 8, 1}
+
+// appendOf is the statement for so many records.
+var appendOf = func() map[int]string {
+	queries := map[int]string{}
+	for _, n := range strides {
+		rows := make([]string, n)
+		for i := range rows {
+			rows[i] = fmt.Sprintf("($%d, $%d, $%d, $%d)", 4*i+1, 4*i+2, 4*i+3, 4*i+4)
+		}
+		queries[n] = appendAudit + strings.Join(rows, ", ")
+	}
+	return queries
+}()
+
 // seal writes what was recorded and returns the new head, which counts once the transaction is committed.
 func (w *writer) seal() (rotator.AuditHead, error) {
 	head := w.chain.head
@@ -50,12 +67,18 @@ func (w *writer) seal() (rotator.AuditHead, error) {
 		return head, nil
 	}
 	now := time.Now()
+	values := make([]any, 0, 4*len(w.chain.events))
 	for _, event := range w.chain.events {
 		r := audit.Link(head, now, event)
-		if _, err := w.exec(appendAudit, r.Seq, r.At.UnixMilli(), string(r.Text), r.Hash[:]); err != nil {
-			return head, err
-		}
+		values = append(values, r.Seq, r.At.UnixMilli(), string(r.Text), r.Hash[:])
 		head = rotator.AuditHead{Seq: r.Seq, Hash: r.Hash}
+	}
+	for _, n := range strides {
+		for ; len(values) >= 4*n; values = values[4*n:] {
+			if _, err := w.exec(appendOf[n], values[:4*n]...); err != nil {
+				return head, err
+			}
+		}
 	}
 	_, err := w.exec(moveAuditHead, head.Seq, head.Hash[:])
 	return head, err
@@ -172,13 +195,15 @@ func OpenAudit(ctx context.Context, path string) (*AuditFile, error) {
 // auditSince is the version of the schema that brought the audit record.
 const auditSince = 4
 
-// Records is [Store.AuditRecords].
-func (f *AuditFile) Records(ctx context.Context, after int64, fn func(rotator.AuditRecord) error) error {
+// AuditRecords is [Store.AuditRecords].
+func (f *AuditFile) AuditRecords(ctx context.Context, after int64, fn func(rotator.AuditRecord) error) error {
 	return f.s.AuditRecords(ctx, after, fn)
 }
 
-// Head is [Store.AuditHead].
-func (f *AuditFile) Head(ctx context.Context) (rotator.AuditHead, error) { return f.s.AuditHead(ctx) }
+// AuditHead is [Store.AuditHead].
+func (f *AuditFile) AuditHead(ctx context.Context) (rotator.AuditHead, error) {
+	return f.s.AuditHead(ctx)
+}
 
 // Close gives the file back.
 func (f *AuditFile) Close() error { return f.s.shut() }

@@ -31,7 +31,7 @@ WHERE is_open = 0 AND stage_at < $1 AND (stage_at, id) > ($2, $3) ORDER BY stage
 	mayForget = `SELECT 1 FROM rotations r WHERE r.id = $1 AND r.is_open = 0 AND r.stage_at < $2
 AND NOT EXISTS (SELECT 1 FROM rotations o WHERE o.provider = r.provider AND o.user_id = r.user_id AND o.base = r.base AND o.is_open = 1)
 AND EXISTS (SELECT 1 FROM rotations l WHERE l.provider = r.provider AND l.user_id = r.user_id AND l.base = r.base AND l.is_open = 0
-AND (l.stage_at, l.id) > (r.stage_at, r.id))
+AND l.stage = 'done' AND (l.stage_at, l.id) > (r.stage_at, r.id))
 AND NOT EXISTS (SELECT 1 FROM names n WHERE n.rotation = r.id AND (n.sealed = 0 OR EXISTS (SELECT 1 FROM keys k
 WHERE k.provider = n.provider AND k.user_id = n.user_id AND k.name = n.name
 AND k.state <> 'revoked' AND (k.missing_since IS NULL OR k.missing_since >= $2))))`

@@ -132,7 +132,7 @@ func Sections() []Section {
 			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried}},
 		{"Operators and the calendar", "", []Definition{holdActive, freezeActive}},
 		{"The daemon", "The usual `go_` and `process_` metrics are exported too.",
-			[]Definition{journalUp, journalErrors, configGood, configAt, buildInfo}},
+			[]Definition{journalUp, journalErrors, auditRecords, auditChain, configGood, configAt, buildInfo}},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,8 @@ type Options struct {
 	Provisions func(ctx context.Context, provider string) ([]rotator.Provision, error)
 	// Notices counts the notices that wait.
 	Notices func(ctx context.Context) (rotator.NoticeCounts, error)
+	// AuditHead returns the last audit record; nil is none.
+	AuditHead func(ctx context.Context) (rotator.AuditHead, error)
 	// Providers and Sinks return the names that are configured now, and Freezes the calendar.
 	Providers func() []string
 	Sinks     func() []string
@@ -58,6 +61,7 @@ type Metrics struct {
 	counts   countsCache
 	proven   proven
 	findings findings
+	audit    atomic.Int32 // what the last verification said
 }
 
 // New makes the metrics and registers them. It panics if the registry holds them already. The configuration counts as
