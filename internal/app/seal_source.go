@@ -147,7 +147,7 @@ func (a *App) awaitSeal(ctx context.Context) error {
 		}
 		why := fmt.Sprintf("waiting for the seal key: %v", err)
 		a.server.SetUnready(why)
-		a.log.Warn("nothing is rotated before the seal key is there", zap.Error(err), zap.Duration("again_in", pause))
+		a.log.Warn("rotatord is waiting for its seal key; nothing is rotated before it is there", zap.String("listen", a.Addr()), zap.Error(err), zap.Duration("again_in", pause))
 		select {
 		case <-ctx.Done():
 			return nil

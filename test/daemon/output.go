@@ -11,7 +11,7 @@ import (
 type output struct{ child.Output }
 
 // runningLine is what the daemon logs once it listens; in both log formats the fields are JSON.
-var runningLine = regexp.MustCompile(`rotatord is running.*"listen":\s*"([^"]+)"`)
+var runningLine = regexp.MustCompile(`rotatord is (?:running|waiting for its seal key).*"listen":\s*"([^"]+)"`)
 
 // address finds where the daemon listens; empty while it has not said so.
 func (o *output) address() string {
