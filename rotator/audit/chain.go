@@ -52,3 +52,25 @@ func VerifyChain(ctx context.Context, c Chain, between func(n int64) error, anch
 	}
 	return v.Finish(&End{AuditHead: head}), nil
 }
+
+// Export calls emit for each record that the filter selects, up to the one that is the last when it begins, and returns the
+// end.
+func Export(ctx context.Context, c Chain, f Filter, emit func(*rotator.AuditRecord) error) (*End, error) {
+	head, err := c.AuditHead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = c.AuditRecords(ctx, 0, func(r rotator.AuditRecord) error {
+		if r.Seq > head.Seq {
+			return errEnough
+		}
+		if !f.Selects(&r) {
+			return nil
+		}
+		return emit(&r)
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	return &End{AuditHead: head, Filtered: f.Narrows()}, nil
+}
