@@ -4,11 +4,11 @@ import "time"
 
 // Overdue tells that a key is past its deadline. sign is what a person can see of that on the daemon's page; empty is a breach of
 // G8.
-func (o *Oracle) Overdue(credential string, deadline time.Time, sign string, now time.Time) {
+func (o *Oracle) Overdue(credential, key string, deadline time.Time, sign string, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if sign == "" {
-		o.broken("G8", now, credential, "its key is past its deadline of %s, and nothing says so", day(deadline))
+		o.broken("G8", now, credential, "key %s is past its deadline of %s, and nothing says so", key, day(deadline))
 	}
 }
 

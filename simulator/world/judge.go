@@ -27,8 +27,8 @@ func (w *World) judge() {
 	}
 	signs := w.signs()
 	for _, c := range w.creds {
-		if deadline, over := w.overdue(c, now); over {
-			w.oracle.Overdue(c.id.String(), deadline, signs(c), w.daemonNow())
+		if deadline, key, over := w.overdue(c, now); over {
+			w.oracle.Overdue(c.id.String(), key, deadline, signs(c), w.daemonNow())
 		}
 	}
 }
@@ -86,19 +86,22 @@ func (w *World) signs() func(*credential) string {
 	}
 }
 
-// overdue reports whether a key of the credential works beyond its deadline.
-func (w *World) overdue(c *credential, now time.Time) (time.Time, bool) {
+// overdue reports whether a key of the credential works beyond its deadline: the newest one, or one that the daemon made. What
+// people made by hand and another key has superseded is theirs to clear away.
+func (w *World) overdue(c *credential, now time.Time) (deadline time.Time, key string, over bool) {
 	p := w.policyOf(c)
 	if p == nil || p.MaxAge == 0 || p.Observe {
-		return time.Time{}, false
+		return time.Time{}, "", false
 	}
+	var newest truth
+	version := -1
 	for _, k := range c.acc.sys.keys(c.id.UserID) {
-		base, _ := rotator.SplitName(k.name)
-		if deadline := k.created.Add(p.MaxAge); base == c.id.Base && k.works(now) && now.Sub(deadline) > slack {
-			return deadline, true
+		if base, v := rotator.SplitName(k.name); base == c.id.Base && k.works(now) && v > version {
+			newest, version = k, v
 		}
 	}
-	return time.Time{}, false
+	deadline = newest.created.Add(p.MaxAge)
+	return deadline, newest.name, version >= 0 && now.Sub(deadline) > slack
 }
 
 // policyOf is the policy that selects the credential, by name: scenarios give each policy its own base names or accounts.
@@ -137,12 +140,12 @@ func (w *World) judgeEnd() {
 			continue
 		}
 		r, rotates := open[c.id]
-		if deadline, over := w.overdue(c, now); over {
+		if deadline, key, over := w.overdue(c, now); over {
 			why := "no rotation is open"
 			if rotates {
 				why = fmt.Sprintf("rotation %s is in stage %s since %s, %s %s", r.ID, r.Stage, r.StageAt.Format(time.DateTime), r.Blocked, r.Trouble)
 			}
-			w.oracle.Stuck(c.id.String(), fmt.Sprintf("its key is past its deadline of %s, %s", deadline.Format(time.DateTime), why), w.daemonNow())
+			w.oracle.Stuck(c.id.String(), fmt.Sprintf("key %s is past its deadline of %s, %s", key, deadline.Format(time.DateTime), why), w.daemonNow())
 		}
 	}
 }

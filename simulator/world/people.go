@@ -261,7 +261,10 @@ func (w *World) careFor(ctx context.Context, r *rotator.Rotation) {
 	case rotator.BlockLastKey, rotator.BlockNewKeyRefused:
 		_, err = w.life.engine.StartOver(ctx, c.id, "bob")
 	case rotator.BlockAtKeyCap:
+		w.move(c)
 		w.makeRoom(c)
+	case rotator.BlockOldKeyInUse:
+		w.move(c)
 	default:
 		return
 	}
@@ -315,10 +318,44 @@ func (w *World) makeRoom(c *credential) {
 
 func (w *World) inUse(c *credential, name string) bool {
 	id := c.acc.keyID(c.id.UserID, name)
-	for _, s := range w.sinks {
-		if i, ok := s.read(c.location(), w.now()); ok && w.keyOf(i.secret) == id {
-			return true
-		}
+	if w.stands(c, id) {
+		return true
 	}
 	return slices.ContainsFunc(c.consumers, func(k *consumer) bool { return k.key == id })
+}
+
+// move helps the consumers that found their place in disorder: they get what stands in another place, or else the newest key.
+func (w *World) move(c *credential) {
+	keys := c.acc.sys.keys(c.id.UserID)
+	var best string
+	for _, k := range keys {
+		if id := c.acc.keyID(c.id.UserID, k.name); k.works(w.now()) && (best == "" || !w.stands(c, best)) && w.secretOf(id) != "" {
+			best = id
+		}
+	}
+	for _, u := range c.consumers {
+		if u.unlucky && best != "" {
+			u.secret, u.key, u.readAt = w.secretOf(best), best, w.now()
+		}
+	}
+}
+
+// stands reports whether a sink holds the key at the credential's place.
+func (w *World) stands(c *credential, key string) bool {
+	return slices.ContainsFunc(w.sinks, func(s *sink) bool {
+		i, ok := s.read(c.location(), w.now())
+		return ok && w.keyOf(i.secret) == key
+	})
+}
+
+// secretOf is the secret of a key; empty for one that nobody knows.
+func (w *World) secretOf(key string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for secret, id := range w.ids {
+		if id == key {
+			return secret
+		}
+	}
+	return ""
 }

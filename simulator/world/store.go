@@ -2,7 +2,6 @@ package world
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -73,10 +72,7 @@ func (s *store) LookAgain(ctx context.Context, provider string, reason rotator.B
 }
 
 // Due implements [rotator.Journal].
-var DueCount atomic.Int64
-
 func (s *store) Due(ctx context.Context, provider string, now time.Time, paused bool, limit int) ([]rotator.Rotation, error) {
-	DueCount.Add(1)
 	if err := s.l.w.journalFails("due", ReadFails); err != nil {
 		return nil, err
 	}

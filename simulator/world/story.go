@@ -67,7 +67,9 @@ func (w *World) wrote(c rotator.Change) {
 		if r.Blocked != "" {
 			why = fmt.Sprintf(" (blocked: %s)", r.Blocked)
 		}
-		w.tell("journal", "%s %s: %s%s — %s", r.CredentialID, r.ID, r.Stage, why, c.Note)
+		if !c.Repeats {
+			w.tell("journal", "%s %s: %s%s — %s", r.CredentialID, r.ID, r.Stage, why, c.Note)
+		}
 		w.oracle.Printed("the history", []byte(c.Note+r.Trouble), w.daemonNow())
 	}
 	w.oracle.Wrote(row(c), w.daemonNow())

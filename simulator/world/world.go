@@ -31,8 +31,8 @@ type World struct {
 	policies []Policy
 	freezes  []rotator.Freeze
 	// skew is by how much the world's clock is ahead of the daemon's. It changes only between two bubbles.
-	skew time.Duration
-	life *life
+	skew      time.Duration
+	life      *life
 	mu        sync.Mutex
 	ids       map[string]string // secret → the oracle's name of its key
 	story     []Line
@@ -112,14 +112,18 @@ type era struct {
 func (w *World) eras() []era {
 	end := w.s.Start.Add(w.s.Span)
 	list := []era{{from: w.s.Start, to: end, first: true}}
+	next := func(at time.Duration, skew time.Duration) {
+		from := w.s.Start.Add(at)
+		list[len(list)-1].to = from
+		list = append(list, era{from: from, to: end, skew: skew})
+	}
 	for _, i := range w.s.sorted() {
-		if i.Kind != ClockJump || i.At >= w.s.Span {
-			continue
+		if i.Kind == ClockJump && i.At < w.s.Span-w.s.Calm {
+			next(i.At, list[len(list)-1].skew-i.By)
 		}
-		before := &list[len(list)-1]
-		at := w.s.Start.Add(i.At)
-		before.to = at
-		list = append(list, era{from: at, to: end, skew: before.skew - i.By})
+	}
+	if w.s.Calm > 0 && list[len(list)-1].skew != 0 {
+		next(w.s.Span-w.s.Calm, 0) // somebody sets the clock right
 	}
 	list[len(list)-1].last = true
 	return list
