@@ -74,6 +74,7 @@ type App struct {
 
 	perKeyOff atomic.Bool // so that it is said once
 	trouble   journalTrouble
+	forgetter *forgetter
 	scanned   scanned
 }
 
@@ -96,7 +97,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Retry == (engine.Backoff{}) {
 		o.Retry = DefaultRetry
 	}
-	a := &App{o: o, level: zap.NewAtomicLevel(), scanned: newScanned()}
+	a := &App{o: o, level: zap.NewAtomicLevel(), scanned: newScanned(), forgetter: newForgetter()}
 	if a.log, err = a.newLog(c); err != nil {
 		return nil, err
 	}
@@ -148,9 +149,9 @@ func (a *App) openStore(ctx context.Context, c *config.Config) error {
 
 func (a *App) observer() engine.Observer {
 	if a.o.Observer == nil {
-		return observers{a.metrics, giveBack{}, &a.trouble, a.scanned}
+		return observers{a.metrics, giveBack{}, a.forgetter, &a.trouble, a.scanned}
 	}
-	return observers{a.metrics, giveBack{}, &a.trouble, a.scanned, a.o.Observer}
+	return observers{a.metrics, giveBack{}, a.forgetter, &a.trouble, a.scanned, a.o.Observer}
 }
 
 func (a *App) warn(c *config.Config) {
@@ -227,6 +228,7 @@ func (a *App) work(ctx context.Context) error {
 	var beside sync.WaitGroup
 	beside.Go(func() { a.dispatcher.Run(ctx) })
 	beside.Go(func() { a.countFindings(ctx) })
+	beside.Go(func() { a.forgetter.run(ctx) })
 	beside.Go(func() { a.lookAfterRecords(ctx) })
 	a.log.Info("rotatord is running", zap.String("version", a.o.Version), zap.String("listen", a.Addr()),
 		zap.Int("providers", len(a.config.Load().Providers)), zap.Int("policies", len(a.config.Load().Policies)))
