@@ -24,6 +24,8 @@ type Facts struct {
 	Freezes []Freeze
 	// Skew is how far the provider's clock is ahead of ours; zero if it is not known.
 	Skew time.Duration
+	// RetryAt is when the key may be tried again after a rotation that was abandoned; zero for at once.
+	RetryAt time.Time
 	// Budget is how many more rotations the blast-radius cap lets the provider start now.
 	Budget int
 }
@@ -60,7 +62,7 @@ type check func(f *Facts, now time.Time) (Decision, bool)
 // checks run in this order; the first that settles the matter wins, so the order is part of the contract: what makes a
 // key not ours to rotate, then what makes it not due, then what stops a due one.
 var checks = []check{
-	unmanaged, inactive, userInactive, rotating, superseded, noDeadline, notDue, wrongClock, observedOnly, held, frozen, outsideWindow, overCap,
+	unmanaged, inactive, userInactive, rotating, superseded, noDeadline, notDue, wrongClock, failedBefore, observedOnly, held, frozen, outsideWindow, overCap,
 }
 
 // Decide says what to do about one key now. It is pure.
@@ -164,6 +166,21 @@ func wrongClock(f *Facts, now time.Time) (Decision, bool) {
 		return Decision{}, false
 	}
 	return wait(BlockClockSkew, now.Add(recheck), "whether it is due cannot be told: "+skewInWords(f.Skew))
+}
+
+// failedBefore spaces rotations that make keys of no use: each costs the provider a key.
+func failedBefore(f *Facts, now time.Time) (Decision, bool) {
+	if !f.RetryAt.After(now) {
+		return Decision{}, false
+	}
+	return wait(BlockRotationFailed, f.RetryAt, f.Key.WaitingWhy)
+}
+
+// RetryAbandoned is how long a key is left alone after its n-th rotation in a row was abandoned: half an hour, and twice as
+// long after each further one, at most twelve hours.
+func RetryAbandoned(n int) time.Duration {
+	const first, most = 30 * time.Minute, 12 * time.Hour
+	return min(most, first<<min(max(n-1, 0), 10))
 }
 
 // observedOnly tells of a due key whose policy rotates nothing.

@@ -17,7 +17,8 @@ type Journal interface {
 	//   - minting: records the new key's name as intended by this rotation;
 	//   - minted: records that the name's secret was sealed (and, coming from planned, the name too);
 	//   - planned, confirmed or abandoned: overwrites the sealed secret;
-	//   - abandoned: puts the old key back to be looked at, at c.Retry.
+	//   - abandoned: puts the old key back to be looked at, at c.Retry; coming from abandoning, it waits for the reason
+	//     [BlockRotationFailed] until then.
 	//
 	// Keys in c.Ledger are entered in the ledger, c.Notices in the outbox, due at once. A change that [Change.Repeats] adds
 	// nothing to the history.
@@ -33,6 +34,8 @@ type Journal interface {
 	Rotation(ctx context.Context, id string) (Rotation, error)
 	// OpenRotation returns the credential's rotation that is not in a final stage, or a fault of kind [Gone].
 	OpenRotation(ctx context.Context, c CredentialID) (Rotation, error)
+	// Abandoned returns how many of the credential's latest rotations in a row were abandoned, counted up to limit.
+	Abandoned(ctx context.Context, c CredentialID, limit int) (int, error)
 	// HighestVersion returns the highest version that was ever planned for the credential; 0 for none. Versions are
 	// never used twice.
 	HighestVersion(ctx context.Context, c CredentialID) (int, error)

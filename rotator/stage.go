@@ -126,6 +126,7 @@ const (
 	BlockAwaitingRemoval  BlockReason = "awaiting_removal"  // a person has to remove a key and say so
 	BlockObserveOnly      BlockReason = "observe_only"      // the policy only observes, and the key is due
 	BlockOwnKey           BlockReason = "own_key"           // the daemon itself still signs in with the old key
+	BlockRotationFailed   BlockReason = "rotation_failed"   // the last rotation made a key that was of no use
 	BlockClockSkew        BlockReason = "clock_skew"        // our clock and the provider's differ too much to go by dates
 )
 
@@ -134,5 +135,5 @@ func BlockReasons() []BlockReason {
 	return []BlockReason{BlockAwaitingApproval, BlockAtKeyCap, BlockNameInvalid, BlockLocationTaken, BlockHeld, BlockFrozen,
 		BlockOutsideWindow, BlockOldKeyInUse, BlockOldKeyUnclear, BlockLastKey, BlockNewKeyRefused, BlockSinkMismatch,
 		BlockSinkConflict, BlockSinkUnknown, BlockDenied, BlockInvalid, BlockSealUnreadable,
-		BlockAwaitingSupply, BlockAwaitingRemoval, BlockObserveOnly, BlockOwnKey, BlockClockSkew}
+		BlockAwaitingSupply, BlockAwaitingRemoval, BlockObserveOnly, BlockOwnKey, BlockClockSkew, BlockRotationFailed}
 }

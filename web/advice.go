@@ -34,6 +34,7 @@ var advice = map[string]string{
 	string(rotator.BlockAwaitingSupply):  "Make the key as described, then hand it over with: rotatord supply PROVIDER/USER/CREDENTIAL. Do it before the deadline.",
 	string(rotator.BlockAwaitingRemoval): "Remove the key as described, then say so with: rotatord removed PROVIDER/USER/CREDENTIAL. A key that expires needs nobody.",
 	string(rotator.BlockObserveOnly):     "Replace the key by hand, or take observe_only out of its policy.",
+	string(rotator.BlockRotationFailed):  "The provider refused the key that it had made, and the old one stays. See why; it is tried again at the time shown, ever more rarely.",
 	string(rotator.BlockClockSkew):       "Set this machine's clock right (NTP). Nothing is decided by dates until it agrees with the provider's.",
 	string(rotator.BlockOwnKey):          "Give the daemon itself the new key (its api_key_file) and reload; then the old key goes by itself.",
 	string(rotator.BlockAwaitingApproval): "More rotations are due at once than limits.max_share_per_scan allows. If the clock and the policies are right, " +

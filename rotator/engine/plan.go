@@ -166,6 +166,13 @@ func (e *Engine) facts(ctx context.Context, k rotator.TrackedKey, now time.Time)
 			f.Key = now // k was fetched before the credential was taken in hand
 		}
 	}
+	if f.Key.Waiting == rotator.BlockRotationFailed {
+		n, err := e.store.Abandoned(ctx, c, countedFailures)
+		if err != nil {
+			return f, err
+		}
+		f.RetryAt = f.Key.WaitingSince.Add(rotator.RetryAbandoned(n))
+	}
 	f.Policy = e.policy(f.Key.Policy)
 	user, err := e.store.User(ctx, k.Provider, k.UserID)
 	if err == nil {

@@ -12,8 +12,17 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-// abandonedRetry is when a key is looked at again whose rotation ended without a new key.
-const abandonedRetry = 30 * time.Minute
+// supersededRetry is when a key is looked at again whose rotation had nothing to replace.
+const supersededRetry = 30 * time.Minute
+
+// countedFailures is as far as abandoned rotations are counted: beyond, they are spaced no further.
+const countedFailures = 8
+
+// retryAbandoned is when the rotation's key is tried again once this rotation is abandoned.
+func (e *Engine) retryAbandoned(ctx context.Context, r *rotator.Rotation, now time.Time) (time.Time, error) {
+	n, err := e.store.Abandoned(ctx, r.CredentialID, countedFailures)
+	return now.Add(rotator.RetryAbandoned(n + 1)), asJournal(err)
+}
 
 // prepare looks at the provider afresh, commits the intent to make a key, and makes it: stage planned.
 func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
@@ -28,10 +37,10 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	s := seriesOf(r, keys)
 	if why := s.superseded(r); why != "" {
 		a.requestScan() // the inventory that the plan was made from is behind
-		return r.Supersede(now, why, now.Add(abandonedRetry)), nil
+		return r.Supersede(now, why, now.Add(supersededRetry)), nil
 	}
 	if why := e.notDueAnyMore(s, r, now); why != "" {
-		return r.Supersede(now, why, now.Add(abandonedRetry)), nil
+		return r.Supersede(now, why, now.Add(supersededRetry)), nil
 	}
 	if v := rotator.ClockAgrees(r, skewOf(a), now); !v.OK {
 		return e.notYet(r, v), nil

@@ -48,7 +48,11 @@ func (e *Engine) abandon(ctx context.Context, a *account, r *rotator.Rotation) (
 		return rotator.Change{}, err
 	}
 	now := time.Now()
-	c := r.Abandon(now, now.Add(abandonedRetry))
+	retry, err := e.retryAbandoned(ctx, r, now)
+	if err != nil {
+		return rotator.Change{}, err
+	}
+	c := r.Abandon(now, retry)
 	if limits.Unlisted {
 		key.Created = now
 		c = c.Entering(asRevoked(key))
@@ -60,9 +64,13 @@ func (e *Engine) abandon(ctx context.Context, a *account, r *rotator.Rotation) (
 // newest, and the one that works would not be replaced any more.
 func (e *Engine) abandonByHand(ctx context.Context, a *account, r *rotator.Rotation, key rotator.Key) (rotator.Change, error) {
 	how := howToRemove(a, r.UserID, r.ServiceUser, key)
+	retry, err := e.retryAbandoned(ctx, r, time.Now())
+	if err != nil {
+		return rotator.Change{}, err
+	}
 	if a.provider().Limits().Unlisted {
 		now := time.Now()
-		c := r.Abandon(now, now.Add(abandonedRetry))
+		c := r.Abandon(now, retry)
 		c.After.Why += ". " + how
 		key.Created, key.State = now, rotator.KeyOther
 		return c.Entering(key), nil
@@ -76,5 +84,5 @@ func (e *Engine) abandonByHand(ctx context.Context, a *account, r *rotator.Rotat
 		why := fmt.Sprintf("the new key is of no use: %s. %s Then say so with: rotatord removed %s", r.Why, how, r.CredentialID)
 		return r.Block(rotator.BlockAwaitingRemoval, why, now, now.Add(removalRecheck)), nil
 	}
-	return r.Abandon(now, now.Add(abandonedRetry)), nil
+	return r.Abandon(now, retry), nil
 }

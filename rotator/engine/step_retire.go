@@ -113,7 +113,34 @@ func (e *Engine) revoked(ctx context.Context, a *account, r *rotator.Rotation, r
 		}
 		return r.Block(rotator.BlockOldKeyUnclear, why+"; it is revoked again until that helps", now, now.Add(max(propagation, time.Second))), nil
 	}
+	e.remember(ctx, a, r, keys)
 	return done, nil
+}
+
+// remember stores how the credential's keys stand at the end of its rotation, without waiting for the next scan: whoever
+// asks for another rotation now is to find the new key, and one that fell due meanwhile is looked at. What it cannot store
+// the next scan does.
+func (e *Engine) remember(ctx context.Context, a *account, r *rotator.Rotation, keys []rotator.Key) {
+	p := e.policy(r.Policy)
+	if p == nil {
+		return
+	}
+	var rows []rotator.KeyRow
+	for _, k := range keys {
+		t := rotator.TrackedKey{Provider: a.name, Key: k, Policy: p.Name, Draw: drawOf(a.name, k)}
+		if t.Base, t.Version = rotator.SplitName(k.Name); t.Base != r.Base {
+			continue
+		}
+		t.Deadline, _ = p.Deadline(k)
+		t.Due, _ = p.Due(k, t.Draw)
+		if k.State == rotator.KeyActive {
+			t.LookAt = t.Due
+		}
+		rows = append(rows, rotator.KeyRow{TrackedKey: t}) // without a sum: the next scan stores it again
+	}
+	if err := e.store.Merge(ctx, a.name, nil, rows); err != nil {
+		e.obs.JournalFailed(err)
+	}
 }
 
 func (e *Engine) notYet(r *rotator.Rotation, v rotator.Verdict) rotator.Change {

@@ -45,6 +45,8 @@ ON CONFLICT (provider, user_id, name) DO UPDATE SET rotation = excluded.rotation
 	restKey = `UPDATE keys SET look_at = NULL, waiting = '', waiting_why = '', waiting_since = NULL WHERE provider = $1 AND id = $2`
 
 	wakeKey = `UPDATE keys SET look_at = $1 WHERE provider = $2 AND id = $3`
+
+	wakeFailed = `UPDATE keys SET look_at = $1, waiting = $2, waiting_why = $3, waiting_since = $4 WHERE provider = $5 AND id = $6`
 )
 
 // sealing says what a change does to the column of the sealed secret. All other changes leave it alone, whatever the
@@ -279,6 +281,10 @@ func (c *change) enter(w *writer) error {
 		}
 		_, err = w.exec(sealName, r.Provider, r.UserID, r.NewKey.Name)
 	case rotator.StageAbandoned:
+		if c.From == rotator.StageAbandoning {
+			_, err = w.exec(wakeFailed, up(c.Retry), string(rotator.BlockRotationFailed), r.Why, down(r.StageAt), r.Provider, r.OldKey.ID)
+			return err
+		}
 		_, err = w.exec(wakeKey, up(c.Retry), r.Provider, r.OldKey.ID)
 	}
 	return err

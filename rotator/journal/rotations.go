@@ -30,6 +30,8 @@ WHERE provider = $1 AND next_at <= $2 AND is_open = 1 AND calls_provider = 0 ORD
 
 	highestVersion = `SELECT highest_version FROM credentials WHERE provider = $1 AND user_id = $2 AND base = $3`
 
+	lastEnded = `SELECT stage FROM rotations WHERE provider = $1 AND user_id = $2 AND base = $3 AND is_open = 0 ORDER BY stage_at DESC LIMIT $4`
+
 	nameRecord = `SELECT rotation, version, sealed FROM names WHERE provider = $1 AND user_id = $2 AND name = $3`
 
 	setAside = `UPDATE rotations SET next_at = $1 WHERE id = $2 AND is_open = 1`
@@ -177,6 +179,23 @@ func (s *Store) rotation(ctx context.Context, op, query string, args ...any) (r 
 		err = rotator.NewFault(op, rotator.Gone, "there is none in the journal")
 	}
 	return r, s.faults.of(op, err)
+}
+
+// Abandoned implements [rotator.Journal].
+func (s *Store) Abandoned(ctx context.Context, c rotator.CredentialID, limit int) (int, error) {
+	n := 0
+	err := s.each(ctx, lastEnded, []any{c.Provider, c.UserID, c.Base, limit}, func(rows *sql.Rows) error {
+		var stage rotator.Stage
+		if err := rows.Scan(&stage); err != nil {
+			return err
+		}
+		if stage != rotator.StageAbandoned {
+			return errStop
+		}
+		n++
+		return nil
+	})
+	return n, s.faults.of("count the abandoned rotations of "+c.String(), err)
 }
 
 // HighestVersion implements [rotator.Journal].

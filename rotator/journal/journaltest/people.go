@@ -1,6 +1,7 @@
 package journaltest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -55,6 +56,33 @@ var peopleCases = []testCase{
 		b.same("the notes", notes, []string{"planned", "make a key", "make a key soon"})
 		b.stored(r)
 	}},
+	{"abandoned rotations in a row are counted from the latest back", func(b *bench) {
+		b.abandoned(0)
+		b.start(1, rotator.StageDone)
+		b.abandoned(0)
+		for i := range 3 {
+			b.now = b.now.Add(time.Minute)
+			r := draft(credential("p", 1), b.now)
+			r.Version = 10 + i
+			b.lead(b.commit(rotator.Plan(fmt.Sprint("again-", i), r, b.now, "planned")), rotator.StageAbandoned)
+		}
+		b.abandoned(3)
+		b.now = b.now.Add(time.Minute)
+		r := draft(credential("p", 1), b.now)
+		r.Version = 20
+		b.lead(b.commit(rotator.Plan("well", r, b.now, "planned")), rotator.StageDone)
+		b.abandoned(0)
+	}},
+	{"a key whose rotation failed waits for that reason until it is tried again", func(b *bench) {
+		b.ok(b.Merge(b.ctx, "p", nil, []rotator.KeyRow{b.key("p", draft(credential("p", 1), b.now).OldKey.ID, b.now)}))
+		r := b.start(1, rotator.StageAbandoning)
+		b.commit(r.Abandon(b.now, b.now.Add(time.Hour)))
+		waiting, err := b.WaitingKeys(b.ctx, 10)
+		b.ok(err)
+		if len(waiting) != 1 || waiting[0].Waiting != rotator.BlockRotationFailed || waiting[0].WaitingWhy != "refused" || !waiting[0].LookAt.Equal(b.now.Add(time.Hour)) {
+			b.Errorf("waiting %+v", waiting)
+		}
+	}},
 	{"declared service users come back exactly, by provider and label", func(b *bench) {
 		x, y, z := b.declared("p", "y"), b.declared("p", "x"), b.declared("q", "a")
 		x.State, x.UserID, x.Drift = rotator.ProvisionPresent, "7", []rotator.Difference{{Attribute: "email", Want: []string{"a"}, Have: []string{"b"}}}
@@ -69,6 +97,13 @@ var peopleCases = []testCase{
 		b.ok(b.ForgetProvision(b.ctx, "p", "x"))
 		b.provisions("", x, z)
 	}},
+}
+
+func (b *bench) abandoned(want int) {
+	b.Helper()
+	got, err := b.Abandoned(b.ctx, credential("p", 1), 8)
+	b.ok(err)
+	b.same("how many were abandoned", got, want)
 }
 
 func (b *bench) supplied(id, name string) rotator.Key {

@@ -1,0 +1,54 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// TestKeysOfNoUseAreMadeEverMoreRarely: the provider refuses every key that it makes. Each attempt costs it a key, so they
+// grow rarer, also while scans see the old key in use; and the key says why it waits.
+func TestKeysOfNoUseAreMadeEverMoreRarely(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.provider.AcceptAfter = 365 * day
+		secret := w.provider.SecretOf("1")
+		l := w.start(nil)
+		defer l.stop()
+		for range 48 * 4 {
+			pass(15 * time.Minute)
+			_, _ = w.provider.Use(secret) // it changes what a scan sees
+		}
+		// 30m + 1h + 2h + 4h + 8h + 12h + 12h
+		if n := w.provider.Mints(); n < 6 || n > 9 {
+			t.Errorf("%d keys were made in two days", n)
+		}
+		waiting, err := l.store.WaitingKeys(t.Context(), 10)
+		if err != nil || len(waiting) != 1 || waiting[0].Waiting != rotator.BlockRotationFailed || waiting[0].WaitingWhy == "" {
+			t.Errorf("waiting %+v, %v", waiting, err)
+		}
+		w.wantActive("deploy")
+		w.provider.AcceptAfter = 0
+		pass(14 * time.Hour)
+		w.wantRotated()
+		if waiting, err := l.store.WaitingKeys(t.Context(), 10); err != nil || len(waiting) != 0 {
+			t.Errorf("still waiting: %+v, %v", waiting, err)
+		}
+	})
+}
+
+// TestAnotherRotationRightAfterTheLast is asked for before any scan has seen the new key.
+func TestAnotherRotationRightAfterTheLast(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.setup.Scan, _ = rotator.ParseSchedule("@daily", "")
+		l := w.start(nil)
+		defer l.stop()
+		pass(3 * time.Hour)
+		w.wantActive("deploy-r0001")
+		if _, err := l.engine.Rotate(t.Context(), deploy, rotator.ReasonCompromised, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		pass(30 * time.Minute)
+		w.wantActive("deploy-r0002")
+	})
+}
