@@ -136,7 +136,7 @@ func limitedLoop(t *testing.T, calls int) time.Duration {
 	_, provider := newLimited(t, 0)
 	began := time.Now()
 	for range calls {
-		if _, err := provider.Me(t.Context()); err != nil {
+		if _, err := provider.ShowUser(t.Context(), "me"); err != nil {
 			t.Fatal(err)
 		}
 	}

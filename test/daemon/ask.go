@@ -118,17 +118,29 @@ func hasAll(set string, labels []string) bool {
 	return true
 }
 
-// Command runs the binary with other arguments, against this daemon if it runs, and returns what it printed and its exit
-// code.
-func (d *Daemon) Command(args ...string) (stdout, stderr string, code int) {
+// Cmd is the binary with other arguments, against this daemon if it runs, in the daemon's folder and environment.
+func (d *Daemon) Cmd(args ...string) *exec.Cmd {
 	d.t.Helper()
 	cmd := exec.CommandContext(d.t.Context(), Binary(d.t), args...) //nolint:gosec // our own binary
 	cmd.Dir, cmd.Env = d.Dir, append([]string{"PATH=" + os.Getenv("PATH")}, d.env...)
 	if d.Running() {
 		cmd.Env = append(cmd.Env, "ROTATORD_SERVER="+d.URL())
 	}
+	return cmd
+}
+
+// Command runs the binary with other arguments, as [Daemon.Cmd] does, and returns what it printed and its exit code.
+func (d *Daemon) Command(args ...string) (stdout, stderr string, code int) {
+	d.t.Helper()
+	return d.Feed("", args...)
+}
+
+// Feed is Command with something on standard input.
+func (d *Daemon) Feed(stdin string, args ...string) (stdout, stderr string, code int) {
+	d.t.Helper()
+	cmd := d.Cmd(args...)
 	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
 	err := cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		d.t.Fatalf("run rotatord %s: %v", strings.Join(args, " "), err)

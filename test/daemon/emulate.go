@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,12 +17,11 @@ import (
 	"github.com/rotatord/rotatord/emulator"
 )
 
-// Emulator is an emulated CertCentral account that is served over real HTTP on a loopback address, faults and admin handler
-// included.
+// Emulator is an issuing system that is served over real HTTP on a loopback address, faults and admin handler included.
 type Emulator struct {
-	*emulator.CertCentral
-	// BaseURL is where its API begins: a provider's base_url. AdminURL is where its admin handler is.
-	BaseURL, AdminURL string
+	System
+	// Root is where it is served, BaseURL where its API begins, and AdminURL where its admin handler is.
+	Root, BaseURL, AdminURL string
 	// Client makes the calls of consumers.
 	Client *http.Client
 
@@ -35,7 +34,7 @@ type Emulator struct {
 	watch   func(Call)
 }
 
-// Call is one call to the emulated API by somebody else than a consumer, who only asks for /user/me.
+// Call is one call to the emulated API by somebody else than a consumer.
 type Call struct {
 	// Method and Path are the request's; Path is below the API's base.
 	Method, Path string
@@ -43,23 +42,16 @@ type Call struct {
 	Done bool
 }
 
-// Service is a service user with the key that it began with, which a person once handed to it.
-type Service struct {
-	UserID, KeyID int64
-	// Name is the user's name, Key the key's.
-	Name, Key string
-	Secret    string
-}
-
-// Emulate serves an emulated account until the test ends.
-func Emulate(t testing.TB, o emulator.CertCentralOptions) *Emulator {
+// Serve serves a system until the test ends.
+func Serve(t testing.TB, s System) *Emulator {
 	t.Helper()
-	e := &Emulator{CertCentral: emulator.NewCertCentral(o), t: t, address: "127.0.0.1:0", Client: &http.Client{
+	e := &Emulator{System: s, t: t, address: "127.0.0.1:0", Client: &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: 10 * time.Second,
 	}}
-	e.secrets = append(e.secrets, e.ManagerSecret())
+	e.Learn(e.ManagerSecret())
 	e.Up()
-	e.BaseURL, e.AdminURL = "http://"+e.address+e.BasePath(), "http://"+e.address+"/_emulator"
+	e.Root = "http://" + e.address
+	e.BaseURL, e.AdminURL = e.Root+e.BasePath(), e.Root+"/_emulator"
 	t.Cleanup(func() {
 		e.Client.CloseIdleConnections()
 		e.Down()
@@ -67,7 +59,7 @@ func Emulate(t testing.TB, o emulator.CertCentralOptions) *Emulator {
 	return e
 }
 
-// Up serves the account, after [Emulator.Down] at the same address as before.
+// Up serves the system, after [Emulator.Down] at the same address as before.
 func (e *Emulator) Up() {
 	e.t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", e.address)
@@ -82,7 +74,7 @@ func (e *Emulator) Up() {
 	go e.server.Serve(l) //nolint:errcheck // it ends when it is closed
 }
 
-// Down refuses and cuts all connections. The account keeps its state.
+// Down refuses and cuts all connections. The system keeps its state.
 func (e *Emulator) Down() { _ = e.server.Close() }
 
 // Watch calls f at the beginning and at the end of each call that is not a consumer's. It holds the call up, and is called by
@@ -96,21 +88,34 @@ func (e *Emulator) Watch(f func(Call)) {
 // Order orders faults.
 func (e *Emulator) Order(faults ...emulator.Fault) {
 	e.t.Helper()
-	if err := e.Faults.Add(faults...); err != nil {
+	if err := e.Orders().Add(faults...); err != nil {
 		e.t.Fatal(err)
 	}
+}
+
+// Key is the key of that id, if it is there.
+func (e *Emulator) Key(id string) (Key, bool) {
+	keys := e.Keys("")
+	i := slices.IndexFunc(keys, func(k Key) bool { return k.ID == id })
+	if i < 0 {
+		return Key{}, false
+	}
+	return keys[i], true
+}
+
+// Active are the keys of a user that are accepted.
+func (e *Emulator) Active(userID string) []Key {
+	return slices.DeleteFunc(e.Keys(userID), func(k Key) bool { return k.Status != KeyActive })
 }
 
 // AddService puts a service user into the account, with a key of that age.
 func (e *Emulator) AddService(name, key string, age time.Duration) Service {
 	e.t.Helper()
-	s := Service{Name: name, Key: key, UserID: e.AddUser(emulator.CertCentralUser{Username: name, Email: name + "@example.com"})}
-	var err error
-	s.KeyID, s.Secret, err = e.AddKey(emulator.CertCentralKey{UserID: s.UserID, Name: key, Created: time.Now().Add(-age)})
+	s, err := e.NewService(name, key, age)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	e.learn(s.Secret)
+	e.Learn(s.Secret)
 	return s
 }
 
@@ -125,11 +130,12 @@ func (e *Emulator) Secrets() []string {
 // Use calls the API with a secret as a consumer does. It returns an error if the provider refuses the secret, or answers
 // nothing.
 func (e *Emulator) Use(ctx context.Context, secret string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.BaseURL+consumerPath, nil)
+	path, header := e.Consumer()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.BaseURL+path, nil)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("X-DC-DEVKEY", secret)
+	req.Header.Set(header, secret)
 	req.Header.Set(consumerHeader, "1")
 	answer, err := e.Client.Do(req)
 	if err != nil {
@@ -164,15 +170,13 @@ func Refused(err error) bool {
 func (e *Emulator) describe(secret string) string {
 	k, ok := e.KeyOfSecret(secret)
 	if !ok {
-		return fmt.Sprintf("a text of %d bytes that was never a key", len(secret))
+		return fmt.Sprintf("a text of %d bytes that is no key", len(secret))
 	}
-	return fmt.Sprintf("key %s (id %d, %s)", k.Name, k.ID, k.Status)
+	return fmt.Sprintf("key %s (id %s, %s)", k.Name, k.ID, k.Status)
 }
 
-const (
-	consumerPath   = "/user/me"
-	consumerHeader = "X-Consumer"
-)
+// consumerHeader marks the calls of consumers.
+const consumerHeader = "X-Consumer"
 
 func (e *Emulator) serve(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, e.BasePath())
@@ -187,7 +191,7 @@ func (e *Emulator) serve(w http.ResponseWriter, r *http.Request) {
 		watch(Call{Method: r.Method, Path: path})
 		defer watch(Call{Method: r.Method, Path: path, Done: true})
 	}
-	if r.Method != http.MethodPost || !strings.HasPrefix(path, "/key/user/") {
+	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
 		e.ServeHTTP(w, r)
 		return
 	}
@@ -196,20 +200,19 @@ func (e *Emulator) serve(w http.ResponseWriter, r *http.Request) {
 	e.ServeHTTP(tap, r)
 }
 
-func (e *Emulator) learn(secret string) {
+// Learn adds a secret that somebody made by hand to the [Emulator.Secrets].
+func (e *Emulator) Learn(secret string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.secrets = append(e.secrets, secret)
 }
 
-// createdKey finds the secret in the answer to a create call, even if the answer was cut.
-var createdKey = regexp.MustCompile(`"api_key":\s*"([^"]+)`)
-
+// learnFrom finds the secrets in the answer to a creation, even if the answer was cut.
 func (e *Emulator) learnFrom(body []byte) {
-	if found := createdKey.FindSubmatch(body); found != nil {
+	for _, found := range e.Shown().FindAllSubmatch(body, -1) {
 		var secret string
 		if json.Unmarshal([]byte(`"`+string(found[1])+`"`), &secret) == nil {
-			e.learn(secret)
+			e.Learn(secret)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -99,21 +98,20 @@ func (a *ambushes) take(service, request string) *ambush {
 // provider is a [rule].
 func (a *ambushes) provider(w http.ResponseWriter, r *http.Request, forward http.Handler) {
 	path := strings.TrimPrefix(r.URL.Path, a.f.provider.BasePath())
-	a.spring(a.ofProvider(r, path), providerRequest(r.Method, path), w, r, forward)
+	a.spring(a.ofProvider(r, path), a.f.provider.Request(r.Method, path), w, r, forward)
 }
 
 // ofProvider is the name of the service user that a request is about.
 func (a *ambushes) ofProvider(r *http.Request, path string) string {
-	user := int64(0)
+	user := ""
 	parts := strings.Split(path, "/")
-	switch providerRequest(r.Method, path) {
-	case "mint":
-		user, _ = strconv.ParseInt(parts[len(parts)-1], 10, 64)
-	case "revoke":
-		id, _ := strconv.ParseInt(parts[2], 10, 64)
-		k, _ := a.f.provider.Key(id)
+	switch a.f.provider.Request(r.Method, path) {
+	case daemon.RequestMint:
+		user = parts[len(parts)-1]
+	case daemon.RequestRevoke:
+		k, _ := a.f.provider.Key(parts[2])
 		user = k.UserID
-	case "check key":
+	case daemon.RequestCheck:
 		k, _ := a.f.provider.KeyOfSecret(r.Header.Get("X-DC-DEVKEY"))
 		user = k.UserID
 	}
@@ -129,7 +127,7 @@ func (a *ambushes) ofProvider(r *http.Request, path string) string {
 func (a *ambushes) vault(w http.ResponseWriter, r *http.Request, forward http.Handler) {
 	name := ""
 	for _, s := range a.f.services {
-		if strings.HasSuffix(r.URL.Path, vaultPath(s)) {
+		if strings.HasSuffix(r.URL.Path, a.f.vaultPath(s)) {
 			name = s.Name
 		}
 	}

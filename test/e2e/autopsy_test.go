@@ -7,9 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 
-	"github.com/rotatord/rotatord/emulator"
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/journal"
 	"github.com/rotatord/rotatord/rotator/seal"
@@ -34,12 +32,12 @@ func (a *autopsy) complain(format string, args ...any) {
 // perform looks at everything that must hold after a death at any moment.
 func (a *autopsy) perform() {
 	a.f.t.Helper()
-	delivered := map[int64]map[string]int64{} // by service user: sink to key
+	delivered := map[string]map[string]daemon.Key{} // by service user: sink to key
 	for _, s := range a.f.services {
-		delivered[s.UserID] = map[string]int64{}
+		delivered[s.UserID] = map[string]daemon.Key{}
 		for sink := range a.f.readers(s) {
-			if id, ok := a.sinkHolds(s, sink); ok {
-				delivered[s.UserID][sink] = id
+			if k, ok := a.sinkHolds(s, sink); ok {
+				delivered[s.UserID][sink] = k
 			}
 		}
 	}
@@ -48,43 +46,43 @@ func (a *autopsy) perform() {
 
 // sinkHolds is guarantee G1 for one sink: nothing was delivered there yet, or it holds the whole secret of a key of this service
 // user that the provider accepts.
-func (a *autopsy) sinkHolds(s daemon.Service, sink string) (key int64, ok bool) {
+func (a *autopsy) sinkHolds(s daemon.Service, sink string) (k daemon.Key, ok bool) {
 	ctx, place := a.f.t.Context(), s.Name+" in "+sink
 	secret, err := a.f.readers(s)[sink](ctx)
 	if errors.Is(err, daemon.ErrNothing) && !a.held[place] {
-		return 0, false
+		return k, false
 	}
 	if err != nil {
 		a.complain("%s cannot be read: %v", place, err)
-		return 0, false
+		return k, false
 	}
 	a.held[place] = true
 	k, known := a.f.provider.KeyOfSecret(secret)
 	if !known || k.UserID != s.UserID {
 		a.complain("%s holds %d bytes that are no key of this service user", place, len(secret))
-		return 0, false
+		return k, false
 	}
 	if err := a.f.provider.Use(ctx, secret); err != nil {
 		a.complain("%s: %v", place, err)
 	}
-	return k.ID, true
+	return k, true
 }
 
 // journalKnows is guarantee G2: each active key that the daemon made stands in the journal by its name, and either it was never
 // sealed, so that it will be found and revoked, or its secret is there, or it is in the sinks.
-func (a *autopsy) journalKnows(delivered map[int64]map[string]int64) {
+func (a *autopsy) journalKnows(delivered map[string]map[string]daemon.Key) {
 	a.f.t.Helper()
 	store := a.openCopy()
 	if store != nil {
 		defer store.Close() // a copy
 	}
 	for _, s := range a.f.services {
-		for _, k := range a.f.activeKeys(s) {
+		for _, k := range a.f.provider.Active(s.UserID) {
 			if k.ID == s.KeyID {
 				continue
 			}
 			if store == nil {
-				a.complain("key %s (id %d) was made, and there is no journal", k.Name, k.ID)
+				a.complain("key %s (id %s) was made, and there is no journal", k.Name, k.ID)
 				continue
 			}
 			a.keyIsKnown(store, k, delivered[s.UserID])
@@ -105,9 +103,9 @@ func (a *autopsy) tally(store *journal.Store) {
 	}
 }
 
-func (a *autopsy) keyIsKnown(store *journal.Store, k emulator.CertCentralKey, delivered map[string]int64) {
-	ctx, id, user := a.f.t.Context(), strconv.FormatInt(k.ID, 10), strconv.FormatInt(k.UserID, 10)
-	rec, err := store.Name(ctx, "cc", user, k.Name)
+func (a *autopsy) keyIsKnown(store *journal.Store, k daemon.Key, delivered map[string]daemon.Key) {
+	ctx, id, user := a.f.t.Context(), k.ID, k.UserID
+	rec, err := store.Name(ctx, a.f.provider.Name(), user, k.Name)
 	if err != nil {
 		a.complain("key %s (id %s) of user %s was made without a durable intent: %v", k.Name, id, user, err)
 		return
@@ -126,16 +124,16 @@ func (a *autopsy) keyIsKnown(store *journal.Store, k emulator.CertCentralKey, de
 		a.opens(&r, k)
 	default:
 		for _, p := range r.Sinks {
-			if delivered[p.Sink] < k.ID {
-				a.complain("rotation %s has erased the sealed secret of key %s (id %s) in stage %s, and sink %s holds that of key %d",
-					r.ID, k.Name, id, r.Stage, p.Sink, delivered[p.Sink])
+			if delivered[p.Sink].Created.Before(k.Created) {
+				a.complain("rotation %s has erased the sealed secret of key %s (id %s) in stage %s, and sink %s holds that of key %q",
+					r.ID, k.Name, id, r.Stage, p.Sink, delivered[p.Sink].ID)
 			}
 		}
 	}
 }
 
 // opens checks that what was sealed is the key's own secret.
-func (a *autopsy) opens(r *rotator.Rotation, k emulator.CertCentralKey) {
+func (a *autopsy) opens(r *rotator.Rotation, k daemon.Key) {
 	sealer, err := seal.ReadKeyFile(a.f.d.Path("seal.key"))
 	if err != nil {
 		a.f.t.Fatal(err)
@@ -146,7 +144,7 @@ func (a *autopsy) opens(r *rotator.Rotation, k emulator.CertCentralKey) {
 		return
 	}
 	if found, _ := a.f.provider.KeyOfSecret(string(secret.Reveal())); found.ID != k.ID {
-		a.complain("rotation %s has sealed the secret of key %d as that of key %d", r.ID, found.ID, k.ID)
+		a.complain("rotation %s has sealed the secret of key %s as that of key %s", r.ID, found.ID, k.ID)
 	}
 	a.opened++
 }
@@ -170,19 +168,19 @@ func (a *autopsy) last() {
 	a.f.t.Helper()
 	a.perform()
 	for _, s := range a.f.services {
-		active := a.f.activeKeys(s)
+		active := a.f.provider.Active(s.UserID)
 		for sink, read := range a.f.readers(s) {
 			secret, err := read(a.f.t.Context())
 			if k, _ := a.f.provider.KeyOfSecret(secret); err != nil || k.ID != active[0].ID {
-				a.complain("%s holds key %d of %s (%v), and the active one is %d", sink, k.ID, s.Name, err, active[0].ID)
+				a.complain("%s holds key %s of %s (%v), and the active one is %s", sink, k.ID, s.Name, err, active[0].ID)
 			}
 		}
 	}
 	for _, s := range a.f.services {
-		names := map[string]int64{}
+		names := map[string]string{}
 		for _, k := range a.f.provider.Keys(s.UserID) {
 			if other, twice := names[k.Name]; twice {
-				a.complain("%s has two keys named %s, %d and %d: one create was sent twice", s.Name, k.Name, other, k.ID)
+				a.complain("%s has two keys named %s, %s and %s: one create was sent twice", s.Name, k.Name, other, k.ID)
 			}
 			names[k.Name] = k.ID
 		}

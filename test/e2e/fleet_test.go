@@ -16,7 +16,8 @@ import (
 	"github.com/rotatord/rotatord/test/realserver"
 )
 
-// fleet is what the tests run the daemon on: an emulated account, a real Vault server, and a folder for files.
+// fleet is what the tests run the daemon on: an emulated system, a real Vault server, and a folder for files. Where a test
+// needs more than one system, it has a fleet for each, of which the daemon of one serves all.
 type fleet struct {
 	t        *testing.T
 	provider *daemon.Emulator
@@ -24,18 +25,41 @@ type fleet struct {
 	client   *api.Client
 	roleID   string
 	secretID string
-	// providerURL and vaultURL are what the daemon is told; a front may stand before either.
-	providerURL, vaultURL string
-	d                     *daemon.Daemon
-	services              []daemon.Service
+	// providerRoot and vaultURL are what the daemon is told; a front may stand before either.
+	providerRoot, vaultURL string
+	// place is the template of the paths in both sinks, settings are what the provider is told beside what it is.
+	place, settings string
+	// others are further systems that the daemon is configured for.
+	others   []*fleet
+	files    map[string]string // of the daemon's folder
+	env      []string
+	d        *daemon.Daemon
+	services []daemon.Service
 }
 
 func newFleet(t *testing.T, e *daemon.Emulator) *fleet {
 	t.Helper()
-	f := &fleet{t: t, provider: e, vault: realserver.Vault(t), providerURL: e.BaseURL}
+	f := &fleet{t: t, provider: e, vault: realserver.Vault(t), providerRoot: e.Root}
+	f.place, f.settings = "{{.ServiceUser}}/{{.Credential}}", "propagation: 1s, rates: [{requests: 100000, per: 1m}]"
 	f.client, f.vaultURL = f.vault.Client(), f.vault.Address
 	f.enableAppRole()
+	f.files = map[string]string{e.Name() + ".key": e.ManagerSecret(), "secret-id": f.secretID}
 	return f
+}
+
+// join adds another system to the fleet, with the same sinks.
+func (f *fleet) join(e *daemon.Emulator) *fleet {
+	f.t.Helper()
+	o := *f
+	o.provider, o.providerRoot, o.services, o.others = e, e.Root, nil, nil
+	f.files[e.Name()+".key"] = e.ManagerSecret()
+	f.others = append(f.others, &o)
+	return &o
+}
+
+// entry is the provider's entry in the configuration.
+func (f *fleet) entry() string {
+	return fmt.Sprintf("  - {name: %s, %s, %s}\n", f.provider.Name(), f.provider.Options(f.providerRoot), f.settings)
 }
 
 // enableAppRole makes the login that the documentation of the sink asks for, and no more.
@@ -69,33 +93,44 @@ func (f *fleet) write(path string, data map[string]any) *api.Secret {
 
 // config is a configuration with both sinks. Rest is the policy and whatever else the test wants.
 func (f *fleet) config(fileFormat, rest string) string {
+	providers := f.entry()
+	for _, o := range f.others {
+		providers += o.entry()
+	}
 	return fmt.Sprintf(`providers:
-  - {name: cc, type: certcentral, base_url: %q, api_key_file: $DIR/manager.key, propagation: 1s, rates: [{requests: 100000, per: 1m}]}
-sinks:
+%ssinks:
   - name: vault
     type: vault
     address: %q
     auth: {approle: {role_id: %q, secret_id_file: $DIR/secret-id}}
-    path: "rotatord/{{.ServiceUser}}/{{.Credential}}"
-  - {name: disk, type: file, path: "$DIR/keys/{{.ServiceUser}}/{{.Credential}}", mode: "0640", format: %s}
-limits: {max_share_per_scan: 100%%, always_allowed: 1000}
-`, f.providerURL, f.vaultURL, f.roleID, fileFormat) + rest
+    path: "rotatord/%s"
+  - {name: disk, type: file, path: "$DIR/keys/%s", mode: "0640", format: %s}
+limits: {max_share_per_scan: 100%%, always_allowed: 1000, halt_after_failures: 1000}
+`, providers, f.vaultURL, f.roleID, f.place, f.place, fileFormat) + rest
 }
 
 // prepare makes the daemon without starting it.
 func (f *fleet) prepare(yaml string) {
 	f.t.Helper()
-	f.d = daemon.New(f.t, daemon.Config{YAML: yaml, Files: map[string]string{"manager.key": f.provider.ManagerSecret(), "secret-id": f.secretID}})
+	f.d = daemon.New(f.t, daemon.Config{YAML: yaml, Files: f.files, Env: f.env})
+	for _, o := range f.others {
+		o.d = f.d
+	}
 }
 
-func (f *fleet) file(s daemon.Service) string { return f.d.Path("keys/" + s.Name + "/" + s.Key) }
+// placeOf is where the secret of a service's credential goes in both sinks.
+func (f *fleet) placeOf(s daemon.Service) string {
+	return strings.NewReplacer("{{.Provider}}", f.provider.Name(), "{{.ServiceUser}}", s.Name, "{{.Credential}}", s.Key).Replace(f.place)
+}
 
-func vaultPath(s daemon.Service) string { return "rotatord/" + s.Name + "/" + s.Key }
+func (f *fleet) file(s daemon.Service) string { return f.d.Path("keys/" + f.placeOf(s)) }
+
+func (f *fleet) vaultPath(s daemon.Service) string { return "rotatord/" + f.placeOf(s) }
 
 // fromVault reads a service's secret as a program does that asks Vault.
 func (f *fleet) fromVault(s daemon.Service) daemon.Reader {
 	return func(ctx context.Context) (string, error) {
-		entry, err := f.client.KVv2("secret").Get(ctx, vaultPath(s))
+		entry, err := f.client.KVv2("secret").Get(ctx, f.vaultPath(s))
 		if errors.Is(err, api.ErrSecretNotFound) {
 			return "", daemon.ErrNothing
 		}

@@ -41,11 +41,12 @@ policies:
 func TestKillNine(t *testing.T) {
 	seed := drawSeed(t)
 	r := rand.New(rand.NewPCG(seed, 0)) // draws moments
-	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 200 * time.Millisecond}))
+	f := newFleet(t, daemon.Serve(t, daemon.CertCentral(emulator.NewCertCentral(emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 200 * time.Millisecond}))))
 	for i := range 12 {
 		f.services = append(f.services, f.provider.AddService(fmt.Sprintf("svc-%d", i), "key", time.Duration(i)*time.Second/3))
 	}
 	k := &killer{}
+	k.f = f
 	f.provider.Watch(k.provider)
 	vault := newFront(t, f.vault.Address)
 	vault.set(k.vault)
@@ -129,7 +130,7 @@ func (f *fleet) finish(k *killer) {
 			return fmt.Errorf("%d rotations are open, the first is %+v", len(open), open[0])
 		}
 		for _, s := range f.services {
-			if active := f.activeKeys(s); len(active) != 1 {
+			if active := f.provider.Active(s.UserID); len(active) != 1 {
 				return fmt.Errorf("%s has the active keys %+v, want one", s.Name, active)
 			}
 		}
@@ -139,15 +140,6 @@ func (f *fleet) finish(k *killer) {
 		f.t.Errorf("the metrics count %v orphans at the end, want 0", n)
 	}
 	f.d.Stop()
-}
-
-func (f *fleet) activeKeys(s daemon.Service) (active []emulator.CertCentralKey) {
-	for _, k := range f.provider.Keys(s.UserID) {
-		if k.Status == "active" {
-			active = append(active, k)
-		}
-	}
-	return active
 }
 
 // covered tells where the deaths fell, and fails if one of the stages that wait for somebody else was never hit.

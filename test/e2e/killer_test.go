@@ -66,6 +66,7 @@ func drawMoment(r *rand.Rand) moment {
 
 // killer waits for the moment. Requests come to it from the emulator and from the front before Vault.
 type killer struct {
+	f        *fleet
 	inFlight atomic.Int64
 
 	mu      sync.Mutex
@@ -117,23 +118,8 @@ func (k *killer) provider(c daemon.Call) {
 	} else {
 		defer k.inFlight.Add(-1)
 	}
-	if name := providerRequest(c.Method, c.Path); name != "" {
+	if name := k.f.provider.Request(c.Method, c.Path); name != "" {
 		k.see(event{name, c.Done})
-	}
-}
-
-func providerRequest(method, path string) string {
-	switch {
-	case method == http.MethodPost && strings.HasPrefix(path, "/key/user/"):
-		return "mint"
-	case method == http.MethodPut && strings.HasSuffix(path, "/status"):
-		return "revoke"
-	case path == "/user/me":
-		return "check key"
-	case path == "/key":
-		return "list keys"
-	default:
-		return ""
 	}
 }
 

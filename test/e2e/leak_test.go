@@ -33,14 +33,14 @@ const (
 // say when they fail: the whole request, or what they should have kept. Then every secret is searched for wherever the daemon
 // writes.
 func TestNoSecretLeaks(t *testing.T) {
-	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}}))
+	f := newFleet(t, daemon.Serve(t, daemon.CertCentral(emulator.NewCertCentral(emulator.CertCentralOptions{Rates: []emulator.Rate{}}))))
 	a := &ambushes{f: f}
 	a.layAll()
 	blocked := a.occupy()
-	provider, vault := newFront(t, f.provider.BaseURL), newFront(t, f.vault.Address)
+	provider, vault := newFront(t, f.provider.Root), newFront(t, f.vault.Address)
 	provider.set(a.provider)
 	vault.set(a.vault)
-	f.providerURL, f.vaultURL = provider.URL, vault.URL
+	f.providerRoot, f.vaultURL = provider.URL, vault.URL
 	good := f.config("json", leakPolicy)
 	f.prepare(good)
 	f.d.WriteFile("keys/file-taken/key", plantedInFile)
@@ -120,7 +120,7 @@ func (a *ambushes) occupy() []daemon.Service {
 		all = append(all, f.provider.AddService(name, "key", dueAge))
 	}
 	f.services = append(f.services, all...)
-	f.write("secret/data/"+vaultPath(all[0]), map[string]any{"data": map[string]any{"api_key": plantedInVault}})
+	f.write("secret/data/"+f.vaultPath(all[0]), map[string]any{"data": map[string]any{"api_key": plantedInVault}})
 	return all
 }
 
@@ -174,12 +174,12 @@ func (l *leaks) badReloads(good string) {
 		"list":                    "api_key: [" + plantedInYAML + "]",
 		"broken quotes":           `api_key: "` + plantedInYAML,
 		"twice":                   inline + ", " + inline,
-		"with a file":             inline + ", api_key_file: $DIR/manager.key",
+		"with a file":             inline + ", api_key_file: $DIR/cc.key",
 		"as a path":               "api_key_file: " + plantedInYAML,
 		"as a variable":           "api_key_env: " + plantedInYAML,
 		"bad tag":                 "api_key: !!int " + plantedInYAML,
 	} {
-		bad := strings.Replace(good, "api_key_file: $DIR/manager.key", change, 1)
+		bad := strings.Replace(good, "api_key_file: $DIR/cc.key", change, 1)
 		if bad == good {
 			f.t.Fatal("the configuration has no api_key_file to replace")
 		}

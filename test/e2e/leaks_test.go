@@ -58,7 +58,7 @@ func (l *leaks) everySecret() *searcher {
 		if !ok {
 			l.f.t.Fatalf("secret %d was never a key", i)
 		}
-		s.plant(fmt.Sprintf("the secret of key %s of user %d", k.Name, k.UserID), secret)
+		s.plant(fmt.Sprintf("the secret of key %s of user %s", k.Name, k.UserID), secret)
 	}
 	sealKey, err := os.ReadFile(l.f.d.Path("seal.key"))
 	if err != nil {
@@ -129,7 +129,7 @@ func (l *leaks) proc() (all []output) {
 // test put there, and what was delivered.
 func (l *leaks) files() (all []output) {
 	l.f.t.Helper()
-	meant := map[string]bool{l.f.d.Path("manager.key"): true, l.f.d.Path("secret-id"): true, l.f.d.Path("seal.key"): true}
+	meant := map[string]bool{l.f.d.Path("cc.key"): true, l.f.d.Path("secret-id"): true, l.f.d.Path("seal.key"): true}
 	for _, s := range l.f.services {
 		meant[l.f.file(s)] = true
 	}

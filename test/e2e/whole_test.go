@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +28,7 @@ policies:
 // TestWholeRotation follows one key from its discovery to its revocation, with everything real but the provider, and looks
 // at each place where the outcome shows.
 func TestWholeRotation(t *testing.T) {
-	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 300 * time.Millisecond}))
+	f := newFleet(t, daemon.Serve(t, daemon.CertCentral(emulator.NewCertCentral(emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 300 * time.Millisecond}))))
 	old := f.provider.AddService("ci-build", "build", 8*time.Second)
 	f.services = []daemon.Service{old}
 	f.prepare(f.config("json", wholePolicy))
@@ -37,24 +37,19 @@ func TestWholeRotation(t *testing.T) {
 	consumers := f.consume(50 * time.Millisecond)
 	laggard := f.provider.Consume(t, "laggard", "", func(context.Context) (string, error) { return old.Secret, nil }, 50*time.Millisecond)
 
-	f.awaitGrace(old)
+	f.awaitStage(old, "grace")
 	f.overlap(old)
 	f.awaitInUse(old)
 	laggard.Stop()
 	moved := time.Now()
-	daemon.Await(t, daemon.Patience, "the rotation's end", func() error {
-		if _, ended := f.d.Rotations(); len(ended) != 1 || ended[0].Stage != "done" {
-			return fmt.Errorf("the ended rotations are %+v", ended)
-		}
-		return nil
-	})
+	f.awaitDone(1)
 	consumers.verdict(t, 2)
 	if bad := laggard.Failures(); bad != "" {
 		t.Errorf("the old key was refused while somebody used it:\n%s", bad)
 	}
 	// The provider shows the time of last use in whole seconds.
-	if k, _ := f.provider.Key(old.KeyID); k.Revoked.Sub(moved) < time.Second {
-		t.Errorf("the old key was revoked %s after its last use, want two seconds", k.Revoked.Sub(moved))
+	if k, _ := f.provider.Key(old.KeyID); k.Ended.Sub(moved) < time.Second {
+		t.Errorf("the old key was revoked %s after its last use, want two seconds", k.Ended.Sub(moved))
 	}
 	for _, bad := range revocation() {
 		t.Error(bad)
@@ -79,7 +74,7 @@ func (f *fleet) watchRevocation(s daemon.Service) (complaints func() []string) {
 	var found []string
 	seen := 0
 	f.provider.Watch(func(c daemon.Call) {
-		if c.Done || c.Method != http.MethodPut || c.Path != fmt.Sprintf("/key/%d/status", s.KeyID) {
+		if c.Done || c.Method != http.MethodPut || c.Path != "/key/"+s.KeyID+"/status" {
 			return
 		}
 		mu.Lock()
@@ -105,16 +100,29 @@ func (f *fleet) watchRevocation(s daemon.Service) (complaints func() []string) {
 	}
 }
 
-func (f *fleet) awaitGrace(s daemon.Service) {
+// awaitStage waits until the rotation of a service's first key is in a stage.
+func (f *fleet) awaitStage(s daemon.Service, stage string) {
 	f.t.Helper()
-	daemon.Await(f.t, daemon.Patience, "the grace period of "+s.Key, func() error {
-		open, _ := f.d.Rotations()
+	daemon.Await(f.t, daemon.Patience, s.Key+" to be "+stage, func() error {
+		open, ended := f.d.Rotations()
 		for _, r := range open {
-			if r.OldKey.ID == strconv.FormatInt(s.KeyID, 10) && r.Stage == "grace" {
+			if r.OldKey.ID == s.KeyID && r.Stage == stage {
 				return nil
 			}
 		}
-		return fmt.Errorf("the open rotations are %+v", open)
+		return fmt.Errorf("the open rotations are %+v, and ended are %+v", open, ended)
+	})
+}
+
+// awaitDone waits until so many rotations have come to their good end, and none is open.
+func (f *fleet) awaitDone(n int) {
+	f.t.Helper()
+	daemon.Await(f.t, 2*daemon.Patience, "the rotations' end", func() error {
+		open, ended := f.d.Rotations()
+		if len(open) > 0 || len(ended) != n || slices.ContainsFunc(ended, func(r web.Rotation) bool { return r.Stage != "done" }) {
+			return fmt.Errorf("the open rotations are %+v, and ended are %+v", open, ended)
+		}
+		return nil
 	})
 }
 
@@ -157,7 +165,7 @@ func (f *fleet) awaitInUse(old daemon.Service) {
 		f.t.Fatalf("status -o json prints %q: %v", out, err)
 	}
 	if code != 3 || !st.NeedsPerson || len(st.Attention) != 1 || st.Attention[0].Reason != "old_key_in_use" ||
-		st.Attention[0].KeyID != strconv.FormatInt(old.KeyID, 10) {
+		st.Attention[0].KeyID != old.KeyID {
 		f.t.Errorf("status ends with %d and says %s, want 3 and that the old key is in use", code, out)
 	}
 	f.awaitMetric(1, "rotatord_rotations_blocked", `reason="old_key_in_use"`)
@@ -170,24 +178,19 @@ func (f *fleet) awaitInUse(old daemon.Service) {
 }
 
 // onlyActive is the one key of a service that is active.
-func onlyActive(t *testing.T, e *daemon.Emulator, s daemon.Service) emulator.CertCentralKey {
+func onlyActive(t *testing.T, e *daemon.Emulator, s daemon.Service) daemon.Key {
 	t.Helper()
-	var active []emulator.CertCentralKey
-	for _, k := range e.Keys(s.UserID) {
-		if k.Status == "active" {
-			active = append(active, k)
-		}
-	}
+	active := e.Active(s.UserID)
 	if len(active) != 1 {
 		t.Fatalf("service user %s has the active keys %+v, want one", s.Name, active)
 	}
 	return active[0]
 }
 
-func (f *fleet) provesProvider(old daemon.Service, next emulator.CertCentralKey) {
+func (f *fleet) provesProvider(old daemon.Service, next daemon.Key) {
 	f.t.Helper()
 	if next.ID == old.KeyID || next.Name != "build-r0001" {
-		f.t.Errorf("the active key is %s (id %d), want a new one named build-r0001", next.Name, next.ID)
+		f.t.Errorf("the active key is %s (id %s), want a new one named build-r0001", next.Name, next.ID)
 	}
 	if err := f.provider.Use(f.t.Context(), old.Secret); !daemon.Refused(err) {
 		f.t.Errorf("the old key is not refused at the end: %v", err)
@@ -200,24 +203,23 @@ func (f *fleet) provesProvider(old daemon.Service, next emulator.CertCentralKey)
 	}
 }
 
-func (f *fleet) provesVault(old daemon.Service, next emulator.CertCentralKey) {
+func (f *fleet) provesVault(old daemon.Service, next daemon.Key) {
 	f.t.Helper()
-	entry, err := f.client.KVv2("secret").Get(f.t.Context(), vaultPath(old))
+	entry, err := f.client.KVv2("secret").Get(f.t.Context(), f.vaultPath(old))
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	if k, _ := f.provider.KeyOfSecret(fmt.Sprint(entry.Data["api_key"])); k.ID != next.ID {
-		f.t.Errorf("Vault holds the secret of key %d, want that of %d", k.ID, next.ID)
+		f.t.Errorf("Vault holds the secret of key %s, want that of %s", k.ID, next.ID)
 	}
-	id := strconv.FormatInt(next.ID, 10)
-	for field, want := range map[string]string{"key_id": id, "key_name": next.Name, "version": "1"} {
+	for field, want := range map[string]string{"key_id": next.ID, "key_name": next.Name, "version": "1"} {
 		if got := entry.Data[field]; got != want {
 			f.t.Errorf("the entry's field %s is %v, want %s", field, got, want)
 		}
 	}
 	r := f.rotation()
 	want := map[string]any{"managed-by": "rotatord", "rotatord-version": "1", "rotatord-rotation": r.ID,
-		"rotatord-fingerprint": r.Fingerprint, "rotatord-key-id": id}
+		"rotatord-fingerprint": r.Fingerprint, "rotatord-key-id": next.ID}
 	if diff := cmp.Diff(want, entry.CustomMetadata); diff != "" {
 		f.t.Errorf("the custom metadata differ (-want +got):\n%s", diff)
 	}
@@ -226,7 +228,7 @@ func (f *fleet) provesVault(old daemon.Service, next emulator.CertCentralKey) {
 	}
 }
 
-func (f *fleet) provesFile(old daemon.Service, next emulator.CertCentralKey) {
+func (f *fleet) provesFile(old daemon.Service, next daemon.Key) {
 	f.t.Helper()
 	path := f.file(old)
 	info, err := os.Lstat(path)
@@ -245,11 +247,14 @@ func (f *fleet) provesFile(old daemon.Service, next emulator.CertCentralKey) {
 		f.t.Fatal(err)
 	}
 	if k, _ := f.provider.KeyOfSecret(fmt.Sprint(content["api_key"])); k.ID != next.ID {
-		f.t.Errorf("the file holds the secret of key %d, want that of %d", k.ID, next.ID)
+		f.t.Errorf("the file holds the secret of key %s, want that of %s", k.ID, next.ID)
 	}
 	delete(content, "api_key")
-	want := map[string]any{"key_id": strconv.FormatInt(next.ID, 10), "key_name": next.Name, "version": 1.0, "provider": "cc",
+	want := map[string]any{"key_id": next.ID, "key_name": next.Name, "version": 1.0, "provider": f.provider.Name(),
 		"service_user": old.Name, "credential": old.Key}
+	if !next.Expires.IsZero() {
+		want["expires"] = next.Expires.UTC().Format(time.RFC3339)
+	}
 	if diff := cmp.Diff(want, content); diff != "" {
 		f.t.Errorf("the file differs (-want +got):\n%s", diff)
 	}
@@ -265,7 +270,7 @@ func (f *fleet) rotation() web.Rotation {
 	return ended[0]
 }
 
-func (f *fleet) provesMetrics(old daemon.Service, next emulator.CertCentralKey) {
+func (f *fleet) provesMetrics(old daemon.Service, next daemon.Key) {
 	f.t.Helper()
 	// The next scan sees the old key revoked. The counts may be some seconds old by design.
 	f.awaitMetric(0, "rotatord_key_rotation_due_timestamp_seconds", keyLabel(old.KeyID))
@@ -303,7 +308,7 @@ func (f *fleet) provesMetrics(old daemon.Service, next emulator.CertCentralKey) 
 	}
 }
 
-func keyLabel(id int64) string { return fmt.Sprintf("key_id=%q", strconv.FormatInt(id, 10)) }
+func keyLabel(id string) string { return fmt.Sprintf("key_id=%q", id) }
 
 // awaitMetric waits until a metric has that value; an absent one has 0.
 func (f *fleet) awaitMetric(want float64, name string, labels ...string) {
@@ -316,7 +321,7 @@ func (f *fleet) awaitMetric(want float64, name string, labels ...string) {
 	})
 }
 
-func (f *fleet) provesStatus(old daemon.Service, next emulator.CertCentralKey) {
+func (f *fleet) provesStatus(old daemon.Service, next daemon.Key) {
 	f.t.Helper()
 	out, errs, code := f.d.Command("status", "-o", "json")
 	var st web.Status
@@ -329,43 +334,48 @@ func (f *fleet) provesStatus(old daemon.Service, next emulator.CertCentralKey) {
 	if st.Version != daemon.Version {
 		f.t.Errorf("status says version %q, want %q", st.Version, daemon.Version)
 	}
-	if len(st.DueNext) != 1 || st.DueNext[0].Key.ID != strconv.FormatInt(next.ID, 10) || st.DueNext[0].Version != 1 {
+	if len(st.DueNext) != 1 || st.DueNext[0].Key.ID != next.ID || st.DueNext[0].Version != 1 {
 		f.t.Errorf("due next is %+v, want the new key", st.DueNext)
 	}
-	if len(st.DueNext) == 1 && st.DueNext[0].UserID != strconv.FormatInt(old.UserID, 10) {
-		f.t.Errorf("due next is a key of user %s, want %d", st.DueNext[0].UserID, old.UserID)
+	if len(st.DueNext) == 1 && st.DueNext[0].UserID != old.UserID {
+		f.t.Errorf("due next is a key of user %s, want %s", st.DueNext[0].UserID, old.UserID)
 	}
 	if text, _, code := f.d.Command("status"); code != 0 || !strings.Contains(text, "Nothing needs a person.") {
 		f.t.Errorf("status ends with %d and prints %q", code, text)
 	}
 }
 
-func (f *fleet) provesHistory(old daemon.Service, next emulator.CertCentralKey) {
+func (f *fleet) provesHistory(old daemon.Service, next daemon.Key) {
 	f.t.Helper()
 	h := f.d.History(f.rotation().ID)
 	if h.Reason != "max_age" || h.Policy != "seconds" || h.Version != 1 || h.ServiceUser != old.Name ||
-		h.OldKey.ID != strconv.FormatInt(old.KeyID, 10) || h.NewKey.ID != strconv.FormatInt(next.ID, 10) {
+		h.OldKey.ID != old.KeyID || h.NewKey.ID != next.ID {
 		f.t.Errorf("the rotation is %+v", h.Rotation)
 	}
-	var stages []string
-	var last time.Time
-	for i, e := range h.History {
-		if int64(i+1) != e.Seq || e.At.Before(last) || e.Note == "" {
-			f.t.Errorf("entry %d of the history is %+v, after one at %s", i, e, last)
-		}
-		last = e.At
-		if e.To != e.From {
-			stages = append(stages, e.To)
-		}
-	}
-	want := []string{"planned", "minting", "minted", "testing", "delivering", "confirmed", "grace", "revoking", "done"}
-	if diff := cmp.Diff(want, stages); diff != "" {
-		f.t.Errorf("the history's stages differ (-want +got):\n%s", diff)
-	}
+	f.provesStages("planned", "minting", "minted", "testing", "delivering", "confirmed", "grace", "revoking", "done")
 	if !h.GraceUntil.After(h.PlannedAt.Add(3 * time.Second)) {
 		f.t.Errorf("the grace period ended at %s, want more than 3s after %s", h.GraceUntil, h.PlannedAt)
 	}
 	if h.StageAt.Before(h.GraceUntil) {
 		f.t.Errorf("the old key was revoked at %s, before the grace period ended at %s", h.StageAt, h.GraceUntil)
+	}
+}
+
+// provesStages checks the stages of the one rotation that has ended, and its history.
+func (f *fleet) provesStages(want ...string) {
+	f.t.Helper()
+	var stages []string
+	var last web.Entry
+	for i, e := range f.d.History(f.rotation().ID).History {
+		if e.Seq <= last.Seq || e.At.Before(last.At) || e.Note == "" {
+			f.t.Errorf("entry %d of the history is %+v, after %+v", i, e, last)
+		}
+		last = e
+		if e.To != e.From {
+			stages = append(stages, e.To)
+		}
+	}
+	if diff := cmp.Diff(want, stages); diff != "" {
+		f.t.Errorf("the history's stages differ (-want +got):\n%s", diff)
 	}
 }

@@ -17,9 +17,9 @@ func TestManagerKeyRefused(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			c := prepare(t, setting{})
-			manager := c.e.Keys(0)[0]
+			manager := c.account.Keys(0)[0]
 			revoke := func() {
-				if err := c.e.SetKeyStatus(manager.ID, "revoked"); err != nil {
+				if err := c.account.SetKeyStatus(manager.ID, "revoked"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -46,7 +46,7 @@ func TestManagerKeyRefused(t *testing.T) {
 			}
 			c.ready()
 
-			_, secret, err := c.e.AddKey(emulator.CertCentralKey{UserID: manager.UserID, Name: "manager"})
+			_, secret, err := c.account.AddKey(emulator.CertCentralKey{UserID: manager.UserID, Name: "manager"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -77,7 +77,7 @@ func TestAStopKeepsItsPromiseWhileACallHangs(t *testing.T) {
 	c.logs("calls are still in flight after the drain time; cutting them off")
 	c.logs("rotatord has stopped")
 	c.untouched(c.services[0])
-	c.e.Faults.Remove("")
+	c.e.Orders().Remove("")
 	c.d.Start()
 	c.goodEnd(1)
 }

@@ -76,7 +76,7 @@ func TestProviderWindows(t *testing.T) {
 				Rates: []emulator.Rate{{Requests: 40, Per: 5 * time.Second}}, SendRetryAfter: tc.retryAfter,
 			}})
 			c.goodEnd(1)
-			throttled := c.e.Usage(c.manager()).Throttled
+			throttled := c.account.Usage(c.manager()).Throttled
 			if tc.within && throttled > 0 {
 				t.Errorf("within its rates the daemon was throttled %d times", throttled)
 			}

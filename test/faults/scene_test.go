@@ -58,6 +58,7 @@ type setting struct {
 type scene struct {
 	t         *testing.T
 	e         *daemon.Emulator
+	account   *emulator.CertCentral
 	door      *door
 	d         *daemon.Daemon
 	services  []daemon.Service
@@ -79,8 +80,9 @@ func prepare(t *testing.T, s setting) *scene {
 	if s.services == nil {
 		s.services = []string{"ci-build", "web-shop"}
 	}
-	e := daemon.Emulate(t, s.provider)
-	c := &scene{t: t, e: e, door: newDoor(t, e), pace: s.pace}
+	account := emulator.NewCertCentral(s.provider)
+	e := daemon.Serve(t, daemon.CertCentral(account))
+	c := &scene{t: t, e: e, account: account, door: newDoor(t, e), pace: s.pace}
 	files := map[string]string{"manager.key": e.ManagerSecret()}
 	for name, content := range s.files {
 		files[name] = content
@@ -229,7 +231,7 @@ func (c *scene) delivered(s daemon.Service) {
 }
 
 // active are the keys of a service that the provider accepts.
-func (c *scene) active(s daemon.Service) (keys []emulator.CertCentralKey) {
+func (c *scene) active(s daemon.Service) (keys []daemon.Key) {
 	for _, k := range c.e.Keys(s.UserID) {
 		if k.Status == "active" {
 			keys = append(keys, k)
@@ -251,7 +253,7 @@ func (c *scene) ended(s daemon.Service) {
 			return err
 		}
 		k, _ := c.e.KeyOfSecret(string(secret))
-		return want(k.ID == active[0].ID, "the sink has key %d and the active one is %d", k.ID, active[0].ID)
+		return want(k.ID == active[0].ID, "the sink has key %s and the active one is %s", k.ID, active[0].ID)
 	})
 }
 
@@ -323,7 +325,7 @@ func (c *scene) keepsSecrets() {
 func (c *scene) untouched(s daemon.Service) {
 	c.t.Helper()
 	if k, ok := c.e.Key(s.KeyID); !ok || k.Status != "active" {
-		c.t.Errorf("key %d of %s is %q", s.KeyID, s.Name, k.Status)
+		c.t.Errorf("key %s of %s is %q", s.KeyID, s.Name, k.Status)
 	}
 }
 
@@ -331,7 +333,7 @@ func (c *scene) untouched(s daemon.Service) {
 func (c *scene) struck(name string, times int) {
 	c.t.Helper()
 	c.await(fmt.Sprintf("%q to strike %d times", name, times), func() error {
-		for _, o := range c.e.Faults.List() {
+		for _, o := range c.e.Orders().List() {
 			if o.Name == name {
 				return want(o.Hit >= times, "it struck %d times", o.Hit)
 			}
@@ -341,7 +343,7 @@ func (c *scene) struck(name string, times int) {
 }
 
 // manager is the id of the key that the daemon works with: the first in every account.
-func (c *scene) manager() int64 { return c.e.Keys(0)[0].ID }
+func (c *scene) manager() int64 { return c.account.Keys(0)[0].ID }
 
 // rotate asks for a rotation of every key.
 func (c *scene) rotate() {

@@ -89,7 +89,7 @@ func (c *scene) vaultHolds(client *api.Client) {
 		}
 		secret, _ := entry.Data["api_key"].(string)
 		if k, _ := c.e.KeyOfSecret(secret); len(c.active(s)) != 1 || k.ID != c.active(s)[0].ID {
-			c.t.Errorf("Vault holds key %d of %s, active are %+v", k.ID, s.Name, c.active(s))
+			c.t.Errorf("Vault holds key %s of %s, active are %+v", k.ID, s.Name, c.active(s))
 		}
 	}
 }
