@@ -1,0 +1,94 @@
+package rotator
+
+import (
+	"slices"
+	"time"
+)
+
+// Postpone records a failed attempt of the present step.
+func (r *Rotation) Postpone(err error, nextAt time.Time) Change {
+	c := r.stay("trying again: " + err.Error())
+	c.After.Attempt++
+	c.After.NextAt, c.After.Trouble = nextAt, err.Error()
+	return c
+}
+
+// Wait puts the present step off without a failure, until there is something new to see.
+func (r *Rotation) Wait(note string, nextAt time.Time) Change {
+	c := r.stay(note)
+	c.Repeats = r.Trouble == note && r.Blocked == ""
+	c.After.NextAt, c.After.Trouble = nextAt, note
+	c.After.setBlocked("", time.Time{}) // what was in the way is not any more
+	return c
+}
+
+// Resume looks again now at a rotation that waits for a point in time, because what it waits for may have changed.
+func (r *Rotation) Resume(note string, now time.Time) Change {
+	c := r.stay(note)
+	c.After.NextAt = now
+	for i := range c.After.Sinks {
+		if p := &c.After.Sinks[i]; !p.Confirmed() {
+			p.NextAt = now
+		}
+	}
+	return c
+}
+
+// Unlisted waits because the provider does not list a key that is to be revoked: once is no proof that it is gone.
+func (r *Rotation) Unlisted(why string, now, lookAt time.Time) Change {
+	c := r.Wait(why, lookAt)
+	if c.After.OldUnlistedSince.IsZero() {
+		c.After.OldUnlistedSince = now
+	}
+	return c
+}
+
+// Listed notes that every key to be revoked is listed.
+func (c Change) Listed() Change {
+	c.After.OldUnlistedSince = time.Time{}
+	return c
+}
+
+// Block says that the rotation does not go on by itself, and when to look again all the same.
+func (r *Rotation) Block(reason BlockReason, why string, now, lookAt time.Time) Change {
+	c := r.stay(why)
+	c.Repeats = r.Blocked == reason && r.Trouble == why
+	c.After.NextAt, c.After.Trouble = lookAt, why
+	c.After.setBlocked(reason, now)
+	return c
+}
+
+// WithBlock adds to a failed attempt that a person has to look at it.
+func (c Change) WithBlock(reason BlockReason, now time.Time) Change {
+	c.After.setBlocked(reason, now)
+	return c
+}
+
+// By says in the audit record who made the change, and what they did.
+func (c Change) By(act AuditKind, actor string) Change {
+	c.Act, c.Actor = act, actor
+	return c
+}
+
+// Entering adds keys for the ledger to the change.
+func (c Change) Entering(keys ...Key) Change {
+	c.Ledger = append(slices.Clone(c.Ledger), keys...)
+	return c
+}
+
+// Later puts the step that follows off until at.
+func (c Change) Later(at time.Time) Change {
+	c.After.NextAt = at
+	return c
+}
+
+// setBlocked keeps the time of a block that goes on for the same reason.
+func (r *Rotation) setBlocked(reason BlockReason, now time.Time) {
+	if reason == r.Blocked {
+		return
+	}
+	r.Blocked, r.BlockedSince = reason, now
+	if reason == "" {
+		r.BlockedSince = time.Time{}
+	}
+}
