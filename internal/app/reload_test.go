@@ -130,7 +130,6 @@ func TestReloadAddsAndRemovesProviders(t *testing.T) {
 func TestReloadSaysWhatWantsARestart(t *testing.T) {
 	for _, tc := range []struct{ field, from, to string }{
 		{"store.path", "rotatord.db", "other.db"},
-		{"store.seal.key", "seal.key}", "other.key}"},
 		{"server.listen", "127.0.0.1:0", "127.0.0.1:9650"},
 		{"log.format", "scan:", "log: {format: console}\nscan:"},
 	} {
