@@ -80,6 +80,11 @@ unit: ## Check the systemd unit: verify it, exposure at most 1.5
 imports: ## Check which package may import which
 	go test ./test -run 'TestImports'
 
+.PHONY: model
+model: ## Check the model of the stages and of the lease with spin
+	test/servers/install-apt
+	test/model/run
+
 .PHONY: vuln
 vuln: bin/tools/.built ## Look for known vulnerabilities; says so when the database is out of reach
 	tools/vuln bin/tools/govulncheck
