@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/rotatord/rotatord/emulator"
@@ -16,6 +17,12 @@ type certCentral struct{ *emulator.CertCentral }
 
 // CertCentral makes a system of an emulated account.
 func CertCentral(account *emulator.CertCentral) System { return certCentral{account} }
+
+// Emulate serves an emulated account at CertCentral until the test ends.
+func Emulate(t testing.TB, o emulator.CertCentralOptions) *Emulator {
+	t.Helper()
+	return Serve(t, CertCentral(emulator.NewCertCentral(o)))
+}
 
 func (s certCentral) Orders() *emulator.Faults { return &s.Faults }
 func (s certCentral) Name() string             { return "cc" }

@@ -41,7 +41,7 @@ policies:
 func TestKillNine(t *testing.T) {
 	seed := drawSeed(t)
 	r := rand.New(rand.NewPCG(seed, 0)) // draws moments
-	f := newFleet(t, daemon.Serve(t, daemon.CertCentral(emulator.NewCertCentral(emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 200 * time.Millisecond}))))
+	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 200 * time.Millisecond}))
 	for i := range 12 {
 		f.services = append(f.services, f.provider.AddService(fmt.Sprintf("svc-%d", i), "key", time.Duration(i)*time.Second/3))
 	}

@@ -33,7 +33,7 @@ const (
 // say when they fail: the whole request, or what they should have kept. Then every secret is searched for wherever the daemon
 // writes.
 func TestNoSecretLeaks(t *testing.T) {
-	f := newFleet(t, daemon.Serve(t, daemon.CertCentral(emulator.NewCertCentral(emulator.CertCentralOptions{Rates: []emulator.Rate{}}))))
+	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}}))
 	a := &ambushes{f: f}
 	a.layAll()
 	blocked := a.occupy()

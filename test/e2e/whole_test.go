@@ -28,7 +28,7 @@ policies:
 // TestWholeRotation follows one key from its discovery to its revocation, with everything real but the provider, and looks
 // at each place where the outcome shows.
 func TestWholeRotation(t *testing.T) {
-	f := newFleet(t, daemon.Serve(t, daemon.CertCentral(emulator.NewCertCentral(emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 300 * time.Millisecond}))))
+	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}, NewKeyRefusedFor: 300 * time.Millisecond}))
 	old := f.provider.AddService("ci-build", "build", 8*time.Second)
 	f.services = []daemon.Service{old}
 	f.prepare(f.config("json", wholePolicy))

@@ -11,7 +11,7 @@ import (
 // TestSealedSecretsAreWipedAfterADeath kills the daemon when it has erased a sealed secret and has not yet truncated the
 // write-ahead log, in which copies remain. The next process must do it, although the rotation has nothing to do for days.
 func TestSealedSecretsAreWipedAfterADeath(t *testing.T) {
-	f := newFleet(t, daemon.Serve(t, daemon.CertCentral(emulator.NewCertCentral(emulator.CertCentralOptions{Rates: []emulator.Rate{}}))))
+	f := newFleet(t, daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}}))
 	s := f.provider.AddService("file-taken", "key", dueAge)
 	f.services = []daemon.Service{s}
 	f.prepare(f.config("json", `scan: {schedule: "@every 1h"}
