@@ -110,6 +110,9 @@ type Limits struct {
 	// Unlisted is true where the provider does not list keys: the engine then keeps a ledger of those it was told of, beside
 	// those that Scan knows from the configuration, and a key that is not listed proves nothing.
 	Unlisted bool
+	// NamesFirstKey is true where the key that comes with a new service user bears a name of the provider's choosing. It is
+	// revoked then, unused, and one is made under a name that tells what it belongs to.
+	NamesFirstKey bool
 }
 
 // Provider is a configured account at an issuing system. All methods are safe for concurrent use, honour ctx, and
@@ -128,6 +131,12 @@ type Provider interface {
 	Check(ctx context.Context, userID string, secret Secret) error
 	// Retire revokes the key for good, and succeeds if it is already revoked or gone.
 	Retire(ctx context.Context, key Key) error
+}
+
+// UserIdentifier is a provider that knows the id of a service user before it is made, so that its keys may have a history.
+type UserIdentifier interface {
+	// UserIDOf returns the id that the service user will have.
+	UserIDOf(s UserSpec) string
 }
 
 // Disabler is a provider that can switch a key off so that it can be switched on again: it has a soak.

@@ -29,7 +29,9 @@ var (
 	_ rotator.Extender    = (*Provider)(nil)
 	_ rotator.SelfAware   = (*Provider)(nil)
 	_ rotator.Directory   = (*Provider)(nil)
-	_ rotator.Timekeeper  = (*Provider)(nil)
+
+	_ rotator.UserIdentifier = (*Provider)(nil)
+	_ rotator.Timekeeper     = (*Provider)(nil)
 )
 
 // New returns a provider, or an error that names every option that makes no sense. It makes no call and reads neither key
@@ -74,7 +76,7 @@ func (p *Provider) Limits() rotator.Limits { return p.limits }
 func (o Options) limits() rotator.Limits {
 	l := rotator.Limits{
 		MaxNameLength: o.MaxNameLength, MaxKeysPerUser: o.MaxKeysPerUser, Expiry: true, Propagation: o.Propagation,
-		ReportsLastUse: o.Mode == TokenMode && o.Fields.TokenLastUsed != "", ValidNameRune: asciiRune,
+		ReportsLastUse: o.Mode == TokenMode && o.Fields.TokenLastUsed != "", ValidNameRune: asciiRune, NamesFirstKey: o.Mode == TokenMode,
 	}
 	if o.UnicodeNames {
 		l.ValidNameRune = unicodeRune

@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+// firstKeySkew is how far the provider's clock may be from this one, where times are to tell whether a key came with a service
+// user.
+const firstKeySkew = 5 * time.Minute
+
+// clearLostKey revokes the key that came with a service user whose create call's answer was lost: nobody has its secret. Where
+// the provider names that key itself, so that its name proves nothing, it is known by the time it was made.
+func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provision) error {
+	keys, err := e.listKeys(ctx, a, p.UserID)
+	if err != nil {
+		return err
+	}
+	named, found := a.provider().Limits().NamesFirstKey, false
+	for _, k := range keys {
+		found = true
+		if k.State != rotator.KeyActive || !k.LastUsed.IsZero() || !named && k.Name != p.Spec.KeyName {
+			continue
+		}
+		rec, err := e.store.Name(ctx, a.name, p.UserID, k.Name)
+		if err := unlessGone(err); err != nil {
+			return journalError{err}
+		}
+		if rec.Sealed || named && err == nil {
+			continue // the answer came, and only what came after it was lost; or a rotation made it, and answers for it
+		}
+		if named && k.Created.Before(p.At.Add(-firstKeySkew)) {
+			return fmt.Errorf("it has a key %s (id %s) that this daemon may not have made; if nobody has its secret, revoke it at the provider", k.Name, k.ID)
+		}
+		if err := e.revokeFirstKey(ctx, a, k); err != nil {
+			return err
+		}
+	}
+	if named && !found && recent(a, p, time.Now()) {
+		return errors.New("the key that came with it is not listed yet")
+	}
+	return nil
+}
+
+// keyToCome is the name of the first key of a service user that is to be made. Where one of the same id was there before, the
+// versions of its keys are not used again.
+func (e *Engine) keyToCome(ctx context.Context, a *account, p *rotator.Provision) (string, error) {
+	d, ok := a.provider().(rotator.UserIdentifier)
+	id := ""
+	if ok {
+		id = d.UserIDOf(p.Spec)
+	}
+	if id == "" {
+		return rotator.KeyName(p.Credential, 1), nil
+	}
+	f, err := e.factsOfNone(ctx, rotator.CredentialID{Provider: a.name, UserID: id, Base: p.Credential})
+	if err != nil {
+		return "", err
+	}
+	highest, err := e.highest(ctx, f)
+	return rotator.KeyName(p.Credential, highest+1), err
+}
+
+// wentWithKey is the trouble of a service user that is made once more.
+const wentWithKey = "the answer to its creation was lost, and it went with its key, whose secret nobody had; it is made again once that is seen everywhere"
+
+// wentWithItsKey reports whether the service user is gone since its lost key was revoked: where a service user is its one key,
+// there is nothing left to make another key for.
+func (e *Engine) wentWithItsKey(ctx context.Context, a *account, p *rotator.Provision) bool {
+	directory, ok := a.provider().(rotator.Directory)
+	if !ok {
+		return false
+	}
+	_, err := directory.ShowUser(ctx, p.UserID)
+	return rotator.KindOf(err) == rotator.Gone
+}
+
+// revokeFirstKey revokes a key that came with a service user and that nobody has, or is to have.
+func (e *Engine) revokeFirstKey(ctx context.Context, a *account, k rotator.Key) error {
+	if err := e.retire(ctx, a, k); err != nil {
+		return fmt.Errorf("revoking key %s (id %s), which came with the service user and whose secret nobody has: %w", k.Name, k.ID, err)
+	}
+	e.obs.OrphanRetired(a.name, k)
+	a.requestScan() // it shows that the key is gone, and plans another
+	return nil
+}
+
+// dropFirstKey revokes the key that came with a new service user where the provider named it: a key belongs to a series by
+// its name, and this one has neither that nor the end that the policy wants. Another is made at once.
+func (e *Engine) dropFirstKey(ctx context.Context, a *account, p *rotator.Provision, m rotator.Minted) error {
+	m.Secret.Wipe()
+	if m.KeyID == "" {
+		return e.clearLostKey(ctx, a, p)
+	}
+	return e.revokeFirstKey(ctx, a, rotator.Key{ID: m.KeyID, UserID: p.UserID, State: rotator.KeyActive})
+}
+
+// firstKey plans a first key for a service user that has none.
+func (e *Engine) firstKey(ctx context.Context, a *account, p *rotator.Provision) error {
+	c := rotator.CredentialID{Provider: a.name, UserID: p.UserID, Base: p.Credential}
+	if !a.flight.take(c.String()) {
+		return nil // its rotation is moving
+	}
+	defer a.flight.release(c.String())
+	f, err := e.factsOfNone(ctx, c)
+	if err != nil {
+		return err
+	}
+	switch _, has := newestActive(f.Series); {
+	case has || f.Rotating:
+		return nil
+	case f.Policy == nil || f.Policy.Observe:
+		return errNoPolicy(c.String())
+	case !f.UserActive:
+		return errors.New("the service user is inactive, so no key is made for it")
+	case f.Hold != nil:
+		return nil // it says so itself
+	}
+	if _, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "the service user has no key yet"); err != nil {
+		return err
+	}
+	a.requestLook()
+	return nil
+}
+
+// factsOfNone are the facts about a credential that may have no key.
+func (e *Engine) factsOfNone(ctx context.Context, c rotator.CredentialID) (rotator.Facts, error) {
+	none := rotator.TrackedKey{Provider: c.Provider, Base: c.Base, Key: rotator.Key{UserID: c.UserID}}
+	f, err := e.facts(ctx, none, time.Now())
+	if err != nil {
+		return f, journalError{err}
+	}
+	user, err := e.store.User(ctx, c.Provider, c.UserID)
+	if err := unlessGone(err); err != nil {
+		return f, journalError{err}
+	}
+	user.ID = c.UserID
+	f.Policy = rotator.FirstMatch(e.setup.Load().Policies, c.Provider, user, c.Base)
+	return f, nil
+}
+
+// takeFirstKey plans the rotation that delivers the key that came with a new service user, and seals the key into it.
+func (e *Engine) takeFirstKey(ctx context.Context, a *account, p *rotator.Provision, m rotator.Minted) error {
+	c := rotator.CredentialID{Provider: a.name, UserID: p.UserID, Base: p.Credential}
+	if !a.flight.take(c.String()) {
+		return fmt.Errorf("a rotation of %s is moving", c)
+	}
+	defer a.flight.release(c.String())
+	f, err := e.factsOfNone(ctx, c)
+	if err != nil {
+		return err
+	}
+	if f.Policy == nil || f.Policy.Observe {
+		return errNoPolicy(c.String())
+	}
+	highest, err := e.highest(ctx, f)
+	if err != nil {
+		return journalError{err}
+	}
+	if name := rotator.KeyName(p.Credential, highest+1); name != p.Spec.KeyName {
+		return fmt.Errorf("the key was made under the name %s and the journal expects %s", p.Spec.KeyName, name)
+	}
+	r, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "created with its service user")
+	if err != nil {
+		return err
+	}
+	return e.sealPatiently(ctx, a, &r, withID(a, &r, m))
+}
+
+// sealPatiently repeats a seal that the journal fails to take, like [Engine.commitPatiently].
+func (e *Engine) sealPatiently(ctx context.Context, a *account, r *rotator.Rotation, m rotator.Minted) error {
+	give := time.Now().Add(sealPatience)
+	for {
+		_, err := e.sealSupplied(ctx, a, r, m, "the new service user")
+		if err == nil || !isJournal(err) || rotator.KindOf(err) == rotator.Conflict || ctx.Err() != nil || time.Now().After(give) {
+			return err
+		}
+		e.journalTrouble(ctx, a, err)
+	}
+}
