@@ -19,8 +19,8 @@ var epoch = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 func Draw(seed uint64) *world.Scenario {
 	d := &draw{rand.New(rand.NewPCG(seed, 0x5eed))} //nolint:gosec // replayable by design
 	s := &world.Scenario{
-		Seed: seed, Start: epoch.Add(d.span(0, 180*day)), Span: d.span(40*day, 100*day), Calm: 14 * day,
-		Look: d.span(10*time.Minute, 4*time.Hour), Scan: fmt.Sprintf("%d */%d * * *", d.IntN(60), 3+d.IntN(10)),
+		Seed: seed, Start: epoch.Add(d.span(0, 60*day)), Span: d.span(16*day, 36*day), Calm: 8 * day,
+		Look: d.span(10*time.Minute, 3*time.Hour), Scan: fmt.Sprintf("%d */%d * * *", d.IntN(60), 1+d.IntN(6)),
 		Limits: rotator.CapLimits{MaxShare: 0.2, AlwaysAllowed: 2 + d.IntN(4)}, HaltAfter: 3 + d.IntN(5), Concurrent: 1 + d.IntN(4),
 		Odds: d.odds(),
 	}
@@ -78,7 +78,7 @@ func (d *draw) account(i int) world.Account {
 	}
 	a.RefusedFor, a.ListedAfter, a.RevokedFor = late(), late(), late()
 	if a.System == world.CertCentral {
-		a.UsedLag = []time.Duration{0, time.Hour, 12 * time.Hour}[d.IntN(3)]
+		a.UsedLag = []time.Duration{0, time.Hour, 3 * time.Hour}[d.IntN(3)]
 		a.Strangers = d.IntN(2) * (4 + d.IntN(8))
 	}
 	return a
@@ -88,10 +88,10 @@ func (d *draw) account(i int) world.Account {
 func (d *draw) policy(i int, s *world.Scenario) world.Policy {
 	p := world.Policy{Policy: rotator.Policy{
 		Name: fmt.Sprintf("policy%d", i), Match: rotator.Match{Providers: []string{s.Accounts[i].Name}, Keys: []string{"key*"}},
-		MaxAge: d.span(14*day, 40*day), Grace: d.span(12*time.Hour, 3*day), Idle: d.span(26*time.Hour, 36*time.Hour), Soak: d.span(0, 12*time.Hour),
+		MaxAge: d.span(4*day, 12*day), Grace: d.span(3*time.Hour, 20*time.Hour), Idle: d.span(8*time.Hour, 14*time.Hour), Soak: d.span(0, 5*time.Hour),
 		Jitter: d.Float64() * 0.2,
 	}}
-	p.RenewBefore = p.Grace + p.Idle + p.Soak + d.span(2*day, 5*day)
+	p.RenewBefore = p.Grace + p.Idle + p.Soak + d.span(12*time.Hour, 36*time.Hour)
 	p.Lifetime = p.MaxAge + d.span(day, 30*day)
 	if s.Accounts[i].System == world.DigiCertOne && d.chance(0.2) {
 		p.Extend = true
@@ -132,10 +132,10 @@ func (d *draw) credential(i int, s *world.Scenario) world.Credential {
 		if s.Sinks[sink].Name != p.Sinks[0] {
 			sink = 0
 		}
-		k := world.Consumer{Sink: sink, Every: d.span(2*time.Hour, 20*time.Hour), Cache: d.span(time.Minute, p.Grace*8/10)}
+		k := world.Consumer{Sink: sink, Every: d.span(time.Hour, 6*time.Hour), Cache: d.span(time.Minute, p.Grace*8/10)}
 		if s.Accounts[at].System == world.CertCentral && d.chance(0.3) {
 			// It keeps its key too long, and is seen at the provider: often enough for a policy that looks at the last use.
-			k.Patient, k.Cache, k.Every = true, p.Grace+d.span(0, 4*day), d.span(time.Hour, max(2*time.Hour, (p.Idle-s.Accounts[at].UsedLag)/2))
+			k.Patient, k.Cache, k.Every = true, p.Grace+d.span(0, day), d.span(time.Hour, max(2*time.Hour, (p.Idle-s.Accounts[at].UsedLag)/2))
 		}
 		c.Consumers = append(c.Consumers, k)
 	}
@@ -153,20 +153,20 @@ func (d *draw) incident(s *world.Scenario) world.Incident {
 	case world.Crash:
 		i.Nth = 1 + d.IntN(60)
 	case world.ClockJump:
-		i.By = d.span(time.Minute, 5*day)
+		i.By = d.span(time.Minute, 2*day)
 		if d.chance(0.5) {
 			i.By = -i.By
 		}
 	case world.FullDisk:
 		i.For = d.span(time.Minute, 6*time.Hour)
 	case world.Hold:
-		i.For = d.span(time.Hour, 20*day)
+		i.For = d.span(time.Hour, 6*day)
 	case world.Reload:
 		if d.chance(0.5) {
-			i.For = d.span(time.Hour, 5*day)
+			i.For = d.span(time.Hour, 3*day)
 		}
 	case world.Restart, world.Outage, world.Refusal, world.SinkOutage:
-		i.For = d.span(time.Minute, 4*day)
+		i.For = d.span(time.Minute, 36*time.Hour)
 	default:
 	}
 	switch i.Kind {

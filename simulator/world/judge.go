@@ -8,8 +8,8 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-// slack is by how much a deadline may pass before that counts: a day for what a person has to do.
-const slack = 24 * time.Hour
+// slack is by how much a deadline may pass before that counts: half a day for what a person has to do.
+const slack = 12 * time.Hour
 
 // judge is the onlooker's daily round: is anything overdue, unscanned or hammered, and does the daemon say so?
 func (w *World) judge() {
@@ -38,7 +38,7 @@ func (w *World) judge() {
 const hammering = 400
 
 // unscanned is how long an account may go without a whole scan before somebody must be able to see it.
-const unscanned = 3 * 24 * time.Hour
+const unscanned = 36 * time.Hour
 
 func (w *World) judgeScan(a *account, last, now time.Time) {
 	if w.life == nil || time.Since(w.life.began) < unscanned || now.Sub(last) < unscanned {

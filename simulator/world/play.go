@@ -7,8 +7,8 @@ import (
 
 // The rounds of those who look in now and then.
 const (
-	careEvery  = 5 * time.Hour    // the on-call
-	judgeEvery = 24*time.Hour + 7 // the onlooker
+	careEvery  = 3 * time.Hour    // the on-call
+	judgeEvery = 12*time.Hour + 7 // the onlooker
 )
 
 // agenda is what comes next, in the world's time.
