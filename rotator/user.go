@@ -26,6 +26,9 @@ type UserSpec struct {
 	Email string `yaml:"email" json:"email,omitempty"`
 	// KeyName is the name of the key that comes with a service user at CertCentral and DigiCert ONE.
 	KeyName string `yaml:"-" json:"key_name,omitempty"`
+	// KeyLifetime is how long that key is to be good at the most, where it ends on a day of its own; 0 for no end. EndDate
+	// comes before it.
+	KeyLifetime time.Duration `yaml:"-" json:"-"`
 	// Description and EndDate (a day, YYYY-MM-DD, that ends at 23:59:59 UTC) are DigiCert ONE's.
 	Description string `yaml:"description" json:"description,omitempty"`
 	EndDate     string `yaml:"end_date" json:"end_date,omitempty"`

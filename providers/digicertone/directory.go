@@ -114,7 +114,7 @@ func (p *Provider) CreateUser(ctx context.Context, s rotator.UserSpec) (rotator.
 	if p.options.Mode == RecreateMode {
 		name = s.KeyName
 	}
-	end, err := specEnd(s)
+	end, err := p.firstEnd(s)
 	if err != nil {
 		return rotator.CreatedUser{}, &rotator.Fault{Op: c.Op(), Kind: rotator.Invalid, Err: err}
 	}
@@ -144,6 +144,22 @@ func (p *Provider) createdUser(made created, name string) rotator.CreatedUser {
 		user.Key.Expires = end
 	}
 	return user
+}
+
+// UserIDOf implements [rotator.UserIdentifier]: in [RecreateMode] a service user is known by its base name.
+func (p *Provider) UserIDOf(s rotator.UserSpec) string {
+	if p.options.Mode == RecreateMode {
+		return s.Name
+	}
+	return ""
+}
+
+// firstEnd is the end of a new user; zero for none. In [RecreateMode] the user is its key, and ends when that is to end.
+func (p *Provider) firstEnd(s rotator.UserSpec) (time.Time, error) {
+	if p.options.Mode == RecreateMode && s.EndDate == "" {
+		return endFor(time.Now(), s.KeyLifetime)
+	}
+	return specEnd(s)
 }
 
 // specEnd is the end that a specification asks for; zero for none.

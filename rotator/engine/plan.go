@@ -192,15 +192,21 @@ func (e *Engine) facts(ctx context.Context, k rotator.TrackedKey, now time.Time)
 // errNoSink says that a rotation has nowhere to deliver to.
 var errNoSink = errors.New("the policy names no sink that is configured")
 
+// highest is the highest version that the credential ever had, by the journal and by the provider.
+func (e *Engine) highest(ctx context.Context, f rotator.Facts) (int, error) {
+	highest, err := e.store.HighestVersion(ctx, f.Key.Credential())
+	for _, k := range f.Series {
+		highest = max(highest, k.Version)
+	}
+	return highest, err
+}
+
 // plan commits a new rotation for the key that f is about.
 func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason rotator.Reason, actor, why string) (rotator.Rotation, error) {
 	now := time.Now()
-	highest, err := e.store.HighestVersion(ctx, f.Key.Credential())
+	highest, err := e.highest(ctx, f)
 	if err != nil {
 		return rotator.Rotation{}, err
-	}
-	for _, k := range f.Series {
-		highest = max(highest, k.Version)
 	}
 	user, err := e.store.User(ctx, f.Key.Provider, f.Key.UserID)
 	if err != nil && rotator.KindOf(err) != rotator.Gone {

@@ -149,6 +149,8 @@ func (e *Engine) provisionOne(ctx context.Context, a *account, p *rotator.Provis
 	switch {
 	case len(seen) > 1:
 		p.Trouble = fmt.Sprintf("service users %s could all be it; make the declaration tell them apart", strings.Join(seen, ", "))
+	case p.State == rotator.ProvisionWanted && p.UserID != "" && recent(a, p, now):
+		p.Trouble = wentWithKey
 	case len(seen) == 1:
 		err = e.present(ctx, a, p, seen[0], now)
 	case p.UserID != "" && (undecided(*p) || recent(a, p, now)):
@@ -201,9 +203,9 @@ func (e *Engine) present(ctx context.Context, a *account, p *rotator.Provision, 
 			return asJournalOnly(err)
 		}
 		if e.wentWithItsKey(ctx, a, p) {
-			p.Reach(rotator.ProvisionWanted, now)
-			p.UserID, p.Spec.KeyName = "", ""
-			return nil // the next scan, which was asked for, makes it again
+			p.Reach(rotator.ProvisionWanted, time.Now())
+			p.Trouble, p.Spec.KeyName = wentWithKey, ""
+			return nil // it is made again as soon as its end is seen everywhere
 		}
 	}
 	p.Reach(rotator.ProvisionPresent, now)
@@ -263,17 +265,22 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 	if fr, frozen := rotator.FrozenAt(e.setup.Load().Freezes, now); frozen {
 		return e.failedToCreate(ctx, p, fmt.Errorf("nothing is made before %s: %s", fr.To.UTC().Format(time.RFC3339), fr.Reason), now)
 	}
-	if err := e.creatable(directory, p.DeclaredUser); err != nil {
+	key, err := e.keyToCome(ctx, a, p)
+	if err != nil {
+		return journalError{err}
+	}
+	spec, err := e.creatable(directory, p.DeclaredUser, key)
+	if err != nil {
 		return e.failedToCreate(ctx, p, err, now)
 	}
 	earlier := p.Spec.KeyName // of a call whose answer was lost, and that left nothing to be seen so far
-	p.Spec.KeyName = rotator.KeyName(p.Credential, 1)
+	p.Spec.KeyName = spec.KeyName
 	p.State, p.At, p.Trouble = rotator.ProvisionIntended, time.Now(), "" // the scan began a while ago
 	if err := e.store.SaveProvision(ctx, *p); err != nil {
 		return journalError{err}
 	}
 	ctx = e.hard // what is begun is ended, or the key is lost
-	made, err := directory.CreateUser(ctx, p.Spec)
+	made, err := directory.CreateUser(ctx, spec)
 	defer made.Key.Secret.Wipe()
 	e.noteWrite(ctx, a, err)
 	switch {
@@ -288,17 +295,19 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 	}
 }
 
-// creatable says what speaks against creating the service user, without a call.
-func (e *Engine) creatable(directory rotator.Directory, d rotator.DeclaredUser) error {
+// creatable returns what the provider is asked for, or what speaks against creating the service user, without a call.
+func (e *Engine) creatable(directory rotator.Directory, d rotator.DeclaredUser, keyName string) (rotator.UserSpec, error) {
 	const op = "create service user"
-	d.Spec.KeyName = rotator.KeyName(d.Credential, 1)
+	d.Spec.KeyName = keyName
 	if mistakes := directory.CheckUser(d.Spec); len(mistakes) > 0 {
-		return rotator.NewFault(op, rotator.Invalid, "%s", strings.Join(mistakes, "; "))
+		return d.Spec, rotator.NewFault(op, rotator.Invalid, "%s", strings.Join(mistakes, "; "))
 	}
-	if policy := rotator.FirstMatch(e.setup.Load().Policies, d.Provider, asDeclared(d.Spec), d.Credential); policy == nil || policy.Observe {
-		return rotator.NewFault(op, rotator.Invalid, "%w", errNoPolicy(fmt.Sprintf("credential %q of that user", d.Credential)))
+	policy := rotator.FirstMatch(e.setup.Load().Policies, d.Provider, asDeclared(d.Spec), d.Credential)
+	if policy == nil || policy.Observe {
+		return d.Spec, rotator.NewFault(op, rotator.Invalid, "%w", errNoPolicy(fmt.Sprintf("credential %q of that user", d.Credential)))
 	}
-	return nil
+	d.Spec.KeyLifetime = policy.Lifetime
+	return d.Spec, nil
 }
 
 // errNoPolicy says that a first key would go nowhere.
@@ -373,7 +382,7 @@ func (e *Engine) Provision(ctx context.Context, d rotator.DeclaredUser, actor st
 		return p, &rotator.Fault{Op: op, Kind: rotator.Invalid, Err: errNoDirectory}
 	}
 	p.Spec.KeyName = ""
-	if err := e.creatable(directory, d); err != nil {
+	if _, err := e.creatable(directory, d, rotator.KeyName(d.Credential, 1)); err != nil {
 		return p, err
 	}
 	known, err := e.store.Provisions(ctx, d.Provider)
