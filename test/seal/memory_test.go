@@ -74,7 +74,7 @@ func (s *scene) copies(secret string) (found []string) {
 	if err != nil {
 		s.t.Fatalf("%v; the daemon is closed to everybody but root: run this test as root", err)
 	}
-	defer memory.Close() //nolint:errcheck // it is only read
+	defer memory.Close()
 	patterns := forms(secret)
 	for _, m := range s.writable() {
 		content := make([]byte, m.size)
@@ -128,7 +128,7 @@ func (s *scene) writable() (all []mapping) {
 	s.t.Helper()
 	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", s.d.PID()))
 	must(s.t, err)
-	defer maps.Close() //nolint:errcheck // it is only read
+	defer maps.Close()
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
 		var from, to int64
