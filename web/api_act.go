@@ -165,7 +165,7 @@ func (s *Server) undo(ctx context.Context, in *request[HoldRequest]) (*answer[Ro
 		return nil, err
 	}
 	by := callerOf(ctx).actor(in.Body.Actor)
-	r, err := s.o.Operator.Undo(ctx, rotator.Hold{CredentialID: c, By: by, Until: in.Body.Until.UTC(), Reason: in.Body.Reason, At: now})
+	r, err := s.o.Operator.Undo(ctx, rotator.Hold{CredentialID: c, By: by, Until: in.Body.Until.UTC(), Reason: oneLine(in.Body.Reason), At: now})
 	return acted(&r, s.refused(ctx, rotator.AuditUndo, c, by, err))
 }
 
@@ -180,7 +180,7 @@ func (s *Server) hold(ctx context.Context, in *request[HoldRequest]) (*answer[To
 	}
 	by := callerOf(ctx).actor(in.Body.Actor)
 	return touch(keys, func(c rotator.CredentialID) error {
-		err := s.o.Operator.Hold(ctx, rotator.Hold{CredentialID: c, By: by, Until: in.Body.Until.UTC(), Reason: in.Body.Reason, At: now})
+		err := s.o.Operator.Hold(ctx, rotator.Hold{CredentialID: c, By: by, Until: in.Body.Until.UTC(), Reason: oneLine(in.Body.Reason), At: now})
 		return s.refused(ctx, rotator.AuditHold, c, by, err)
 	})
 }

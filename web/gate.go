@@ -82,6 +82,11 @@ func (c caller) actor(claimed string) string {
 	}
 }
 
+// oneLine makes what somebody wrote fit for a line of a log, a page or a terminal. A break becomes a blank.
+func oneLine(text string) string {
+	return strings.Map(printable, strings.Join(strings.Fields(text), " "))
+}
+
 // printable keeps line breaks and terminal commands out of logs.
 func printable(r rune) rune {
 	if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -108,8 +113,9 @@ func (g *gate) guard(next http.Handler) http.Handler {
 			refuse(w, r, no.status, no.why)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), keyCaller, c)))
+		ctx, done := bounded(r)
+		defer done()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, keyCaller, c)))
 	})
 }
 
@@ -196,6 +202,7 @@ type authentication struct {
 	Users map[string]string `yaml:"basic_auth_users"`
 	TLS   struct {
 		ClientAuth string `yaml:"client_auth_type"`
+		MinVersion string `yaml:"min_version"`
 	} `yaml:"tls_server_config"`
 }
 

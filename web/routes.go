@@ -43,7 +43,7 @@ func (s *Server) routes() http.Handler {
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusForbidden, "another site's page made the browser send this; it is refused")
 	}))
-	return harden(cross.Handler(s.gate.guard(mux)))
+	return small(s.catch(harden(cross.Handler(s.gate.guard(mux)))))
 }
 
 // harden tells browsers to run nothing, load nothing from elsewhere, and not to be framed. What the web config file sets

@@ -100,6 +100,10 @@ const (
 	idleTime    = 2 * time.Minute
 	maxHeader   = 64 << 10
 	maxBody     = 64 << 10
+	// maxConnections bounds the connections of one listener; what comes beyond waits for one to end.
+	maxConnections = 512
+	// maxStreams bounds the requests at once on one connection of HTTP/2.
+	maxStreams = 64
 	// goodbye is how long a stop waits for answers in flight.
 	goodbye = 5 * time.Second
 )
@@ -109,6 +113,9 @@ const (
 func New(o Options) (*Server, error) {
 	if err := toolkit.Validate(o.WebConfigFile); err != nil {
 		return nil, fmt.Errorf("web_config_file %s cannot be used: %w", o.WebConfigFile, err)
+	}
+	if err := modernTLS(o.WebConfigFile); err != nil {
+		return nil, err
 	}
 	s := &Server{o: o, log: o.Log, gate: &gate{webConfig: o.WebConfigFile, allow: o.Allow}}
 	if s.log == nil {
@@ -139,16 +146,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      answerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: headerTime, PingTimeout: headerTime, WriteByteTimeout: requestTime},
 		ErrorLog:          zap.NewStdLog(s.log),
 		BaseContext:       func(net.Listener) context.Context { return receivedOn(context.WithoutCancel(ctx), l.Addr()) },
 	}
-	ended := make(chan error, 1)
+	ended, limited := make(chan error, 1), newCrowd(l, maxConnections)
 	go func() {
-		ended <- toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.o.WebConfigFile}, slogTo(s.log))
+		ended <- toolkit.Serve(limited, server, &toolkit.FlagConfig{WebConfigFile: &s.o.WebConfigFile}, slogTo(s.log))
 	}()
 	select {
 	case err := <-ended:
-		_ = l.Close()
+		_ = limited.Close()
 		return fmt.Errorf("serving HTTP on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}

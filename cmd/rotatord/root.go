@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -58,7 +59,7 @@ func exitCode(err error, errOut io.Writer) int {
 	if code, ok := errors.AsType[exit](err); ok {
 		return int(code)
 	}
-	_, _ = fmt.Fprintln(errOut, "rotatord:", err) // nobody is left to tell if this fails
+	_, _ = fmt.Fprintln(errOut, "rotatord:", tame(err.Error(), "\t\n")) // nobody is left to tell if this fails
 	if _, ok := errors.AsType[usage](err); ok {
 		return exitUsage
 	}
@@ -146,7 +147,28 @@ func (f *flags) print(out io.Writer, v any, text func(w io.Writer)) error {
 }
 
 // line writes one line of a table; tabs separate its cells.
-func line(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+func line(w io.Writer, format string, args ...any) {
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			args[i] = tame(v, "\t")
+		case error:
+			args[i] = tame(v.Error(), "\t")
+		}
+	}
+	_, _ = fmt.Fprintf(w, format+"\n", args...)
+}
+
+// tame makes text that came from elsewhere, a provider's names among it, fit for a terminal: what could move the cursor, colour
+// or clear is replaced, but for the characters in spared.
+func tame(text, spared string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || strings.ContainsRune(spared, r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}
 
 // when prints a time for people: how long ago or until, and the time itself.
 func when(t time.Time) string {
