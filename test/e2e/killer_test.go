@@ -43,12 +43,9 @@ func (m moment) String() string {
 	}
 }
 
-// The requests that a rotation makes, in its order.
-var requests = []string{"list keys", "mint", "check key", "vault read", "vault write", "vault metadata", "revoke"}
-
 // drawMoment draws when to die. A third of the moments is not bound to an event: they fall into the start, into the time
 // between steps and into the file sink's work.
-func drawMoment(r *rand.Rand) moment {
+func drawMoment(r *rand.Rand, requests []string) moment {
 	if r.IntN(3) == 0 {
 		return moment{after: time.Duration(r.Int64N(int64([]time.Duration{40 * time.Millisecond, time.Second}[r.IntN(2)])))}
 	}
@@ -74,6 +71,17 @@ type killer struct {
 	count   int
 	fired   chan struct{}
 	release chan struct{}
+}
+
+// killer stands in the way of the daemon's requests.
+func (f *fleet) killer() *killer {
+	f.t.Helper()
+	k := &killer{f: f}
+	f.provider.Watch(k.provider)
+	vault := newFront(f.t, f.vault.Address)
+	vault.set(k.vault)
+	f.vaultURL = vault.URL
+	return k
 }
 
 // arm sets the next moment. fired is closed when it has come, and who is held goes on once release is closed.
