@@ -40,7 +40,7 @@ test: bin/tools/testsum ## Run all tests, with the real servers they need
 	go test -json -timeout 30m ./... | $(SUMMARY)
 
 .PHONY: check
-check: fmt vet lint race tools-test generate-check unit imports vuln ## Everything that needs no server: format, lint, race, generated files, unit, vulnerabilities
+check: fmt vet lint race runtime-secret tools-test generate-check unit imports vuln ## Everything that needs no server: format, lint, race, generated files, unit, vulnerabilities
 
 .PHONY: fmt
 fmt: ## Fail if gofmt would change a file
@@ -58,6 +58,12 @@ lint: bin/tools/.built ## Run the linters of .golangci.yml
 .PHONY: race
 race: bin/tools/testsum ## Run the tests of the packages under the race detector
 	go test -race -json -timeout 20m $(PACKAGES) | $(SUMMARY)
+
+.PHONY: runtime-secret
+runtime-secret: ## Build with GOEXPERIMENT=runtimesecret, which erases what the seal used, and test the seal so
+	GOEXPERIMENT=runtimesecret CGO_ENABLED=0 go build -trimpath -o bin/rotatord-runtimesecret ./cmd/rotatord
+	GOEXPERIMENT=runtimesecret go vet ./rotator/seal
+	GOEXPERIMENT=runtimesecret go test -count=1 ./rotator/seal ./rotator/engine
 
 .PHONY: tools-test
 tools-test: ## Test the programs in tools/
