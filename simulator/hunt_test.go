@@ -2,6 +2,7 @@ package simulator_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -48,6 +49,9 @@ func TestGuaranteesHoldInFreshWorlds(t *testing.T) {
 // tell shrinks a find and writes its story.
 func tell(t *testing.T, find *simulator.Find) string {
 	t.Helper()
+	if os.Getenv("SIMULATE_TOLD") == "no" { // it is enough to know that there is one
+		return fmt.Sprintf("seed %d breaks %s", find.Seed, find.Breach)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var b strings.Builder

@@ -182,7 +182,7 @@ func (w *World) spoil(c *credential, s *sink, foreign bool) {
 
 // makeKey is a key that a person makes in the series, under a name of his own.
 func (w *World) makeKey(c *credential) {
-	name := rotator.KeyName(c.id.Base, len(c.acc.sys.keys(c.id.UserID))+3)
+	name := rotator.KeyName(c.id.Base, len(c.acc.sys.keys(c.id.UserID))+30)
 	secret, err := c.acc.sys.makeByHand(c.id.UserID, name, w.now().Add(90*day1))
 	w.tell("person", "makes key %s of %s by hand: %v", name, c.id, err)
 	if err != nil {

@@ -103,3 +103,11 @@ func wrap(p rotator.Provider, a *account) rotator.Provider {
 		return n
 	}
 }
+
+// Skew implements [rotator.Timekeeper], as far as the provider does.
+func (p *named) Skew() (ahead time.Duration, known bool) {
+	if k, ok := p.Provider.(rotator.Timekeeper); ok {
+		return k.Skew()
+	}
+	return 0, false
+}
