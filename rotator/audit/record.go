@@ -148,5 +148,6 @@ func parseEnd(line []byte) (*End, bool) {
 	if err := json.Unmarshal(line, &e); err != nil || e.End == nil {
 		return nil, false
 	}
-	return e.End, true
+	again, err := json.Marshal(e)
+	return e.End, err == nil && bytes.Equal(again, line) // it has one form
 }

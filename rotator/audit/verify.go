@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -104,10 +105,13 @@ func (v *Verifier) find(seq int64, at time.Time, format string, args ...any) {
 }
 
 // Unreadable notes that something stands where the next record should, and why it is none.
-func (v *Verifier) Unreadable(why error) {
+func (v *Verifier) Unreadable(why error) { v.unreadableAt(0, why) }
+
+// unreadableAt is Unreadable for something that is filed under a number, unless that is 0.
+func (v *Verifier) unreadableAt(place int64, why error) {
 	v.unreadable++
 	v.result.Records++
-	v.find(v.last.seq+v.unreadable, v.last.at, "what stands behind record %d cannot be read, so it was changed: %v", v.last.seq, why)
+	v.find(cmp.Or(place, v.last.seq+v.unreadable), v.last.at, "what stands behind record %d cannot be read, so it was changed: %v", v.last.seq, why)
 }
 
 // Add takes the next record: its Text and its Hash, and, where they are not zero, Seq and At, which the text must agree
@@ -115,7 +119,7 @@ func (v *Verifier) Unreadable(why error) {
 func (v *Verifier) Add(r *rotator.AuditRecord) {
 	c, err := Decode(r.Text)
 	if err != nil {
-		v.Unreadable(err)
+		v.unreadableAt(r.Seq, err)
 		return
 	}
 	v.result.Records++
@@ -308,6 +312,9 @@ func (v *Verifier) judge(g gap) {
 		delete(v.anchors, g.to)
 		return
 	}
+	if g.from == 1 {
+		g.from = v.removedBefore(g.to) + 1
+	}
 	switch {
 	case g.to < g.from:
 		v.find(g.from, v.result.Since, "the first record names a record before it, and there was none: it was changed or replaced")
@@ -316,6 +323,17 @@ func (v *Verifier) judge(g gap) {
 	default:
 		v.find(g.from, g.at, "it and all up to record %d are missing, and no checkpoint accounts for them", g.to)
 	}
+}
+
+// removedBefore returns up to where a checkpoint accounts for what is missing from the beginning, short of seq.
+func (v *Verifier) removedBefore(seq int64) int64 {
+	var through int64
+	for t := range v.removed {
+		if t < seq {
+			through = max(through, t)
+		}
+	}
+	return through
 }
 
 // checkEnd looks for records that are missing at the end, or that were put there.
