@@ -17,7 +17,7 @@ func demoCommand() *cobra.Command {
 		Long: `Starts an emulated provider, the daemon with policies that count in seconds, and consumers that use the delivered keys all the
 time, and tells what happens to each key. It fails if one call of a consumer was refused.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Out, o.Colour, o.VaultToken = cmd.OutOrStdout(), terminal(cmd.OutOrStdout()), os.Getenv("VAULT_TOKEN")
+			o.Out, o.Colour, o.VaultToken = cmd.OutOrStdout(), isTerminal(cmd.OutOrStdout()), os.Getenv("VAULT_TOKEN")
 			if o.VaultAddress == "" {
 				o.VaultToken = ""
 			}

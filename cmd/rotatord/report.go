@@ -96,7 +96,7 @@ func words[T ~string](all []T) string {
 }
 
 func (r *reportFlags) write(ctx context.Context, c *client.Client, out io.Writer) (err error) {
-	w, err := report.New(r.format, out, report.Options{Colour: terminal(out), Wide: r.wide, Only: r.only()})
+	w, err := report.New(r.format, out, report.Options{Colour: isTerminal(out), Wide: r.wide, Only: r.only()})
 	if err != nil {
 		return err
 	}

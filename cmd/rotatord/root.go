@@ -10,13 +10,13 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/rotatord/rotatord/internal/app"
 	"github.com/rotatord/rotatord/internal/client"
+	"github.com/rotatord/rotatord/internal/terminal"
 )
 
 // The exit codes, which scripts may rely on.
@@ -59,7 +59,7 @@ func exitCode(err error, errOut io.Writer) int {
 	if code, ok := errors.AsType[exit](err); ok {
 		return int(code)
 	}
-	_, _ = fmt.Fprintln(errOut, "rotatord:", tame(err.Error(), "\t\n")) // nobody is left to tell if this fails
+	_, _ = fmt.Fprintln(errOut, "rotatord:", terminal.Text(err.Error(), "\t\n")) // nobody is left to tell if this fails
 	if _, ok := errors.AsType[usage](err); ok {
 		return exitUsage
 	}
@@ -151,23 +151,14 @@ func line(w io.Writer, format string, args ...any) {
 	for i, arg := range args {
 		switch v := arg.(type) {
 		case string:
-			args[i] = tame(v, "\t")
+			args[i] = terminal.Text(v, "\t")
 		case error:
-			args[i] = tame(v.Error(), "\t")
+			args[i] = terminal.Text(v.Error(), "\t")
+		case fmt.Stringer:
+			args[i] = terminal.Text(v.String(), "\t")
 		}
 	}
 	_, _ = fmt.Fprintf(w, format+"\n", args...)
-}
-
-// tame makes text that came from elsewhere, a provider's names among it, fit for a terminal: what could move the cursor, colour
-// or clear is replaced, but for the characters in spared.
-func tame(text, spared string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) || strings.ContainsRune(spared, r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
 }
 
 // when prints a time for people: how long ago or until, and the time itself.
@@ -199,8 +190,8 @@ func span(d time.Duration) string {
 	}
 }
 
-// terminal reports whether out is one, so that it may be given colours.
-func terminal(out io.Writer) bool {
+// isTerminal reports whether out is one, so that it may be given colours.
+func isTerminal(out io.Writer) bool {
 	f, ok := out.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
 }

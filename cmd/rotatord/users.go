@@ -14,6 +14,7 @@ import (
 	"github.com/rotatord/rotatord/config"
 	"github.com/rotatord/rotatord/internal/app"
 	"github.com/rotatord/rotatord/internal/sheet"
+	"github.com/rotatord/rotatord/internal/terminal"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -118,6 +119,15 @@ func userCells(u rotator.UserDetails) []string {
 	return cells
 }
 
+// plainCells are the cells of a table: a tab in a name would make one cell two.
+func plainCells(u rotator.UserDetails) []string {
+	cells := userCells(u)
+	for i, c := range cells {
+		cells[i] = terminal.Text(c, "")
+	}
+	return cells
+}
+
 // tableRows aligns rows in groups, so that a long list begins to show at once.
 type tableRows struct {
 	w *tabwriter.Writer
@@ -131,7 +141,7 @@ func (t *tableRows) add(u rotator.UserDetails) error {
 		line(t.w, "%s", strings.ToUpper(strings.Join(userColumns, "\t")))
 	}
 	t.n++
-	line(t.w, "%s", strings.Join(userCells(u), "\t"))
+	line(t.w, "%s", strings.Join(plainCells(u), "\t"))
 	if t.n%tableGroup == 0 {
 		return t.w.Flush()
 	}
@@ -220,7 +230,7 @@ func usersShowCommand(f *flags) *cobra.Command {
 }
 
 func printUser(w io.Writer, u rotator.UserDetails) {
-	cells := userCells(u)
+	cells := plainCells(u)
 	for i, name := range userColumns {
 		if cells[i] != "" {
 			line(w, "%s\t%s", name, cells[i])

@@ -6,9 +6,9 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/rotatord/rotatord/internal/terminal"
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/web"
 )
@@ -48,7 +48,7 @@ func (t *table) Key(k *web.ReportedKey) error {
 		if text == nil {
 			text = c.text
 		}
-		cells[i] = printable(text(k))
+		cells[i] = terminal.Text(text(k), "")
 		t.widths[i] = max(t.widths[i], utf8.RuneCountInString(cells[i]))
 	}
 	if t.started {
@@ -168,17 +168,6 @@ func (t *table) paint(c *column, cell string) string {
 	default:
 		return cell
 	}
-}
-
-// printable takes out what would move the cursor or change a terminal's state: names come from the providers, where
-// others can write them.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, s)
 }
 
 func counted(n int, what string) string {
