@@ -186,7 +186,8 @@ type Timekeeper interface {
 
 // Guide is a provider where a person has to lend a hand and can be told how.
 type Guide interface {
-	// HowToMake says in sentences how to make a key of that name, valid until about the time given (zero for any).
+	// HowToMake says in sentences how to make a key of that name, valid until about the time given (zero for any), and
+	// how to hand it over: rotatord supply PROVIDER/USER/CREDENTIAL.
 	HowToMake(userID, userName, keyName string, until time.Time) string
 	// HowToRemove says in sentences how to remove the key.
 	HowToRemove(userID, userName string, key Key) string

@@ -120,14 +120,14 @@ func howToMake(a *account, r *rotator.Rotation) string {
 	if r.Terms.Lifetime > 0 {
 		until = r.PlannedAt.Add(r.Terms.Lifetime) // the same each time it is said
 	}
-	supply := fmt.Sprintf("Then hand it over with: rotatord supply %s", r.CredentialID)
-	if !r.Deadline.IsZero() {
-		supply = fmt.Sprintf("The key in use has to be gone by %s. ", r.Deadline.UTC().Format("2006-01-02 15:04 MST")) + supply
-	}
+	how := fmt.Sprintf("Make a key named %s for service user %s, and hand it over with: rotatord supply %s", r.NewKey.Name, r.Coordinates().ServiceUser, r.CredentialID)
 	if g, ok := a.provider().(rotator.Guide); ok {
-		return g.HowToMake(r.UserID, r.ServiceUser, r.NewKey.Name, until) + " " + supply
+		how = g.HowToMake(r.UserID, r.ServiceUser, r.NewKey.Name, until)
 	}
-	return fmt.Sprintf("Make a key named %s for service user %s. %s", r.NewKey.Name, r.Coordinates().ServiceUser, supply)
+	if !r.Deadline.IsZero() {
+		how += fmt.Sprintf(" The key in use has to be gone by %s.", r.Deadline.UTC().Format("2006-01-02 15:04 MST"))
+	}
+	return how
 }
 
 // howToRemove says how a person removes a key.

@@ -90,7 +90,8 @@ func (c *Capable) Self(ctx context.Context) (string, rotator.Secret, error) {
 
 // HowToMake implements [rotator.Guide].
 func (c *Capable) HowToMake(userID, _, keyName string, until time.Time) string {
-	return fmt.Sprintf("Open the page of user %s and make %s until %s.", userID, keyName, until.UTC().Format(time.DateOnly))
+	base, _ := rotator.SplitName(keyName)
+	return fmt.Sprintf("Open the page of user %[1]s and make %[2]s until %[3]s; then: rotatord supply cc/%[1]s/%[4]s.", userID, keyName, until.UTC().Format(time.DateOnly), base)
 }
 
 // HowToRemove implements [rotator.Guide].
