@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/rotatord/rotatord/rotator/audit"
 )
 
 // committers is how many goroutines of the child commit at once, so that the kill hits group commits.
@@ -95,6 +97,9 @@ func checkAll(t *testing.T, dir string, acknowledged map[string]int64) {
 			t.Error(err)
 		}
 	}()
+	if result, err := audit.VerifyChain(t.Context(), s, nil); err != nil || result.Wrong > 0 || result.Records < int64(len(acknowledged)) {
+		t.Fatalf("the audit record is not whole after a kill: %+v, %v", result, err)
+	}
 	for id, seq := range acknowledged {
 		r, err := s.Rotation(context.Background(), id)
 		if err != nil || r.Seq < seq || r.Seq > seq+1 {

@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"People", peopleCases},
 		{"View", viewCases},
 		{"Report", reportCases},
+		{"Audit", auditCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
