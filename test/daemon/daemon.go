@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,6 +29,11 @@ type Config struct {
 	// Files are written, with mode 0600, before the first start: by name below Dir. "seal.key" gets a random key if it is not
 	// among them.
 	Files map[string]string
+	// Binary is run in place of the binary under test, if it is not empty.
+	Binary string
+	// Under is a command that runs the daemon, such as one that changes the namespace first. It must become the daemon, so that
+	// signals reach it.
+	Under []string
 }
 
 // Daemon is a daemon under test. Its methods fail the test when something goes wrong. It is used by one goroutine at a time.
@@ -37,6 +43,8 @@ type Daemon struct {
 
 	t       testing.TB
 	env     []string
+	binary  string
+	under   []string
 	past    strings.Builder // what earlier processes printed
 	process *process
 }
@@ -52,7 +60,7 @@ type process struct {
 // New writes the configuration and starts nothing.
 func New(t testing.TB, c Config) *Daemon {
 	t.Helper()
-	d := &Daemon{t: t, Dir: c.Dir, env: c.Env}
+	d := &Daemon{t: t, Dir: c.Dir, env: c.Env, binary: c.Binary, under: c.Under}
 	if d.Dir == "" {
 		d.Dir = t.TempDir()
 	}
@@ -113,7 +121,11 @@ func (d *Daemon) Launch() {
 	if d.Running() {
 		d.t.Fatal("the daemon is running already")
 	}
-	p := &process{cmd: exec.CommandContext(context.Background(), Binary(d.t), "run", "-c", d.ConfigPath), ended: make(chan struct{})} //nolint:gosec // our own binary
+	if d.binary == "" {
+		d.binary = Binary(d.t)
+	}
+	line := slices.Concat(d.under, []string{d.binary, "run", "-c", d.ConfigPath})
+	p := &process{cmd: exec.CommandContext(context.Background(), line[0], line[1:]...), ended: make(chan struct{})} //nolint:gosec // our own binary
 	p.cmd.Dir, p.cmd.Env = d.Dir, append([]string{"PATH=" + os.Getenv("PATH")}, d.env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	if err := p.cmd.Start(); err != nil {

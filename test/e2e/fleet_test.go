@@ -209,3 +209,10 @@ func (cs consumers) verdict(t *testing.T, secrets int) {
 	}
 	t.Logf("%d consumers made %d calls, each with at least %d different secrets", len(cs), total, fewest)
 }
+
+// pause stops them, while the provider is down for them as well.
+func (cs consumers) pause() {
+	for _, c := range cs {
+		c.Stop()
+	}
+}
