@@ -2,10 +2,13 @@ package config
 
 import (
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strings"
 	"text/template"
+
+	"github.com/rotatord/rotatord/sinks/pathtemplate"
 )
 
 func (c *checker) manual(path string, o *Manual) {
@@ -71,7 +74,7 @@ func (c *checker) instructions(path, text string, fields sample) {
 	if !c.good(path) || text == "" {
 		return
 	}
-	parsed, err := template.New("").Option("missingkey=error").Parse(text)
+	parsed, err := template.New("").Funcs(pathtemplate.Functions()).Option("missingkey=error").Parse(text)
 	if err != nil || parsed.Tree == nil {
 		c.errorf(path, writeKeyFields, "is not a template: %s", templateMessage(err))
 		return
@@ -83,7 +86,7 @@ func (c *checker) instructions(path, text string, fields sample) {
 		c.errorf(path, instead, "%s", what)
 		return
 	}
-	if err := parsed.Execute(&strings.Builder{}, fields); err != nil {
+	if err := pathtemplate.Execute(io.Discard, parsed, fields, maxTemplate); err != nil {
 		c.errorf(path, writeKeyFields, "cannot be rendered: %s", templateMessage(err))
 	}
 }

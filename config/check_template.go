@@ -46,6 +46,9 @@ var fileSample = sample{
 	"Expires": time.Time{},
 }
 
+// maxTemplate bounds what a template may make of the sample, in bytes.
+const maxTemplate = 1 << 20
+
 const writeFields = "write fields as in {{.Secret}}"
 
 // template checks that the text can be rendered from the fields. Only text, fields, functions and if are understood: a
@@ -68,7 +71,7 @@ func (c *checker) template(path, text string, fields sample) {
 		return
 	}
 	var out strings.Builder
-	if err := parsed.Execute(&out, fields); err != nil {
+	if err := pathtemplate.Execute(&out, parsed, fields, maxTemplate); err != nil {
 		c.errorf(path, writeFields, "cannot be rendered: %s", templateMessage(err))
 		return
 	}
@@ -106,15 +109,29 @@ func refusedNode(node parse.Node, fields sample) (what, instead string) {
 	case *parse.PipeNode:
 		return refusedPipe(n, fields)
 	case *parse.FieldNode:
-		if _, known := fields[n.Ident[0]]; known {
-			return "", ""
+		if value, known := fields[n.Ident[0]]; known {
+			return refusedMethod(n, value)
 		}
 		return fmt.Sprintf("there is no field %s", n), oneOfFields(n.Ident[0], fields)
-	case *parse.TextNode, *parse.CommentNode, *parse.StringNode, *parse.NumberNode, *parse.BoolNode, *parse.IdentifierNode:
+	case *parse.IdentifierNode:
+		if pathtemplate.Permits(n.Ident) {
+			return "", ""
+		}
+		return fmt.Sprintf("uses the function %s, which is not permitted", n), writeFields
+	case *parse.TextNode, *parse.CommentNode, *parse.StringNode, *parse.NumberNode, *parse.BoolNode:
 		return "", ""
 	default:
 		return "holds more than text, fields, functions and if", writeFields
 	}
+}
+
+// refusedMethod lets times be formatted and nothing else be called.
+func refusedMethod(n *parse.FieldNode, value any) (what, instead string) {
+	_, timed := value.(time.Time)
+	if len(n.Ident) == 1 || timed && slices.Contains(pathtemplate.OfTime(n.Ident[0]), strings.Join(n.Ident, ".")) {
+		return "", ""
+	}
+	return fmt.Sprintf("there is nothing behind the field in %s", n), writeFields
 }
 
 func firstRefused(list *parse.ListNode, fields sample) (what, instead string) {
@@ -133,7 +150,10 @@ func refusedPipe(pipe *parse.PipeNode, fields sample) (what, instead string) {
 	if len(pipe.Decl) > 0 {
 		return "declares a variable", writeFields
 	}
-	for _, command := range pipe.Cmds {
+	for i, command := range pipe.Cmds {
+		if !pathtemplate.PermitsMethod(command, i) {
+			return "calls a method with more than text", writeFields
+		}
 		for _, arg := range command.Args {
 			if what, instead = refusedNode(arg, fields); what != "" {
 				return what, instead

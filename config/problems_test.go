@@ -163,6 +163,12 @@ func TestProblems(t *testing.T) {
 		{"a function that does not fit", fileTemplate("{{slice .Secret 99}}"),
 			`r.yaml:10:15: sinks[0].template: cannot be rendered: <slice .Secret 99>: error calling slice: index out of range: 99 (write fields as in {{.Secret}})`},
 
+		{"a template that calls", fileTemplate("{{.Secret}}{{call .Secret}}"),
+			`r.yaml:10:15: sinks[0].template: uses the function call, which is not permitted (write fields as in {{.Secret}})`},
+		{"a template that asks a time for more", fileTemplate("{{.Secret}}{{.Expires.Zone}}"),
+			`r.yaml:10:15: sinks[0].template: there is nothing behind the field in .Expires.Zone (write fields as in {{.Secret}})`},
+		{"a template that grows", fileTemplate("{{.Secret}}{{print .KeyID | .Expires.Format}}"),
+			`r.yaml:10:15: sinks[0].template: calls a method with more than text (write fields as in {{.Secret}})`},
 		{"a template that changes the secret", fileTemplate("{{.Secret | upper}}"),
 			`r.yaml:10:15: sinks[0].template: does not hold the secret unchanged, so it could not be read back (write {{.Secret}} without a function)`},
 		{"a field that is no variable", []string{"type: file", "type: file\n    field: api-key"},

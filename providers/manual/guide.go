@@ -2,11 +2,13 @@ package manual
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"text/template"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/sinks/pathtemplate"
 )
 
 // The texts where the configuration has none.
@@ -21,18 +23,24 @@ type toMake struct{ User, KeyName, Until, Supply string }
 
 type toRemove struct{ User, KeyName, Until string }
 
+// maxInstructions bounds what a person is told, in bytes.
+const maxInstructions = 64 << 10
+
 // instructions parses a template and tries it.
 func instructions(name, text, fallback string) (*template.Template, error) {
 	if strings.TrimSpace(text) == "" {
 		text = fallback
 	}
-	t, err := template.New(name).Parse(text)
+	t, err := template.New(name).Funcs(pathtemplate.Functions()).Parse(text)
 	if err == nil {
-		var fields any = toMake{"user", "key", "2030-01-31", "rotatord supply"}
+		var sample any = toMake{"user", "key", "2030-01-31", "rotatord supply"}
+		fields := []string{"User", "KeyName", "Until", "Supply"}
 		if name == "remove" {
-			fields = toRemove{"user", "key", "2030-01-31"}
+			sample, fields = toRemove{"user", "key", "2030-01-31"}, fields[:3]
 		}
-		err = t.Execute(&strings.Builder{}, fields)
+		if err = pathtemplate.Restrict(t, fields); err == nil {
+			err = pathtemplate.Execute(io.Discard, t, sample, maxInstructions)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the instructions %q are not a template: %w", name, err)
@@ -56,7 +64,7 @@ func (p *Provider) HowToRemove(userID, userName string, key rotator.Key) string 
 // render cannot fail with a template that was tried; should it all the same, people see how far it came.
 func render(t *template.Template, fields any) string {
 	var b strings.Builder
-	if err := t.Execute(&b, fields); err != nil {
+	if err := pathtemplate.Execute(&b, t, fields, maxInstructions); err != nil {
 		fmt.Fprintf(&b, " (the instructions in the configuration end here: %v)", err)
 	}
 	return b.String()

@@ -148,9 +148,19 @@ type delivered struct {
 	Secret                                    string
 }
 
+// fields are the names in delivered.
+var fields = append([]string{"Provider", "UserID", "ServiceUser", "Credential", "Version", "KeyID", "KeyName", "Rotation", "Fingerprint", "Secret"},
+	pathtemplate.OfTime("Expires")...)
+
+// maxText bounds a file that a template makes, in bytes.
+const maxText = 1 << 20
+
 func newText(source string) (layout, error) {
 	parsed, err := template.New("file").Funcs(pathtemplate.Functions()).Option("missingkey=error").Parse(source)
 	if err != nil {
+		return nil, fmt.Errorf("template: %w", err)
+	}
+	if err := pathtemplate.Restrict(parsed, fields); err != nil {
 		return nil, fmt.Errorf("template: %w", err)
 	}
 	t := text{parsed}
@@ -169,9 +179,9 @@ var errNotVerbatim = errors.New("the secret does not come out of the template by
 func (t text) render(d rotator.Delivery) ([]byte, error) {
 	secret := string(d.Secret.Reveal())
 	var b bytes.Buffer
-	err := t.parsed.Execute(&b, delivered{
+	err := pathtemplate.Execute(&b, t.parsed, delivered{
 		d.Provider, d.UserID, d.ServiceUser, d.Credential, d.Version, d.KeyID, d.KeyName, d.Rotation, d.Fingerprint, d.Expires, secret,
-	})
+	}, maxText)
 	if err != nil { // a function's error may quote its argument
 		return nil, errors.New(strings.ReplaceAll(err.Error(), secret, d.Secret.String()))
 	}

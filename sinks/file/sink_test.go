@@ -325,7 +325,7 @@ func TestWhatAFormatCannotCarry(t *testing.T) {
 		{"bytes in env", "a\xff", Options{Format: Env}, rotator.Invalid},
 		{"NUL in env", "a\x00b", Options{Format: Env}, rotator.Invalid},
 		{"NUL in json", "a\x00b", Options{Format: JSON}, ""},
-		{"an escaping template", `a"b`, Options{Format: Template, Template: `{{js .Secret}}`}, rotator.Invalid},
+		{"an escaping template", `a"b`, Options{Format: Template, Template: `{{.Secret | replace "\"" "-"}}`}, rotator.Invalid},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.options.Path = t.TempDir() + "/{{.ServiceUser}}"
@@ -348,8 +348,8 @@ func TestWhatAFormatCannotCarry(t *testing.T) {
 }
 
 func TestATemplateThatFailsDoesNotTell(t *testing.T) {
-	s := newSink(t, Options{Path: t.TempDir() + "/{{.ServiceUser}}", Format: Template, Template: `{{.Secret}}{{if gt .Version 1}}{{call .Secret}}{{end}}`})
-	refused(t, s, delivery(t, s, 2), rotator.Invalid, "call")
+	s := newSink(t, Options{Path: t.TempDir() + "/{{.ServiceUser}}", Format: Template, Template: `{{.Secret}}{{if gt .Version 1}}{{slice .Secret 999}}{{end}}`})
+	refused(t, s, delivery(t, s, 2), rotator.Invalid, "slice")
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -413,5 +413,29 @@ func TestPing(t *testing.T) {
 	cancel()
 	if err := s.Ping(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled, Ping says %v", err)
+	}
+}
+
+// A file's text is made as the path is: no function reads anything, and none fills the memory.
+func TestTemplatesOfFilesAreRestricted(t *testing.T) {
+	for _, text := range []string{
+		`{{.Secret}}{{call .Secret}}`, `{{.Secret}}{{html .KeyID}}`, `{{range 1000000000}}{{.Secret}}{{end}}`, `{{define "x"}}{{template "x"}}{{end}}{{.Secret}}{{template "x"}}`,
+		`{{.Secret}}{{.Expires.Zone}}`, `{{.Secret}}{{"1" | .Expires.Format}}`, `{{.Secret}}{{.Expires.Format .KeyID}}`, `{{.Secret}}{{print .Expires.Format "1"}}`, `{{.Secret}}{{.}}`, `{{with .Secret}}{{.}}{{end}}`, `{{.Secret}}{{printf "%1000000d" 1}}`, `{{.Secret}}{{if gt .Version 9}}{{js .KeyID}}{{end}}`,
+	} {
+		if _, err := New(Options{Path: t.TempDir() + "/{{.ServiceUser}}", Format: Template, Template: text}); err == nil {
+			t.Errorf("%s was taken", text)
+		}
+	}
+}
+
+func TestATemplateMayFormatATime(t *testing.T) {
+	s := newSink(t, Options{Path: t.TempDir() + "/{{.ServiceUser}}", Format: Template, Template: `{{.Secret}}{{if not .Expires.IsZero}} {{.Expires.Format "2006-01-02"}}{{end}}`})
+	d := delivery(t, s, 1)
+	if _, err := s.Deliver(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(d.Location)
+	if err != nil || !strings.HasSuffix(string(content), " 2030-01-02") {
+		t.Errorf("wrote %q, %v", strings.ReplaceAll(string(content), string(d.Secret.Reveal()), "…"), err)
 	}
 }

@@ -46,12 +46,14 @@ type coordinates struct{ Provider, UserID, ServiceUser, Credential string }
 var fields = []string{"Provider", "UserID", "ServiceUser", "Credential"}
 
 // Functions returns the functions that templates may use besides those of text/template: lower, upper, replace OLD NEW,
-// trimPrefix P, trimSuffix S. All are pure, and take the value last so that they can stand in a pipeline.
+// trimPrefix P, trimSuffix S; and a printf that is bounded. All are pure, and take the value last so that they can stand in a
+// pipeline.
 func Functions() template.FuncMap {
 	return template.FuncMap{
 		"lower":      strings.ToLower,
 		"upper":      strings.ToUpper,
-		"replace":    func(old, with, value string) string { return strings.ReplaceAll(value, old, with) },
+		"replace":    replace,
+		"printf":     printf,
 		"trimPrefix": func(prefix, value string) string { return strings.TrimPrefix(value, prefix) },
 		"trimSuffix": func(suffix, value string) string { return strings.TrimSuffix(value, suffix) },
 	}
@@ -68,7 +70,7 @@ func Parse(text string) (*Template, error) {
 	if parsed.Tree == nil || strings.TrimSpace(parsed.Root.String()) == "" {
 		return nil, fmt.Errorf("path template %q: is empty; write fields as in {{.Provider}}/{{.ServiceUser}}", text)
 	}
-	if err := guard(parsed.Root); err != nil {
+	if err := restrict(parsed.Root, fields, check); err != nil {
 		return nil, fmt.Errorf("path template %q: %w", text, err)
 	}
 	t.prefix = literalFolder(parsed.Root)
@@ -89,7 +91,7 @@ func (t *Template) Prefix() string { return t.prefix }
 // value that it cannot take.
 func (t *Template) Render(c rotator.Coordinates) (string, error) {
 	var b strings.Builder
-	err := t.parsed.Execute(&b, coordinates{c.Provider, c.UserID, c.ServiceUser, c.Credential})
+	err := Execute(&b, t.parsed, coordinates{c.Provider, c.UserID, c.ServiceUser, c.Credential}, 2*maxPath)
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return "", t.invalid(refused)
 	}
