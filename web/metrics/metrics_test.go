@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -53,6 +54,7 @@ type fixture struct {
 func setUp(j *viewtest.Journal, change func(*metrics.Options)) fixture {
 	o := metrics.Options{
 		Registry: prometheus.NewRegistry(), View: j, Operations: j, Provisions: j.Provisions, Notices: j.CountNotices,
+		AuditHead: func(context.Context) (rotator.AuditHead, error) { return rotator.AuditHead{Seq: 42}, nil },
 		Providers: func() []string { return []string{"cc"} },
 		Sinks:     func() []string { return []string{"vault"} },
 		Freezes:   func() []rotator.Freeze { return nil },
@@ -357,6 +359,7 @@ func full(t *testing.T) fixture {
 	if err := f.CountFindings(t.Context(), "cc"); err != nil {
 		t.Fatal(err)
 	}
+	f.AuditVerified(true)
 	return f
 }
 
