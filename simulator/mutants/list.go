@@ -23,7 +23,6 @@ func List() []Mutant {
 		{"asks the provider before the intent is durable", "G2", "rotator/engine/step_mint.go",
 			"	if err := e.commit(ctx, begin); err != nil {\n		return rotator.Change{}, err\n	}\n	*r = begin.After\n	return e.mint(",
 			"	defer func() { _ = e.commit(ctx, begin) }()\n	*r = begin.After\n	return e.mint("},
-		{"does not wait for the grace period", "G3", "rotator/evidence.go", `if ev.Now.Before(r.GraceUntil) {`, `if false && ev.Now.Before(r.GraceUntil) {`},
 		{"begins to revoke at once", "G3", "rotator/transition.go", `c.After.GraceUntil, c.After.NextAt = until, until`, `c.After.GraceUntil, c.After.NextAt = now, now`},
 		{"does not read sinks back before it revokes", "G3", "rotator/evidence.go", "		if !s.Matches {\n			return refuse(", "		if false {\n			return refuse("},
 		{"overlooks a hold", "G3", "rotator/evidence.go", `if h == nil || !h.Until.After(now) {`, `if h == nil || h != nil {`},

@@ -59,6 +59,9 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil {
 		err = wait(r.Context(), n.l.w.chance.latency(call))
 	}
+	if err == nil {
+		answer.Header.Set("Date", n.l.w.now().UTC().Format(http.TimeFormat))
+	}
 	if err != nil && answer != nil {
 		_ = answer.Body.Close()
 		answer = nil

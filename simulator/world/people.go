@@ -283,12 +283,15 @@ func (w *World) supply(ctx context.Context, c *credential, r *rotator.Rotation) 
 	if c.acc.spec.System == DataspotBlind {
 		supplied.Expires = expires
 	}
-	_, err = w.life.engine.Supply(ctx, c.id, supplied, "bob")
-	if err != nil { // it is of no use: the person takes it away again
-		for _, k := range c.acc.sys.keys(c.id.UserID) {
-			if k.name == r.NewKey.Name {
-				w.remove(c, k)
-			}
+	for range 3 {
+		time.Sleep(c.acc.spec.Propagation) // a person knows that a new key takes a moment
+		if _, err = w.life.engine.Supply(ctx, c.id, supplied, "bob"); err == nil {
+			return nil
+		}
+	}
+	for _, k := range c.acc.sys.keys(c.id.UserID) {
+		if k.name == r.NewKey.Name { // it is of no use: the person takes it away again
+			w.remove(c, k)
 		}
 	}
 	return err
