@@ -2,6 +2,7 @@ package rotator
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -177,6 +178,19 @@ type Directory interface {
 	CreateUser(ctx context.Context, s UserSpec) (CreatedUser, error)
 	// UpdateUser sets the attributes that the specification sets and leaves the others as they are.
 	UpdateUser(ctx context.Context, id string, s UserSpec) error
+}
+
+// UserRequest is a call that creates a user, as it would be sent.
+type UserRequest struct {
+	Method string          `json:"method"`
+	Path   string          `json:"path"` // below the provider's base URL
+	Body   json.RawMessage `json:"body"`
+}
+
+// UserPreviewer is a provider that can show what it would send.
+type UserPreviewer interface {
+	// PreviewUser returns the one request of [Directory.CreateUser], byte for byte, without a call.
+	PreviewUser(s UserSpec) (UserRequest, error)
 }
 
 // DeclaredUser is a service user that must exist.

@@ -27,17 +27,17 @@ the configuration has one.`,
 	return cmd
 }
 
-// directory reads the configuration and returns the provider with its name.
-func (f *flags) directory(name string) (string, rotator.Directory, error) {
+// directory reads the configuration and returns it, and the provider with its name.
+func (f *flags) directory(name string) (*config.Config, string, rotator.Directory, error) {
 	c, err := config.Load(f.config)
 	if err != nil {
-		return "", nil, usage{err}
+		return nil, "", nil, usage{err}
 	}
 	name, d, err := app.Directory(c, name, version)
 	if err != nil {
-		return "", nil, usage{err}
+		return nil, "", nil, usage{err}
 	}
-	return name, d, nil
+	return c, name, d, nil
 }
 
 // first returns the first of the arguments, or nothing.
@@ -70,7 +70,7 @@ func usersListCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return usage{err}
 			}
-			_, d, err := f.directory(first(given))
+			_, _, d, err := f.directory(first(given))
 			if err != nil {
 				return err
 			}
@@ -216,7 +216,7 @@ func usersShowCommand(f *flags) *cobra.Command {
 			if len(given) == 2 {
 				provider, id = given[0], given[1]
 			}
-			_, d, err := f.directory(provider)
+			_, _, d, err := f.directory(provider)
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rotatord/rotatord/internal/app"
 	"github.com/rotatord/rotatord/internal/client"
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/web"
@@ -34,8 +35,10 @@ type plannedUser struct {
 	Provider string           `json:"provider"`
 	Spec     rotator.UserSpec `json:"spec"`
 	Mistakes []string         `json:"mistakes"`
-	Created  bool             `json:"created"`
-	UserID   string           `json:"user_id,omitempty"`
+	// Request is what goes to the provider, byte for byte.
+	Request *rotator.UserRequest `json:"request,omitempty"`
+	Created bool                 `json:"created"`
+	UserID  string               `json:"user_id,omitempty"`
 }
 
 func usersCreateCommand(f *flags) *cobra.Command {
@@ -89,7 +92,7 @@ func (c *creation) bind(cmd *cobra.Command) {
 }
 
 func (c *creation) run(cmd *cobra.Command, f *flags) error {
-	name, d, err := f.directory(c.provider)
+	conf, name, d, err := f.directory(c.provider)
 	if err != nil {
 		return err
 	}
@@ -97,7 +100,15 @@ func (c *creation) run(cmd *cobra.Command, f *flags) error {
 	if err := c.complete(); err != nil {
 		return usage{err}
 	}
+	if !c.standard && !c.printKey {
+		c.spec.KeyLifetime = app.KeyLifetime(conf, name, c.spec, c.credential) // as the daemon will ask
+	}
 	answer := plannedUser{Provider: c.provider, Spec: c.spec, Mistakes: d.CheckUser(c.spec)}
+	if len(answer.Mistakes) == 0 {
+		if answer.Request, err = preview(d, c.spec); err != nil {
+			return usage{err}
+		}
+	}
 	if len(answer.Mistakes) > 0 || !c.yes {
 		if err := f.print(cmd.OutOrStdout(), answer, answer.print); err != nil {
 			return err
@@ -134,6 +145,16 @@ func (c *creation) complete() error {
 	return nil
 }
 
+// preview is the request that would be sent.
+func preview(d rotator.Directory, s rotator.UserSpec) (*rotator.UserRequest, error) {
+	able, ok := d.(rotator.UserPreviewer)
+	if !ok {
+		return nil, nil //nolint:nilnil // there is nothing to show, and nothing wrong
+	}
+	r, err := able.PreviewUser(s)
+	return &r, err
+}
+
 func (p plannedUser) print(w io.Writer) {
 	for _, m := range p.Mistakes {
 		line(w, "%s", m)
@@ -142,11 +163,13 @@ func (p plannedUser) print(w io.Writer) {
 		line(w, "the provider would not take this user; nothing was created")
 		return
 	}
-	spec, err := json.MarshalIndent(p.Spec, "", "  ")
-	if err != nil {
-		panic(err) // text, lists of text and a switch
+	if p.Request != nil {
+		body, err := json.MarshalIndent(p.Request.Body, "", "  ")
+		if err != nil {
+			panic(err) // it is JSON that was made a moment ago
+		}
+		line(w, "%s %s\n%s", p.Request.Method, p.Request.Path, body)
 	}
-	line(w, "%s", spec)
 	if p.Created {
 		line(w, "created, with the id %s", p.UserID)
 		return

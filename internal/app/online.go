@@ -89,3 +89,16 @@ func Directory(c *config.Config, name, version string) (string, rotator.Director
 	}
 	return "", nil, fmt.Errorf("say which provider: %s", strings.Join(able, ", "))
 }
+
+// KeyLifetime is how long the first key of a service user is to be good, by the policy that selects it; 0 for no end.
+func KeyLifetime(c *config.Config, provider string, s rotator.UserSpec, credential string) time.Duration {
+	all, err := policies(c.Policies)
+	if err != nil {
+		return 0 // such a configuration does not load
+	}
+	user := rotator.ServiceUser{Name: s.Name, Email: s.Email, Login: s.LoginID, Active: true}
+	if p := rotator.FirstMatch(all, provider, user, credential); p != nil {
+		return p.Lifetime
+	}
+	return 0
+}

@@ -43,15 +43,10 @@ type wireCreateUser struct {
 // afterwards by its name, and left empty if this fails, because the user and the key are there.
 func (p *Provider) CreateUser(ctx context.Context, s rotator.UserSpec) (rotator.CreatedUser, error) {
 	service := s.Kind == rotator.ServiceKind
-	c := rest.Call{Name: "create_user", Method: http.MethodPost, Path: "/user", Shows: service}
-	if wrong := p.CheckUser(s); len(wrong) > 0 {
-		return rotator.CreatedUser{}, refusedUser(c.Op(), wrong)
-	}
-	body, err := json.Marshal(p.createRequest(s))
+	c, err := p.createCall(s)
 	if err != nil {
-		return rotator.CreatedUser{}, rotator.NewFault(c.Op(), rotator.Invalid, "the request cannot be written: %w", err)
+		return rotator.CreatedUser{}, err
 	}
-	c.Body = body
 	ans, err := p.client.Write(ctx, c)
 	if err != nil {
 		return rotator.CreatedUser{}, err
@@ -62,6 +57,25 @@ func (p *Provider) CreateUser(ctx context.Context, s rotator.UserSpec) (rotator.
 		p.findKey(ctx, &made, s.KeyName)
 	}
 	return made, err
+}
+
+// PreviewUser implements [rotator.UserPreviewer].
+func (p *Provider) PreviewUser(s rotator.UserSpec) (rotator.UserRequest, error) {
+	c, err := p.createCall(s)
+	return rotator.UserRequest{Method: c.Method, Path: c.Path, Body: c.Body}, err
+}
+
+// createCall is the request of [Provider.CreateUser].
+func (p *Provider) createCall(s rotator.UserSpec) (rest.Call, error) {
+	c := rest.Call{Name: "create_user", Method: http.MethodPost, Path: "/user", Shows: s.Kind == rotator.ServiceKind}
+	if wrong := p.CheckUser(s); len(wrong) > 0 {
+		return c, refusedUser(c.Op(), wrong)
+	}
+	var err error
+	if c.Body, err = json.Marshal(p.createRequest(s)); err != nil {
+		return c, rotator.NewFault(c.Op(), rotator.Invalid, "the request cannot be written: %w", err)
+	}
+	return c, nil
 }
 
 // refusedUser is the fault of a specification with mistakes.

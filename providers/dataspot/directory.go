@@ -1,6 +1,7 @@
 package dataspot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -149,18 +150,9 @@ func invalidUser(op string, problems []string) error {
 // CreateUser implements [rotator.Directory] with POST of the users. Without an access level the user may only read. No key comes
 // with it.
 func (p *Provider) CreateUser(ctx context.Context, s rotator.UserSpec) (rotator.CreatedUser, error) {
-	c := rest.Call{Name: "create_user", Method: http.MethodPost, Path: p.at("users")}
-	if problems := p.CheckUser(s); len(problems) > 0 {
-		return rotator.CreatedUser{}, invalidUser(c.Op(), problems)
-	}
-	level := s.AccessLevel
-	if level == "" {
-		level = accessLevels[0]
-	}
-	var err error
-	c.Body, err = json.Marshal(wireNewUser{Type: p.options.TypeName, LoginID: s.LoginID, Name: s.Name, AccessLevel: level, ServiceUser: true})
+	c, err := p.createCall(s)
 	if err != nil {
-		return rotator.CreatedUser{}, rotator.NewFault(c.Op(), rotator.Invalid, "the request cannot be written: %w", err)
+		return rotator.CreatedUser{}, err
 	}
 	ans, err := p.api.Write(ctx, c)
 	if err != nil {
@@ -168,6 +160,27 @@ func (p *Provider) CreateUser(ctx context.Context, s rotator.UserSpec) (rotator.
 	}
 	defer func() { _ = ans.Body.Close() }()
 	return readCreated(c.Op(), ans.Body)
+}
+
+// PreviewUser implements [rotator.UserPreviewer].
+func (p *Provider) PreviewUser(s rotator.UserSpec) (rotator.UserRequest, error) {
+	c, err := p.createCall(s)
+	return rotator.UserRequest{Method: c.Method, Path: c.Path, Body: c.Body}, err
+}
+
+// createCall is the request of [Provider.CreateUser].
+func (p *Provider) createCall(s rotator.UserSpec) (rest.Call, error) {
+	c := rest.Call{Name: "create_user", Method: http.MethodPost, Path: p.at("users")}
+	if problems := p.CheckUser(s); len(problems) > 0 {
+		return c, invalidUser(c.Op(), problems)
+	}
+	level := cmp.Or(s.AccessLevel, accessLevels[0])
+	var err error
+	c.Body, err = json.Marshal(wireNewUser{Type: p.options.TypeName, LoginID: s.LoginID, Name: s.Name, AccessLevel: level, ServiceUser: true})
+	if err != nil {
+		return c, rotator.NewFault(c.Op(), rotator.Invalid, "the request cannot be written: %w", err)
+	}
+	return c, nil
 }
 
 func readCreated(op string, r io.Reader) (rotator.CreatedUser, error) {

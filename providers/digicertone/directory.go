@@ -106,20 +106,8 @@ func (p *Provider) details(u user) rotator.UserDetails {
 //
 // In [TokenMode] the service names the token itself: no field of the request is known that would.
 func (p *Provider) CreateUser(ctx context.Context, s rotator.UserSpec) (rotator.CreatedUser, error) {
-	c := rest.Call{Name: "create_user", Method: http.MethodPost, Path: "/user", Shows: true}
-	if err := asFault(c.Op(), p.CheckUser(s)); err != nil {
-		return rotator.CreatedUser{}, err
-	}
-	name := s.Name
-	if p.options.Mode == RecreateMode {
-		name = s.KeyName
-	}
-	end, err := p.firstEnd(s)
+	c, err := p.createCall(s)
 	if err != nil {
-		return rotator.CreatedUser{}, &rotator.Fault{Op: c.Op(), Kind: rotator.Invalid, Err: err}
-	}
-	wanted := user{description: s.Description, email: s.Email, accounts: s.Accounts, managers: s.Managers, roles: s.Roles}
-	if c.Body, err = p.userBody(c.Op(), wanted, name, end); err != nil {
 		return rotator.CreatedUser{}, err
 	}
 	f := p.options.Fields
@@ -127,7 +115,36 @@ func (p *Provider) CreateUser(ctx context.Context, s rotator.UserSpec) (rotator.
 	if err != nil {
 		return rotator.CreatedUser{}, err
 	}
-	return p.createdUser(made, name), nil
+	return p.createdUser(made, p.firstName(s)), nil
+}
+
+// PreviewUser implements [rotator.UserPreviewer].
+func (p *Provider) PreviewUser(s rotator.UserSpec) (rotator.UserRequest, error) {
+	c, err := p.createCall(s)
+	return rotator.UserRequest{Method: c.Method, Path: c.Path, Body: c.Body}, err
+}
+
+// firstName is the name of a new user. In [RecreateMode] it is that of its first key.
+func (p *Provider) firstName(s rotator.UserSpec) string {
+	if p.options.Mode == RecreateMode {
+		return s.KeyName
+	}
+	return s.Name
+}
+
+// createCall is the request of [Provider.CreateUser].
+func (p *Provider) createCall(s rotator.UserSpec) (rest.Call, error) {
+	c := rest.Call{Name: "create_user", Method: http.MethodPost, Path: "/user", Shows: true}
+	if err := asFault(c.Op(), p.CheckUser(s)); err != nil {
+		return c, err
+	}
+	end, err := p.firstEnd(s)
+	if err != nil {
+		return c, &rotator.Fault{Op: c.Op(), Kind: rotator.Invalid, Err: err}
+	}
+	wanted := user{description: s.Description, email: s.Email, accounts: s.Accounts, managers: s.Managers, roles: s.Roles}
+	c.Body, err = p.userBody(c.Op(), wanted, p.firstName(s), end)
+	return c, err
 }
 
 // createdUser tells the user of the answer from its token.

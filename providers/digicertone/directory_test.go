@@ -1,9 +1,13 @@
 package digicertone_test
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -58,6 +62,49 @@ func TestCreateUser(t *testing.T) {
 				t.Errorf("the series is %q and its key %q", made.UserID, got.keys[0].Name)
 			}
 		})
+	}
+}
+
+// lastBody is a transport that remembers what was posted.
+type lastBody struct{ body []byte }
+
+func (l *lastBody) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPost {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		l.body, r.Body = text, io.NopCloser(bytes.NewReader(text))
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestAPreviewIsWhatIsSent, and what is sent says when a key ends that is a user.
+func TestAPreviewIsWhatIsSent(t *testing.T) {
+	for mode, name := range map[digicertone.Mode]string{digicertone.TokenMode: "ci", digicertone.RecreateMode: "ci-r0001"} {
+		i := newInstance(t, emulator.DigiCertOneOptions{})
+		sent := &lastBody{}
+		p := i.provider(t, digicertone.Options{Mode: mode, Transport: sent})
+		s := spec(i)
+		s.EndDate, s.KeyLifetime = "", 90*24*time.Hour
+		preview, err := p.PreviewUser(s)
+		if err != nil || sent.body != nil {
+			t.Fatalf("a preview: %v, sent %s", err, sent.body)
+		}
+		if _, err := p.CreateUser(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(preview.Body, sent.body) || preview.Method+" "+preview.Path != "POST /user" {
+			t.Errorf("%s: sent %s, shown %+v", mode, sent.body, preview)
+		}
+		ends := bytes.Contains(sent.body, []byte(`"end_date"`))
+		if !bytes.Contains(sent.body, []byte(`"friendly_name":"`+name+`"`)) || ends != (mode == digicertone.RecreateMode) {
+			t.Errorf("%s: sent %s", mode, sent.body)
+		}
+		s.Email = "nobody"
+		if _, err := p.PreviewUser(s); rotator.KindOf(err) != rotator.Invalid {
+			t.Errorf("%s: what would be refused is shown: %v", mode, err)
+		}
 	}
 }
 
