@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,9 +17,16 @@ import (
 // timeFormat has one form for each millisecond, so that no two texts mean the same record.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
+// typicalEvent and typicalHead are how many bytes most events, and what stands before them, take at most.
+const (
+	typicalEvent = 768
+	typicalHead  = 160
+)
+
 // Encode returns the event as [Link] wants it.
 func Encode(e rotator.AuditEvent) ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(typicalEvent)
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // so that tools which print JSON anew leave a line as it is
 	if err := enc.Encode(e.Bounded()); err != nil {
@@ -30,13 +38,13 @@ func Encode(e rotator.AuditEvent) ([]byte, error) {
 // Link makes the record that follows prev: event is what [Encode] returned.
 func Link(prev rotator.AuditHead, at time.Time, event []byte) rotator.AuditRecord {
 	at = at.UTC().Truncate(time.Millisecond)
-	text := make([]byte, 0, len(event)+160)
+	text := make([]byte, 0, len(event)+typicalHead)
 	text = append(text, `{"seq":`...)
 	text = strconv.AppendInt(text, prev.Seq+1, 10)
 	text = append(text, `,"at":"`...)
 	text = at.AppendFormat(text, timeFormat)
 	text = append(text, `","prev":"`...)
-	text = append(text, prev.Hash.String()...)
+	text = hex.AppendEncode(text, prev.Hash[:])
 	text = append(text, `",`...)
 	text = append(text, event[1:]...)
 	return rotator.AuditRecord{Seq: prev.Seq + 1, At: at, Text: text, Hash: sha256.Sum256(text)}
@@ -94,7 +102,7 @@ const hashField = `,"hash":"`
 func AppendLine(line []byte, r *rotator.AuditRecord) []byte {
 	line = append(line, bytes.TrimSuffix(r.Text, []byte("}"))...)
 	line = append(line, hashField...)
-	line = append(line, r.Hash.String()...)
+	line = hex.AppendEncode(line, r.Hash[:])
 	return append(line, "\"}\n"...)
 }
 
