@@ -10,6 +10,7 @@ CA_BUNDLE ?= /etc/ssl/certs/ca-certificates.crt
 BENCH     ?= .
 COUNT     ?= 5
 FUZZTIME  ?= 30s
+FUZZTOTAL ?= 4m
 DEMO_FOR  ?= 60s
 # In CI a test that skips itself is a failure.
 SUMMARY   := bin/tools/testsum $(if $(CI),-no-skips)
@@ -83,8 +84,8 @@ unit: ## Check the systemd unit: verify it, exposure at most 1.5
 	deploy/systemd/check
 
 .PHONY: imports
-imports: ## Check which package may import which
-	go test ./test -run 'TestImports'
+imports: ## Check which package may import which, which licences are linked, and how the network is reached
+	go test ./test -run 'TestImports|TestLicences|Rules'
 
 .PHONY: model
 model: ## Check the model of the stages and of the lease with spin
@@ -107,7 +108,15 @@ demo: build ## Run the demo: emulator, daemon, keys that live minutes (DEMO_FOR=
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target (FUZZTIME=30s each)
-	tools/fuzz $(FUZZTIME)
+	tools/fuzz each $(FUZZTIME)
+
+.PHONY: fuzz-share
+fuzz-share: ## Run all fuzz targets in equal shares of a time (FUZZTOTAL=4m), as CI does
+	tools/fuzz total $(FUZZTOTAL)
+
+.PHONY: licences
+licences: ## Write docs/licences.md; fail on a licence that the binary may not hold
+	go test ./test -run 'TestLicences' -count 1 -update
 
 .PHONY: tools
 tools: bin/tools/.built ## Build the pinned tools into bin/tools
