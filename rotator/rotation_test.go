@@ -45,6 +45,7 @@ var moves = []struct {
 	{"Reactivated", []Stage{StageReactivating}, StageGrace, "the old key works again; grace begins anew", func(r *Rotation) Change { return r.Reactivated(noon) }},
 	{"TooLate", []Stage{StageReactivating}, StageRevoking, "the old key is revoked already", func(r *Rotation) Change { return r.TooLate("why", noon) }},
 	{"BeginRevoke", []Stage{StageGrace, StageSoaking}, StageRevoking, "the old key is about to be revoked", func(r *Rotation) Change { return r.BeginRevoke(noon) }},
+	{"TryAnother", []Stage{StageAbandoning}, StagePlanned, "the new key is revoked; another is made, since keys were given up before it", func(r *Rotation) Change { return r.TryAnother(noon, noon) }},
 	{"Abandon", []Stage{StageAbandoning}, StageAbandoned, "the new key is revoked; the old one stays", func(r *Rotation) Change { return r.Abandon(noon, noon) }},
 }
 

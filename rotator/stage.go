@@ -55,7 +55,7 @@ var next = map[Stage][]Stage{
 	StageSoaking:      {StageRevoking, StageReactivating},
 	StageReactivating: {StageGrace, StageRevoking},
 	StageRevoking:     {StageDone, StagePlanned, StageReactivating},
-	StageAbandoning:   {StageAbandoned},
+	StageAbandoning:   {StageAbandoned, StagePlanned},
 	StageDone:         {},
 	StageAbandoned:    {},
 }

@@ -324,6 +324,19 @@ func (r *Rotation) BeginRevoke(now time.Time) Change {
 	return r.move(StageRevoking, now, "revoking the old key")
 }
 
+// TryAnother makes another key after one that was of no use was revoked, because the rotation still has keys to revoke that
+// were given up before: abandoning to planned, at the given time.
+func (r *Rotation) TryAnother(now, at time.Time) Change {
+	r.mustBe(StageAbandoning)
+	c := r.move(StagePlanned, now, "the new key was revoked and another is made: "+r.Why)
+	a := &c.After
+	a.Version++
+	a.NewKey = KeyRef{Name: KeyName(r.Base, a.Version)}
+	a.NewKeyExpires, a.Sealed, a.Fingerprint, a.TestUntil, a.Why = time.Time{}, nil, "", time.Time{}, ""
+	a.NextAt = at
+	return c
+}
+
 // Abandon ends the rotation after the new key was revoked: abandoning to abandoned.
 func (r *Rotation) Abandon(now, retry time.Time) Change {
 	r.mustBe(StageAbandoning)

@@ -102,3 +102,56 @@ func TestG1StartOverElsewhereKeepsWhatTheFormerPlaceHolds(t *testing.T) {
 		w.wantActive("deploy-r0002")
 	})
 }
+
+// TestG4StartOverAfterTheOldKeyWasSwitchedOff: the old key is off and the copy in a sink is lost. Another key is made all the
+// same, and in the end none is left but that one.
+func TestG4StartOverAfterTheOldKeyWasSwitchedOff(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.disables = true
+		l := w.start(nil)
+		defer l.stop()
+		pass(90 * time.Minute)
+		w.wantActive("deploy-r0001")
+		w.sinks["disk"].Remove("cc/ci-build/deploy")
+		pass(time.Hour)
+		if r := l.only(); r.Stage != rotator.StageRevoking || r.Blocked != rotator.BlockSinkMismatch {
+			t.Fatalf("stage %s, blocked %q: %s", r.Stage, r.Blocked, r.Trouble)
+		}
+		if _, err := l.engine.StartOver(t.Context(), deploy, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		pass(6 * time.Hour)
+		w.wantRotated()
+		for _, k := range w.provider.Keys() {
+			if k.Name != "deploy-r0002" && k.State != rotator.KeyRevoked {
+				t.Errorf("key %s is left %s", k.Name, k.State)
+			}
+		}
+	})
+}
+
+// TestStartOverWhoseKeyIsOfNoUse: the key that is made in place of one that was given up is refused. What was given up, and
+// the old key, are not forgotten.
+func TestStartOverWhoseKeyIsOfNoUse(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		l := w.start(nil)
+		defer l.stop()
+		pass(10 * time.Minute)
+		w.provider.SetHook(func(op string, after bool) error {
+			if op == "Check" && !after {
+				return rotator.NewFault("check", rotator.Denied, "the key is refused")
+			}
+			return nil
+		})
+		if _, err := l.engine.StartOver(t.Context(), deploy, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		pass(20 * time.Minute)
+		w.provider.SetHook(nil)
+		pass(6 * time.Hour)
+		w.wantRotated()
+		if r := l.only(); r.Stage != rotator.StageDone || len(r.Discarded) != 1 {
+			t.Errorf("stage %s, given up %v: %s", r.Stage, r.Discarded, r.Trouble)
+		}
+	})
+}

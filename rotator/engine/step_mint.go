@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -109,15 +108,15 @@ func seriesOf(r *rotator.Rotation, keys []rotator.Key) series {
 
 // superseded says why there is nothing to replace any more; empty if there is.
 func (s series) superseded(r *rotator.Rotation) string {
-	if r.OldKey.ID == "" {
-		return ""
+	if r.OldKey.ID == "" || len(r.Discarded) > 0 {
+		return "" // somebody started over: the keys that were given up go only once another is in place
 	}
 	old := s.old(r)
 	if old == nil || old.State != rotator.KeyActive {
 		return "the key to replace is no longer active at the provider"
 	}
 	for _, k := range s.keys {
-		if k.State == rotator.KeyActive && k.Newer(*old) && !slices.Contains(r.Discarded, rotator.KeyRef{ID: k.ID, Name: k.Name}) {
+		if k.State == rotator.KeyActive && k.Newer(*old) {
 			return fmt.Sprintf("key %s (id %s) has superseded the key to replace", k.Name, k.ID)
 		}
 	}

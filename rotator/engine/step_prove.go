@@ -52,7 +52,7 @@ func (e *Engine) abandon(ctx context.Context, a *account, r *rotator.Rotation) (
 	if err != nil {
 		return rotator.Change{}, err
 	}
-	c := r.Abandon(now, retry)
+	c := abandoned(r, now, retry)
 	if limits.Unlisted {
 		key.Created = now
 		c = c.Entering(asRevoked(key))
@@ -70,7 +70,7 @@ func (e *Engine) abandonByHand(ctx context.Context, a *account, r *rotator.Rotat
 	}
 	if a.provider().Limits().Unlisted {
 		now := time.Now()
-		c := r.Abandon(now, retry)
+		c := abandoned(r, now, retry)
 		c.After.Why += ". " + how
 		key.Created, key.State = now, rotator.KeyOther
 		return c.Entering(key), nil
@@ -84,5 +84,14 @@ func (e *Engine) abandonByHand(ctx context.Context, a *account, r *rotator.Rotat
 		why := fmt.Sprintf("the new key is of no use: %s. %s Then say so with: rotatord removed %s", r.Why, how, r.CredentialID)
 		return r.Block(rotator.BlockAwaitingRemoval, why, now, now.Add(removalRecheck)), nil
 	}
-	return r.Abandon(now, retry), nil
+	return abandoned(r, now, retry), nil
+}
+
+// abandoned ends the rotation, unless keys were given up in it before: to end it would forget them, and the old key with
+// them.
+func abandoned(r *rotator.Rotation, now, retry time.Time) rotator.Change {
+	if len(r.Discarded) > 0 {
+		return r.TryAnother(now, retry)
+	}
+	return r.Abandon(now, retry)
 }

@@ -109,6 +109,8 @@ func (m *model) choices(r *rotator.Rotation) []rotator.Change {
 		all = append(all, r.BeginReactivate("ann", m.now))
 	case rotator.StageReactivating:
 		all = append(all, r.TooLate("gone", m.now))
+	case rotator.StageAbandoning:
+		all = append(all, r.TryAnother(m.now, later))
 	case rotator.StageExtending:
 		all = append(all, r.ReplaceInstead("expired", m.now))
 	case rotator.StageMinting:
