@@ -9,6 +9,10 @@ import (
 
 func (c *checker) digicertone(path string, o *DigiCertOne) {
 	c.baseURL(path+".base_url", o.BaseURL)
+	if field := path + ".base_url"; c.good(field, path+".api_path") && strings.HasSuffix(strings.TrimSuffix(o.BaseURL, "/"), o.APIPath) {
+		c.errorf(field, "leave that out, it is api_path: write "+strings.TrimSuffix(strings.TrimSuffix(o.BaseURL, "/"), o.APIPath),
+			"ends with %s", o.APIPath)
+	}
 	c.absolute(path+".ca_file", o.CAFile)
 	c.timeout(path+".timeout", o.Timeout)
 	if field := path + ".api_path"; c.good(field) && (!strings.HasPrefix(o.APIPath, "/") || strings.HasSuffix(o.APIPath, "/")) {

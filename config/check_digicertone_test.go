@@ -42,6 +42,8 @@ func TestDigiCertOneProblems(t *testing.T) {
 			`r.yaml:6:26: providers[0].statuses.disabled: is empty (write the word that the instance uses)`},
 		{"a path without an id", key + "    paths: {delete_user: /user}\n",
 			`r.yaml:6:26: providers[0].paths.delete_user: is not a path with {id} in it, once (write one such as /user/{id})`},
+		{"the API's path in the address too", key + "    base_url: https://one.digicert.com/account/api/v1/\n",
+			`r.yaml:6:15: providers[0].base_url: ends with /account/api/v1 (leave that out, it is api_path: write https://one.digicert.com)`},
 		{"the API's path with a slash at its end", key + "    api_path: /account/api/v1/\n",
 			`r.yaml:6:15: providers[0].api_path: is not a path below base_url (write one such as /account/api/v1)`},
 		{"room for one key", key + "    max_keys_per_user: 1\n",

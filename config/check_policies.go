@@ -114,7 +114,10 @@ func (c *checker) ages(at string, p *Policy) {
 	c.abilities(at, p)
 }
 
+// abilities holds a policy against every provider that it matches. One policy may serve providers that set a lifetime and some
+// that do not: only one that no provider can honour is worth a word.
 func (c *checker) abilities(at string, p *Policy) {
+	unable, able := "", false
 	for i := range c.cfg.Providers {
 		provider := &c.cfg.Providers[i]
 		if !c.good(fmt.Sprintf("providers[%d].type", i)) || !matchesAny(p.Match.Providers, provider.Name) {
@@ -134,10 +137,14 @@ func (c *checker) abilities(at string, p *Policy) {
 				"is missing, and keys of provider %q have no expiry: without it they would never be due", provider.Name)
 			return
 		}
-		if p.Lifetime > 0 && !traits.SetsLifetime {
-			c.warnf(at+".lifetime", "max_age alone decides there", "provider %q cannot give keys a lifetime", provider.Name)
-			return
+		if traits.SetsLifetime {
+			able = true
+		} else {
+			unable = provider.Name
 		}
+	}
+	if p.Lifetime > 0 && !able && unable != "" {
+		c.warnf(at+".lifetime", "max_age alone decides there", "provider %q cannot give keys a lifetime", unable)
 	}
 }
 

@@ -31,7 +31,7 @@ var advice = map[string]string{
 	rotator.ComplaintTrouble: "Look at the service user at the provider, and at what service_users says of it. The next scan looks again.",
 	rotator.ComplaintDrift:   "Somebody changed the service user. Set it back there, or change its declaration; with on_drift: fix the daemon sets it back.",
 
-	string(rotator.BlockAwaitingSupply):  "Make the key as described, then hand it over with: rotatord supply PROVIDER/USER/CREDENTIAL. Do it before the deadline.",
+	string(rotator.BlockAwaitingSupply):  "Make the key as described, then hand it over with the command that is shown there. Do it before the deadline.",
 	string(rotator.BlockAwaitingRemoval): "Remove the key as described, then say so with: rotatord removed PROVIDER/USER/CREDENTIAL. A key that expires needs nobody.",
 	string(rotator.BlockObserveOnly):     "Replace the key by hand, or take observe_only out of its policy.",
 	string(rotator.BlockRotationFailed):  "The provider refused the key that it had made, and the old one stays. See why; it is tried again at the time shown, ever more rarely.",

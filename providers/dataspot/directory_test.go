@@ -178,7 +178,7 @@ func TestGuide(t *testing.T) {
 	}
 	until := time.Date(2027, 3, 1, 23, 59, 59, 0, time.UTC)
 	make1 := p.HowToMake("id-1", "CI reader", "deploy-r0002", until)
-	for _, want := range []string{"tenant ACME", `"CI reader"`, "name deploy-r0002", "2027-03-01", "one time", "`rotatord supply ds-acme/id-1/deploy`"} {
+	for _, want := range []string{"tenant ACME", `"CI reader"`, "name deploy-r0002", "2027-03-01", "one time", "`rotatord supply ds-acme/id-1/deploy --expires 2027-03-01`"} {
 		if !strings.Contains(make1, want) {
 			t.Errorf("%q lacks %q", make1, want)
 		}

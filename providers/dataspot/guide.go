@@ -9,17 +9,18 @@ import (
 
 // HowToMake implements [rotator.Guide], after the manual's page "Service User".
 func (p *Provider) HowToMake(userID, userName, keyName string, until time.Time) string {
-	expiry := "an expiry date (it is required)"
+	expiry, day := "an expiry date (it is required)", "DATE"
 	if !until.IsZero() {
-		expiry = "the expiry date " + until.UTC().Format(time.DateOnly)
+		day = until.UTC().Format(time.DateOnly)
+		expiry = "the expiry date " + day
 	}
 	base, _ := rotator.SplitName(keyName)
 	return fmt.Sprintf("In dataspot, sign in as an administrator of the tenant %[1]s and open the tenant. "+
 		"On the tab \"Service User\", open the menu beside %[2]s and choose \"Manage access keys\", then \"Add\". "+
 		"Give it the name %[3]s and %[4]s, and press \"Generate\". "+
-		"The value is shown this one time: copy it and hand it over with `rotatord supply %[5]s/%[6]s/%[7]s`, which asks for it. "+
+		"The value is shown this one time: copy it and hand it over with `rotatord supply %[5]s/%[6]s/%[7]s --expires %[8]s`, which asks for it. "+
 		"Leave the other keys of the user as they are: they are in use until the new one is everywhere.",
-		p.options.Tenant, called(userID, userName), keyName, expiry, p.options.Name, userID, base)
+		p.options.Tenant, called(userID, userName), keyName, expiry, p.options.Name, userID, base, day)
 }
 
 // HowToRemove implements [rotator.Guide], after the manual's page "Service User".
