@@ -268,9 +268,30 @@ func TestGuaranteesNameTestsThatExist(t *testing.T) {
 	}
 }
 
+// TestTheThreatModelNamesTestsThatExist holds each defence to its tests, and each kind of threat to a row.
+func TestTheThreatModelNamesTestsThatExist(t *testing.T) {
+	exists := testFunctions(t)
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`")
+	text := strings.Join(readPage(t, "threat-model.md").prose, "\n")
+	tests := named.FindAllStringSubmatch(text, -1)
+	if len(tests) < 40 {
+		t.Errorf("only %d tests are named", len(tests))
+	}
+	for _, name := range tests {
+		if !exists[name[1]] {
+			t.Errorf("threat-model.md names %s, which does not exist", name[1])
+		}
+	}
+	for _, kind := range []string{"Spoofing", "Tampering", "Repudiation", "Disclosure", "Denial", "Elevation", "Supply chain"} {
+		if !strings.Contains(text, "| **"+kind+"** |") {
+			t.Errorf("threat-model.md has no row for %s", kind)
+		}
+	}
+}
+
 func testFunctions(t *testing.T) map[string]bool {
 	t.Helper()
-	declared := regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9]+)\(`)
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9]+)\(`)
 	exists := map[string]bool{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
