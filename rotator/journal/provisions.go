@@ -39,7 +39,7 @@ func (s *Store) SaveProvision(ctx context.Context, p rotator.Provision) error {
 		if _, err := w.exec(saveProvision, p.Provider, p.Label, string(p.State), string(body)); err != nil {
 			return err
 		}
-		if news, any := provisionNews(&was, &p); any {
+		if news, is := provisionNews(&was, &p); is {
 			return w.tell(news)
 		}
 		return nil

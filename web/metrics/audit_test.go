@@ -22,7 +22,9 @@ func TestAudit(t *testing.T) {
 
 func TestAuditThatCannotBeRead(t *testing.T) {
 	f := setUp(&viewtest.Journal{}, func(o *metrics.Options) {
-		o.AuditHead = func(context.Context) (rotator.AuditHead, error) { return rotator.AuditHead{}, errors.New("the disk is gone") }
+		o.AuditHead = func(context.Context) (rotator.AuditHead, error) {
+			return rotator.AuditHead{}, errors.New("the disk is gone")
+		}
 	})
 	f.want(t, "journal_up", labels{}, 0)
 	f.absent(t, "audit_records_total", labels{})

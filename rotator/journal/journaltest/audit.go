@@ -133,8 +133,8 @@ var auditCases = []testCase{
 		b.records("checkpoint done", "stop done")
 	}},
 	{"old rotations go with their histories when a later one was done", func(b *bench) {
-		first := b.ended(1, "first", rotator.StageDone)
-		second := b.ended(1, "second", rotator.StageDone)
+		first := b.ended("first", rotator.StageDone)
+		second := b.ended("second", rotator.StageDone)
 		b.pruned(1)
 		_, err := b.Rotation(b.ctx, first.ID)
 		b.kind(err, rotator.Gone)
@@ -150,8 +150,8 @@ var auditCases = []testCase{
 		b.pruned(0)
 	}},
 	{"a rotation stays whose key may exist", func(b *bench) {
-		first := b.ended(1, "first", rotator.StageDone)
-		b.ended(1, "second", rotator.StageDone)
+		first := b.ended("first", rotator.StageDone)
+		b.ended("second", rotator.StageDone)
 		k := b.key("p", "k1", b.now)
 		k.UserID, k.Name = first.UserID, first.NewKey.Name
 		b.merge(k)
@@ -162,10 +162,10 @@ var auditCases = []testCase{
 		b.pruned(1)
 	}},
 	{"a rotation stays while another of its credential is open, or none was done since", func(b *bench) {
-		b.ended(1, "first", rotator.StageDone)
-		b.ended(1, "second", rotator.StageAbandoned)
+		b.ended("first", rotator.StageDone)
+		b.ended("second", rotator.StageAbandoned)
 		b.pruned(0)
-		third := b.ended(1, "third", rotator.StageGrace)
+		third := b.ended("third", rotator.StageGrace)
 		b.pruned(0)
 		third = b.lead(third, rotator.StageDone)
 		b.pruned(2)
@@ -176,7 +176,7 @@ var auditCases = []testCase{
 		r = b.commit(r.BeginMint(b.now))
 		r = b.commit(r.Burn(b.now, "nobody has its secret"))
 		r = b.lead(r, rotator.StageDone)
-		b.ended(1, "second", rotator.StageDone)
+		b.ended("second", rotator.StageDone)
 		b.pruned(0)
 		b.stored(r)
 	}},
@@ -212,10 +212,10 @@ func (b *bench) records(want ...string) []audit.Content {
 	return all
 }
 
-// ended plans the credential's next rotation and leads it to the stage.
-func (b *bench) ended(n int, id string, to rotator.Stage) rotator.Rotation {
+// ended plans the next rotation of the first credential and leads it to the stage.
+func (b *bench) ended(id string, to rotator.Stage) rotator.Rotation {
 	b.Helper()
-	r := draft(credential("p", n), b.now)
+	r := draft(credential("p", 1), b.now)
 	highest, err := b.HighestVersion(b.ctx, r.CredentialID)
 	b.ok(err)
 	r.Version = highest + 1
