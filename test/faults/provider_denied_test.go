@@ -50,7 +50,7 @@ func TestManagerKeyRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.d.WriteFile("manager.key", secret)
+			c.d.WriteFile("cc.key", secret)
 			c.goodEnd(1)
 		})
 	}
@@ -60,10 +60,10 @@ func TestManagerKeyRefused(t *testing.T) {
 func TestManagerKeyFileGone(t *testing.T) {
 	t.Parallel()
 	c := prepare(t, setting{})
-	c.d.WriteFile("manager.key", "")
+	c.d.WriteFile("cc.key", "")
 	c.begin()
 	c.attention("scan_failed")
-	c.logs("manager.key")
-	c.d.WriteFile("manager.key", c.e.ManagerSecret()+"\n")
+	c.logs("cc.key")
+	c.d.WriteFile("cc.key", c.e.ManagerSecret()+"\n")
 	c.goodEnd(1)
 }

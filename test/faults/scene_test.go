@@ -33,8 +33,9 @@ const recovery = 100 * time.Second
 // setting is what a scene starts from. The zero setting is a provider without rates and two service users, each with a key
 // that is overdue.
 type setting struct {
-	// provider are the options of the emulated account.
+	// provider are the options of the emulated account, unless another system is the one under test.
 	provider emulator.CertCentralOptions
+	system   daemon.System
 	// account is added to the provider's options in the configuration, sinks to its sinks. Sink names the sinks of the policy,
 	// and timing replaces its times.
 	account, sinks, sink, timing string
@@ -81,9 +82,12 @@ func prepare(t *testing.T, s setting) *scene {
 		s.services = []string{"ci-build", "web-shop"}
 	}
 	account := emulator.NewCertCentral(s.provider)
-	e := daemon.Serve(t, daemon.CertCentral(account))
+	if s.system == nil {
+		s.system = daemon.CertCentral(account)
+	}
+	e := daemon.Serve(t, s.system)
 	c := &scene{t: t, e: e, account: account, door: newDoor(t, e), pace: s.pace}
-	files := map[string]string{"manager.key": e.ManagerSecret()}
+	files := map[string]string{e.Name() + ".key": e.ManagerSecret()}
 	for name, content := range s.files {
 		files[name] = content
 	}
@@ -91,7 +95,7 @@ func prepare(t *testing.T, s setting) *scene {
 	for name, options := range s.mounts {
 		mount(t, dir+"/"+name, options)
 	}
-	c.d = daemon.New(t, daemon.Config{Dir: dir, YAML: s.yaml(c.door.url(e.BasePath())), Files: files})
+	c.d = daemon.New(t, daemon.Config{Dir: dir, YAML: s.yaml(c.door.url("")), Files: files})
 	if _, own := s.mounts["keys"]; !own {
 		c.mkdir("keys")
 	}
@@ -104,16 +108,16 @@ func prepare(t *testing.T, s setting) *scene {
 }
 
 // yaml is the configuration of the scene.
-func (s *setting) yaml(baseURL string) string {
+func (s *setting) yaml(root string) string {
 	return fmt.Sprintf(`scan: {schedule: %q}
 providers:
-  - {name: cc, type: certcentral, base_url: %q, api_key_file: $DIR/manager.key, %s}
+  - {name: cc, %s, %s}
 sinks:
   - {name: disk, type: file, path: "$DIR/keys/{{.ServiceUser}}", root: $DIR/keys}
 %spolicies:
   - {name: all, match: {keys: [deploy]}, %s, jitter: 0%%, sinks: [%s]}
 limits: {max_share_per_scan: 100%%, always_allowed: 1000, halt_after_failures: %d}
-`, cmp.Or(s.scan, "@every 1s"), baseURL, cmp.Or(s.account, "propagation: 1s, timeout: 1s, rates: [{requests: 100000, per: 1s}]"), s.sinks, cmp.Or(s.timing, due), cmp.Or(s.sink, "disk"), cmp.Or(s.halt, 1000))
+`, cmp.Or(s.scan, "@every 1s"), s.system.Options(root), cmp.Or(s.account, "propagation: 1s, timeout: 1s, rates: [{requests: 100000, per: 1s}]"), s.sinks, cmp.Or(s.timing, due), cmp.Or(s.sink, "disk"), cmp.Or(s.halt, 1000))
 }
 
 // start runs the daemon and the consumers.
