@@ -60,7 +60,9 @@ func TestServiceUserDeclared(t *testing.T) {
 
 func TestPoliciesThatExtendOrObserve(t *testing.T) {
 	one := []string{"type: certcentral\n    api_key_file: /etc/cc.key", "type: digicert_one\n    api_key_file: /etc/cc.key"}
-	policy := func(text string, more ...string) []string { return append([]string{"    grace: 7d", "    grace: 7d\n" + text}, more...) }
+	policy := func(text string, more ...string) []string {
+		return append([]string{"    grace: 7d", "    grace: 7d\n" + text}, more...)
+	}
 	for _, tc := range []struct {
 		name  string
 		edits []string
