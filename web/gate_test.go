@@ -311,9 +311,16 @@ func (a *authority) serveTLS(clientAuth string, users ...string) *site {
 }
 
 func (a *authority) client(certs ...tls.Certificate) *http.Client {
+	trust := a.trust()
+	trust.Certificates = certs
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: trust}}
+}
+
+// trust accepts the servers of the authority.
+func (a *authority) trust() *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: certs, MinVersion: tls.VersionTLS13}}}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
 }
 
 func TestClientCertificates(t *testing.T) {

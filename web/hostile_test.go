@@ -199,7 +199,7 @@ func TestAPanicIsAnswered(t *testing.T) {
 		"a text":         {func(http.ResponseWriter, *http.Request) { panic("with " + planted) }, "a value of type string"},
 		"an error":       {func(http.ResponseWriter, *http.Request) { panic(fmt.Errorf("with %s", planted)) }, "a value of type *fmt.wrapError"},
 		"of the runtime": {func(http.ResponseWriter, *http.Request) { _ = nothing[len(planted)] }, "index out of range"},
-		"by a nil panic": {func(http.ResponseWriter, *http.Request) { panic(nil) }, "panic called with nil"}, //nolint:govet // what a mistake may be
+		"by a nil panic": {func(http.ResponseWriter, *http.Request) { panic(nil) }, "panic called with nil"},
 		"deep in a chain": {func(w http.ResponseWriter, r *http.Request) {
 			harden(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(planted) })).ServeHTTP(w, r)
 		}, "string"},
