@@ -18,7 +18,11 @@ var errEnough = errors.New("enough was seen")
 // reading.
 func (p *Provider) Preflight(ctx context.Context) ([]string, error) {
 	self, _, err := p.getUser(ctx, me)
-	if problem, err := finding("rotatord cannot read its own user", err); err != nil || problem != nil {
+	what := "rotatord cannot read its own user"
+	if rotator.KindOf(err) == rotator.Gone {
+		what += ": look at base_url and api_path, there may be no Account Manager at " + p.options.BaseURL + p.options.APIPath
+	}
+	if problem, err := finding(what, err); err != nil || problem != nil {
 		return problem, err // nothing else would work
 	}
 	var problems []string
