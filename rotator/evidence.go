@@ -71,6 +71,9 @@ const inUseRecheck = time.Hour
 // every sink, and the proof that the new key works.
 func MayRetire(r *Rotation, ev Evidence) Verdict {
 	urgent := r.Reason == ReasonCompromised
+	if v, is := overtaken(r, ev); is {
+		return v
+	}
 	if v := sinksHold(ev); !v.OK {
 		return v
 	}

@@ -267,7 +267,11 @@ func (r *Rotation) Confirm(sinks []SinkProgress, now time.Time) Change {
 // BeginGrace starts the countdown: confirmed to grace.
 func (r *Rotation) BeginGrace(now time.Time) Change {
 	r.mustBe(StageConfirmed)
-	until := r.StageAt.Add(r.Terms.Grace)
+	from := r.StageAt
+	if r.Blocked == BlockClockSkew {
+		from = now // the stage began by a clock that was wrong
+	}
+	until := from.Add(r.Terms.Grace)
 	c := r.move(StageGrace, now, "the old key stays until "+until.UTC().Format(time.RFC3339))
 	c.After.GraceUntil, c.After.NextAt = until, until
 	return c

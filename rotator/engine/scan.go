@@ -144,6 +144,7 @@ func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResul
 	err = asJournal(e.update(ctx, a, func(s *rotator.ProviderState) {
 		s.LastScan, s.Users, s.Keys, s.Managed, s.ScanTrouble = now, v.res.Users, v.res.Keys, v.res.Managed, ""
 	}))
+	v.strange.tell(e.log, a.name)
 	e.retireOrphans(ctx, a, v.orphans)
 	return v.res, errors.Join(err, e.provision(ctx, a, expected, now))
 }
@@ -176,6 +177,7 @@ type visit struct {
 	keys     []rotator.KeyRow
 	orphans  []rotator.Key
 	expected *sighting
+	strange  strangers
 }
 
 // User implements [rotator.Visitor].
@@ -235,6 +237,11 @@ func (v *visit) Key(k rotator.Key) error {
 		return journalError{err}
 	}
 	row.Sum = sum
+	if !known {
+		if err := v.strange.look(v, row.TrackedKey); err != nil {
+			return journalError{err}
+		}
+	}
 	if orphan || undecided {
 		row.Sum = 0 // looked at again in the next scan
 	}

@@ -10,12 +10,17 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-// confirmed starts the grace period, which is counted from the moment the last sink was confirmed: stage confirmed.
-func (e *Engine) confirmed(r *rotator.Rotation) rotator.Change {
+// confirmed starts the grace period, which is counted from the moment the last sink was confirmed: stage confirmed. Its end is
+// stored, so it is not begun by a clock that is known to be wrong: set right, it would find the period over, or a year long.
+func (e *Engine) confirmed(a *account, r *rotator.Rotation) rotator.Change {
+	now := time.Now()
 	if r.OldKey.ID == "" {
-		return r.Finish(time.Now(), "the first key is in place")
+		return r.Finish(now, "the first key is in place")
 	}
-	return r.BeginGrace(time.Now())
+	if v := rotator.ClockAgrees(r, skewOf(a), now); !v.OK {
+		return e.notYet(r, v)
+	}
+	return r.BeginGrace(now)
 }
 
 // graceOver commits the intent to retire the old key; the evidence is gathered by the step that does it: stage grace.

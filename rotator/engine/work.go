@@ -98,7 +98,7 @@ func (e *Engine) step(ctx context.Context, a *account, r *rotator.Rotation) (rot
 	case rotator.StageDelivering:
 		return e.deliver(ctx, r)
 	case rotator.StageConfirmed:
-		return e.confirmed(r), nil
+		return e.confirmed(a, r), nil
 	case rotator.StageGrace:
 		return e.graceOver(a, r), nil
 	case rotator.StageDeactivating:

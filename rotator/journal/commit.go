@@ -46,7 +46,7 @@ ON CONFLICT (provider, user_id, name) DO UPDATE SET rotation = excluded.rotation
 
 	wakeKey = `UPDATE keys SET look_at = $1 WHERE provider = $2 AND id = $3`
 
-	wakeFailed = `UPDATE keys SET look_at = $1, waiting = $2, waiting_why = $3, waiting_since = $4 WHERE provider = $5 AND id = $6`
+	wakeFailed = `UPDATE keys SET look_at = $1, waiting = $2, waiting_why = $3, waiting_since = $4 WHERE provider = $5 AND id = $6 AND state = 'active'`
 )
 
 // sealing says what a change does to the column of the sealed secret. All other changes leave it alone, whatever the
