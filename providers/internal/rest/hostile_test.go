@@ -29,21 +29,19 @@ func bomb(t *testing.T) func(http.ResponseWriter, *http.Request) {
 	t.Helper()
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	chunk := bytes.Repeat([]byte(" "), 1<<20)
-	for range 256 {
-		if _, err := z.Write(chunk); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := z.Write(bytes.Repeat([]byte(" "), 1<<20)); err != nil {
+		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
+	whole := bytes.Repeat(packed.Bytes(), 256) // a file of gzip may have several members
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			t.Error("the client does not unpack by itself any more: bound what does")
 		}
 		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write(packed.Bytes())
+		_, _ = w.Write(whole)
 	}
 }
 
