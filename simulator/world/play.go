@@ -68,9 +68,11 @@ func (w *World) rounds(a *agenda, now time.Time) {
 			w.care()
 		}
 	}
-	if !w.s.Quick && !a.judge.After(now) {
+	if !a.judge.After(now) {
 		a.judge = now.Add(judgeEvery)
-		w.judge()
+		if !w.s.Quick {
+			w.judge()
+		}
 	}
 }
 
