@@ -113,12 +113,24 @@ func unmanaged(f *Facts, now time.Time) (Decision, bool) {
 }
 
 // inactive ignores what the next scan brings back when it changes.
-func inactive(f *Facts, _ time.Time) (Decision, bool) {
+func inactive(f *Facts, now time.Time) (Decision, bool) {
 	if !f.Key.MissingSince.IsZero() {
 		return ignore("the provider has not listed it since " + day(f.Key.MissingSince))
 	}
+	if f.Key.State == KeyExpired || f.Key.State == KeyActive && !f.Key.Expires.IsZero() && !f.Key.Expires.After(now) {
+		return expired(f, now)
+	}
 	if f.Key.State != KeyActive {
 		return ignore("the key is " + string(f.Key.State))
+	}
+	return Decision{}, false
+}
+
+// expired lets a key that has just expired be replaced all the same: the daemon may have been away. One that expired longer
+// ago than its policy would have begun to replace it was left to expire, by somebody or by everybody.
+func expired(f *Facts, now time.Time) (Decision, bool) {
+	if f.Policy == nil || now.Sub(f.Key.Expires) > f.Policy.RenewBefore {
+		return ignore("it expired at " + day(f.Key.Expires) + ", and nobody has needed another since; rotatord rotate makes one")
 	}
 	return Decision{}, false
 }
@@ -140,6 +152,9 @@ func rotating(f *Facts, now time.Time) (Decision, bool) {
 func superseded(f *Facts, now time.Time) (Decision, bool) {
 	for _, other := range f.Series {
 		if other.ID != f.Key.ID && other.State == KeyActive && other.MissingSince.IsZero() && other.Newer(f.Key) {
+			if f.Key.State == KeyExpired {
+				return ignore("it has expired, and key " + other.Name + " supersedes it")
+			}
 			return elsewhere(f, now, "key "+other.Name+" supersedes it")
 		}
 	}

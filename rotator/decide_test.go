@@ -43,6 +43,15 @@ func TestDecide(t *testing.T) {
 		}, ActWait, "", noon.Add(elsewhereRecheck)},
 		{"missing", func(f *Facts) { f.Key.MissingSince = noon }, ActIgnore, "", time.Time{}},
 		{"revoked", func(f *Facts) { f.Key.State = KeyRevoked }, ActIgnore, "", time.Time{}},
+		{"expired yesterday", func(f *Facts) { f.Key.State, f.Key.Expires = KeyExpired, noon.Add(-dayLong) }, ActRotate, "", time.Time{}},
+		{"expired yesterday and listed as active", func(f *Facts) { f.Key.Expires = noon.Add(-dayLong) }, ActRotate, "", time.Time{}},
+		{"expired before a rotation would have begun", func(f *Facts) {
+			f.Key.State, f.Key.Expires = KeyExpired, noon.Add(-f.Policy.RenewBefore-time.Second)
+		}, ActIgnore, "", time.Time{}},
+		{"expired and superseded", func(f *Facts) {
+			f.Key.State, f.Key.Expires = KeyExpired, noon.Add(-dayLong)
+			f.Series = append(f.Series, newer("2", KeyActive, time.Time{}))
+		}, ActIgnore, "", time.Time{}},
 		{"a state we do not know", func(f *Facts) { f.Key.State = KeyOther }, ActIgnore, "", time.Time{}},
 		{"user inactive", func(f *Facts) { f.UserActive = false }, ActWait, "", noon.Add(elsewhereRecheck)},
 		{"superseded", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, time.Time{})) }, ActWait, "", noon.Add(elsewhereRecheck)},

@@ -215,7 +215,7 @@ func oldKeysIdle(r *Rotation, ev Evidence, urgent bool) Verdict {
 			return Verdict{Unlisted: true, LookAt: ev.Now.Add(max(ev.Propagation, time.Second)), Why: fmt.Sprintf(
 				"the provider does not list the old key %s (id %s); if it still does not after %s it is taken for gone", ref.Name, ref.ID, ev.Propagation)}
 		}
-		if !listed || old.State == KeyRevoked {
+		if !listed || old.State.Refused() {
 			continue
 		}
 		if refusal := oldKeyIdle(r, old, ev, urgent); !refusal.OK {

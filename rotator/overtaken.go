@@ -19,7 +19,7 @@ func overtaken(r *Rotation, ev Evidence) (_ Verdict, is bool) {
 	for _, ref := range append([]KeyRef{r.NewKey}, r.Retiring()...) {
 		k, listed := findKey(ev.Keys, ref.ID)
 		switch {
-		case listed && k.State != KeyRevoked:
+		case listed && !k.State.Refused():
 			return Verdict{}, false
 		case !listed && !r.unlistedForGood(ev):
 			v = Verdict{Unlisted: true, LookAt: ev.Now.Add(max(ev.Propagation, time.Second)), Why: fmt.Sprintf(

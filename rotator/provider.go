@@ -27,8 +27,12 @@ const (
 	KeyActive   KeyState = "active"
 	KeyDisabled KeyState = "disabled" // refused by the provider, can be brought back
 	KeyRevoked  KeyState = "revoked"  // refused by the provider
+	KeyExpired  KeyState = "expired"  // refused by the provider since its expiry; cannot be brought back
 	KeyOther    KeyState = "other"    // a word we do not know: never treated as usable, never retired
 )
+
+// Refused reports whether the provider refuses such a key for good.
+func (s KeyState) Refused() bool { return s == KeyRevoked || s == KeyExpired }
 
 // Key is one access key of a service user, without its secret.
 type Key struct {

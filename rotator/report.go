@@ -201,7 +201,7 @@ func ClassOf(f *KeyFacts, now time.Time) Class {
 	switch {
 	case !k.MissingSince.IsZero(), k.State == KeyRevoked:
 		return ClassGone
-	case !k.Expires.IsZero() && !k.Expires.After(now):
+	case k.State == KeyExpired, !k.Expires.IsZero() && !k.Expires.After(now):
 		return ClassExpired
 	case k.State != KeyActive:
 		return ClassInactive

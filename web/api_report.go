@@ -31,7 +31,7 @@ type ReportedKey struct {
 	Key          KeyName           `json:"key"`
 	Class        string            `json:"class" enum:"gone,expired,inactive,orphaned,unmanaged,held,managed" doc:"The one that fits first: gone (revoked, or not listed any more), expired, inactive (disabled), orphaned (nobody has its secret), unmanaged (no policy selects it), held, managed."`
 	Findings     []ReportFinding   `json:"findings" nullable:"false" doc:"What is to be said against it."`
-	State        string            `json:"state" enum:"active,disabled,revoked,other" doc:"What the provider says of it."`
+	State        string            `json:"state" enum:"active,disabled,revoked,expired,other" doc:"What the provider says of it."`
 	Created      time.Time         `json:"created,omitzero"`
 	AgeDays      *int              `json:"age_days,omitempty" doc:"Whole days since it was made; absent where the provider does not say when."`
 	Expires      time.Time         `json:"expires,omitzero" doc:"Absent for a key that never expires."`

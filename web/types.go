@@ -97,7 +97,7 @@ type Credential struct {
 	CredentialName
 	Key          KeyName   `json:"key"`
 	Version      int       `json:"version" doc:"0 for a key that rotatord did not make."`
-	State        string    `json:"state" enum:"active,disabled,revoked,other"`
+	State        string    `json:"state" enum:"active,disabled,revoked,expired,other"`
 	Policy       string    `json:"policy,omitempty" doc:"The policy that selects it; absent if nobody rotates it."`
 	Created      time.Time `json:"created,omitzero"`
 	Expires      time.Time `json:"expires,omitzero" doc:"Absent for a key that never expires."`

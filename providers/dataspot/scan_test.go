@@ -51,7 +51,7 @@ func TestScanDeclaredKeys(t *testing.T) {
 	if err := p.Scan(t.Context(), rotator.Scope{}, got); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"user rotation-manager", "user by-id", "key one active", "user by-login", "key two active", "key old revoked", "key lost active"}
+	want := []string{"user rotation-manager", "user by-id", "key one active", "user by-login", "key two active", "key old expired", "key lost active"}
 	if diff := cmp.Diff(want, got.lines); diff != "" {
 		t.Error(diff)
 	}
@@ -63,7 +63,7 @@ func TestScanDeclaredKeys(t *testing.T) {
 		t.Errorf("the key declared by login came as %+v", k)
 	}
 	one := &tape{}
-	if err := p.Scan(t.Context(), rotator.Scope{UserID: byLogin}, one); err != nil || !cmp.Equal(one.lines, []string{"key two active", "key old revoked"}) {
+	if err := p.Scan(t.Context(), rotator.Scope{UserID: byLogin}, one); err != nil || !cmp.Equal(one.lines, []string{"key two active", "key old expired"}) {
 		t.Errorf("the scan of one user shows %q: %v", one.lines, err)
 	}
 	problems, err := p.Preflight(t.Context())

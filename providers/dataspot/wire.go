@@ -59,7 +59,7 @@ func (k *wireKey) key(userID string, now time.Time) (rotator.Key, error) {
 // state: a key that has expired is refused and cannot be brought back.
 func state(expires, now time.Time) rotator.KeyState {
 	if !expires.IsZero() && !now.Before(expires) {
-		return rotator.KeyRevoked
+		return rotator.KeyExpired
 	}
 	return rotator.KeyActive
 }

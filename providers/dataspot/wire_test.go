@@ -36,7 +36,7 @@ func TestSpecifiedUser(t *testing.T) {
 		{ID: "c1f4f1de-0d4e-4b0b-8f5d-3f3f0c1d2e3a", UserID: wantUser.ID, Name: "deploy", Created: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC),
 			Expires: time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC), State: rotator.KeyActive},
 		{ID: "declared:" + wantUser.ID + "/old", UserID: wantUser.ID, Name: "old", Created: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC),
-			Expires: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), State: rotator.KeyRevoked},
+			Expires: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), State: rotator.KeyExpired},
 	}
 	for i, k := range *u.AccessKeys {
 		got, err := k.key(u.ID, now)

@@ -126,7 +126,7 @@ func (p *Provider) Enable(ctx context.Context, key rotator.Key) error {
 }
 
 func expired(k rotator.Key, now time.Time) bool {
-	return k.State == rotator.KeyRevoked || !k.Expires.IsZero() && !k.Expires.After(now)
+	return k.State.Refused() || !k.Expires.IsZero() && !k.Expires.After(now)
 }
 
 // turn switches a key that was just read on or off.

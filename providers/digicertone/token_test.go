@@ -128,7 +128,7 @@ func TestExpiredAndGoneTokens(t *testing.T) {
 	old, _ := i.addToken(t, emulator.DigiCertOneToken{UserID: user, Name: "old", EndDate: in(-1)})
 	p := i.provider(t, digicertone.Options{})
 	key := rotator.Key{ID: old, UserID: user}
-	if got := scan(t, p, user).keys; len(got) != 1 || got[0].State != rotator.KeyRevoked || !got[0].Expires.Equal(endOf(t, in(-1))) {
+	if got := scan(t, p, user).keys; len(got) != 1 || got[0].State != rotator.KeyExpired || !got[0].Expires.Equal(endOf(t, in(-1))) {
 		t.Errorf("the scan shows %+v", got)
 	}
 	if err := p.Disable(t.Context(), key); err != nil {

@@ -56,7 +56,7 @@ func (p *Provider) state(status string) rotator.KeyState {
 	case s.Disabled:
 		return rotator.KeyDisabled
 	case s.Expired:
-		return rotator.KeyRevoked // it cannot be enabled again
+		return rotator.KeyExpired
 	default:
 		return rotator.KeyOther
 	}

@@ -90,7 +90,7 @@ func TestToken(t *testing.T) {
 func TestStates(t *testing.T) {
 	p := newBare(t, Options{})
 	for word, want := range map[string]rotator.KeyState{
-		"ACTIVE": rotator.KeyActive, "DISABLED": rotator.KeyDisabled, "EXPIRED": rotator.KeyRevoked, "active": rotator.KeyOther, "PENDING": rotator.KeyOther,
+		"ACTIVE": rotator.KeyActive, "DISABLED": rotator.KeyDisabled, "EXPIRED": rotator.KeyExpired, "active": rotator.KeyOther, "PENDING": rotator.KeyOther,
 	} {
 		if got := p.state(word); got != want {
 			t.Errorf("%s is %s, want %s", word, got, want)

@@ -68,7 +68,7 @@ func TestScan(t *testing.T) {
 	wantKeys := []rotator.Key{
 		{ID: "declared:mail/smtp", UserID: "mail", Name: "smtp", Created: past, Expires: future, State: rotator.KeyActive},
 		{ID: "declared:mail/imap", UserID: "mail", Name: "imap", State: rotator.KeyActive},
-		{ID: "declared:bank/sftp", UserID: "bank", Name: "sftp", Expires: past, State: rotator.KeyRevoked},
+		{ID: "declared:bank/sftp", UserID: "bank", Name: "sftp", Expires: past, State: rotator.KeyExpired},
 	}
 	if diff := cmp.Diff(wantUsers, got.users); diff != "" {
 		t.Error(diff)

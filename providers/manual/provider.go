@@ -147,7 +147,7 @@ func (p *Provider) Scan(ctx context.Context, scope rotator.Scope, v rotator.Visi
 func (k Key) tracked(now time.Time) rotator.Key {
 	key := rotator.Key{ID: "declared:" + k.User + "/" + k.Name, UserID: k.User, Name: k.Name, Created: k.Created, Expires: k.Expires, State: rotator.KeyActive}
 	if !k.Expires.IsZero() && !now.Before(k.Expires) {
-		key.State = rotator.KeyRevoked
+		key.State = rotator.KeyExpired
 	}
 	return key
 }

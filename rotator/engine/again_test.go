@@ -52,3 +52,34 @@ func TestAnotherRotationRightAfterTheLast(t *testing.T) {
 		w.wantActive("deploy-r0002")
 	})
 }
+
+// TestAKeyThatExpiredWhileTheDaemonWasAwayIsReplaced: its consumers are refused already, and get another as soon as the daemon
+// is back. One that expired long ago was left to expire, and is replaced only when somebody asks.
+func TestAKeyThatExpiredWhileTheDaemonWasAwayIsReplaced(t *testing.T) {
+	for _, away := range []time.Duration{day, 60 * day} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.policies[0].MaxAge = 0
+			w.provider.SetExpiry("1", time.Now().Add(40*day))
+			w.lives(time.Hour)
+			pass(40*day + away)
+			l := w.start(nil)
+			defer l.stop()
+			pass(6 * time.Hour)
+			if away > 30*day {
+				if rs := l.rotations(); len(rs) != 0 {
+					t.Fatalf("a key that expired %s ago was replaced: %+v", away, rs)
+				}
+				if _, err := l.engine.Rotate(t.Context(), deploy, rotator.ReasonManual, "ann"); err != nil {
+					t.Fatal(err)
+				}
+				pass(6 * time.Hour)
+			}
+			w.wantRotated()
+			if r := l.only(); r.Stage != rotator.StageDone || r.OldKey.Name != "deploy" {
+				t.Errorf("stage %s: %s", r.Stage, r.Trouble)
+			}
+			pass(48 * time.Hour)
+			l.only() // the old key is not replaced again
+		})
+	}
+}

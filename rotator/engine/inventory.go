@@ -56,7 +56,7 @@ func (e *Engine) ledgerOf(ctx context.Context, provider, userID string) ([]rotat
 			return nil
 		}
 		if k.State == rotator.KeyActive && !k.Expires.IsZero() && k.Expires.Before(now) {
-			k.State = rotator.KeyRevoked
+			k.State = rotator.KeyExpired
 		}
 		entered = append(entered, k)
 		return nil

@@ -25,6 +25,9 @@ func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rota
 	}
 	current, ok := newestActive(series)
 	if !ok {
+		current, ok = newestOf(series, rotator.KeyExpired)
+	}
+	if !ok {
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Gone, "no active key of %s is known; see what the last scan saw with: rotatord status", c)
 	}
 	f, err := e.facts(ctx, current, now)
@@ -96,10 +99,15 @@ func (e *Engine) change(ctx context.Context, a *account, c rotator.CredentialID,
 }
 
 func newestActive(series []rotator.TrackedKey) (rotator.TrackedKey, bool) {
+	return newestOf(series, rotator.KeyActive)
+}
+
+// newestOf returns the newest key of the series that is in the state and was listed in the last scan.
+func newestOf(series []rotator.TrackedKey, s rotator.KeyState) (rotator.TrackedKey, bool) {
 	var newest rotator.TrackedKey
 	found := false
 	for _, k := range series {
-		if k.State == rotator.KeyActive && k.MissingSince.IsZero() && (!found || k.Newer(newest)) {
+		if k.State == s && k.MissingSince.IsZero() && (!found || k.Newer(newest)) {
 			newest, found = k, true
 		}
 	}

@@ -293,7 +293,7 @@ func (v *visit) row(k rotator.Key, u userMark, listed bool) rotator.KeyRow {
 		t.Policy = p.Name
 		t.Deadline, _ = p.Deadline(k)
 		t.Due, _ = p.Due(k, t.Draw)
-		if k.State == rotator.KeyActive && u.active {
+		if (k.State == rotator.KeyActive || k.State == rotator.KeyExpired) && u.active {
 			t.LookAt = t.Due
 		}
 	}

@@ -112,7 +112,7 @@ func (s series) superseded(r *rotator.Rotation) string {
 		return "" // somebody started over: the keys that were given up go only once another is in place
 	}
 	old := s.old(r)
-	if old == nil || old.State != rotator.KeyActive {
+	if old == nil || old.State != rotator.KeyActive && old.State != rotator.KeyExpired {
 		return "the key to replace is no longer active at the provider"
 	}
 	for _, k := range s.keys {

@@ -138,7 +138,7 @@ func (e *Engine) remember(ctx context.Context, a *account, r *rotator.Rotation, 
 		}
 		t.Deadline, _ = p.Deadline(k)
 		t.Due, _ = p.Due(k, t.Draw)
-		if k.State == rotator.KeyActive {
+		if k.State == rotator.KeyActive || k.State == rotator.KeyExpired {
 			t.LookAt = t.Due
 		}
 		rows = append(rows, rotator.KeyRow{TrackedKey: t}) // without a sum: the next scan stores it again

@@ -51,7 +51,7 @@ func (e *Engine) reactivate(ctx context.Context, a *account, r *rotator.Rotation
 	back, why := 0, "the provider does not list it any more"
 	for _, ref := range r.Retiring() {
 		for _, k := range keys {
-			if k.ID != ref.ID || k.State == rotator.KeyRevoked {
+			if k.ID != ref.ID || k.State.Refused() {
 				continue
 			}
 			if k.State == rotator.KeyDisabled {
