@@ -39,6 +39,8 @@ type CertCentralKey struct {
 	RestrictedTo int64 `yaml:"restricted_to" json:"restricted_to,omitempty"`
 	// ACME makes the entry of an ACME directory address, which the vendor lists among the keys.
 	ACME bool `yaml:"acme" json:"acme,omitempty"`
+	// Secret is what [CertCentral.AddKey] makes the key's secret; a random one if it is empty. It is never shown.
+	Secret string `yaml:"-" json:"-"`
 }
 
 // AddUser puts a user into the account and returns its id.
@@ -84,7 +86,9 @@ func (s *CertCentral) AddKey(k CertCentralKey) (id int64, secret string, err err
 	if k.Created.IsZero() {
 		k.Created = s.options.Now()
 	}
-	secret = newSecret()
+	if secret = k.Secret; secret == "" {
+		secret = newSecret()
+	}
 	added := s.newKey(ccKey{
 		user: k.UserID, name: k.Name, status: k.Status, created: nanos(k.Created), lastUsed: nanos(k.LastUsed), restricted: k.RestrictedTo, acme: k.ACME,
 	}, secret)

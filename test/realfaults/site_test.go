@@ -40,7 +40,7 @@ const (
 // that is overdue.
 type setting struct {
 	provider emulator.CertCentralOptions
-	// services is how many service users there are, 1 if it is 0.
+	// services is how many service users there are: 1 if it is 0, none if it is negative.
 	services int
 	// timing and sink are of the policy; sinks are further ones beside "disk".
 	timing, sinks, sink string
@@ -83,7 +83,7 @@ func prepare(t *testing.T, s setting, where ...func(*daemon.Emulator, *setting))
 	s.config.Files, s.config.YAML = files, s.yaml(x.e)
 	x.d = daemon.New(t, s.config)
 	t.Cleanup(x.tell)
-	for i := range max(1, s.services) {
+	for i := range cmp.Or(s.services, 1) {
 		x.services = append(x.services, x.e.AddService(fmt.Sprintf("svc-%d", i), "deploy", time.Hour))
 	}
 	return x

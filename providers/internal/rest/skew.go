@@ -7,9 +7,13 @@ import (
 )
 
 // skew is how far the other side's clock was ahead of ours at its latest answer.
-type skew struct {
-	known atomic.Bool
-	ahead atomic.Int64 // nanoseconds
+type skew struct{ latest atomic.Pointer[reading] }
+
+// reading is what an answer told.
+type reading struct {
+	ahead time.Duration
+	// at is when it came, by the wall and by the monotonic clock.
+	at time.Time
 }
 
 // note reads the Date header of an answer to a request that was sent at sent. The header counts whole seconds, and the
@@ -26,12 +30,19 @@ func (s *skew) note(h http.Header, sent, now time.Time) {
 	case theirs.After(latest):
 		ahead = theirs.Sub(latest)
 	}
-	s.ahead.Store(int64(ahead))
-	s.known.Store(true)
+	s.latest.Store(&reading{ahead, time.Now()})
 }
 
 // Skew returns how far the other side's clock is ahead of ours (behind, if negative), as of its latest answer with a Date
-// header; false if there was none.
+// header; false if there was none. A clock of ours that was set since then differs by as much more.
 func (c *Client) Skew() (time.Duration, bool) {
-	return time.Duration(c.skew.ahead.Load()), c.skew.known.Load()
+	r := c.skew.latest.Load()
+	if r == nil {
+		return 0, false
+	}
+	now := time.Now()
+	if set := now.Round(0).Sub(r.at.Round(0)) - now.Sub(r.at); set.Abs() > time.Second {
+		return r.ahead - set, true
+	}
+	return r.ahead, true
 }

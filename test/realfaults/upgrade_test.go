@@ -1,0 +1,284 @@
+package realfaults
+
+import (
+	"bytes"
+	"compress/gzip"
+	"database/sql"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rotatord/rotatord/emulator"
+	"github.com/rotatord/rotatord/test/daemon"
+)
+
+// made is how a fixture is made: with the binary of the version in question, killed in the middle of its work.
+//
+//	go test ./test/realfaults -run TestUpgrade -made-by ./rotatord-of-then -schema 1
+var (
+	madeBy = flag.String("made-by", "", "make the fixture of TestUpgrade anew with this binary")
+	schema = flag.Int("schema", 0, "the schema version of that fixture")
+)
+
+// fixture is a journal that an older version left, and the world that it left it in. The journal itself lies beside it.
+type fixture struct {
+	// Dir is where the daemon worked, Day when.
+	Dir, Day string
+	SealKey  string
+	Users    []string
+	Keys     []fixtureKey
+	// Files are those of the sink, by their paths below Dir.
+	Files map[string]string
+}
+
+// fixtureKey is a key of a user, who is counted in the order of Users.
+type fixtureKey struct {
+	User                 int
+	ID                   int64
+	Name, Status, Secret string
+	Created              time.Time
+}
+
+// kept are the schemas of which there is a fixture: the first, and the last before the audit record.
+var kept = []int{1, 3}
+
+// endless makes nothing due, however old a fixture grows.
+const endless = "max_age: 36500d, renew_before: 1d, grace: 10m, idle: 0s"
+
+// TestUpgrade opens journals of older schemas with rotations in every stage in which they wait for somebody, and has them end.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	if *madeBy != "" {
+		makeFixture(t, *schema, *madeBy)
+	}
+	for _, version := range kept {
+		t.Run("schema "+strconv.Itoa(version), func(t *testing.T) {
+			t.Parallel()
+			f := readFixture(t, version)
+			x := f.world(t)
+			f.journal(t, version, x)
+			x.begin()
+			for _, s := range x.services {
+				x.ended(s, s.KeyID)
+			}
+			x.quiet()
+			x.rotate("--compromised", "--yes")
+			for _, s := range x.services {
+				now, err := x.held(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				x.ended(s, now.ID)
+			}
+			x.quiet()
+			for _, c := range x.consumers {
+				c.Stop()
+				if bad := c.Failures(); bad != "" {
+					t.Errorf("a consumer was left without a working key:\n%s", bad)
+				}
+			}
+		})
+	}
+}
+
+func fixturePath(version int, suffix string) string {
+	return filepath.Join("testdata", fmt.Sprintf("schema-%d%s", version, suffix))
+}
+
+func readFixture(t *testing.T, version int) (f fixture) {
+	t.Helper()
+	text, err := os.ReadFile(fixturePath(version, ".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &f); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// world makes the account as it was, and a daemon that has not started.
+func (f *fixture) world(t *testing.T) *site {
+	t.Helper()
+	s := setting{services: -1, timing: endless}
+	s.config.Files = map[string]string{"seal.key": f.SealKey}
+	for name, content := range f.Files {
+		s.config.Files[name] = content
+	}
+	x := prepare(t, s)
+	x.services = nil
+	account := x.e.System.(interface {
+		AddUser(emulator.CertCentralUser) int64
+		AddKey(emulator.CertCentralKey) (int64, string, error)
+	})
+	var users []int64
+	for _, name := range f.Users {
+		users = append(users, account.AddUser(emulator.CertCentralUser{Username: name, Email: name + "@example.com"}))
+	}
+	for _, k := range f.Keys {
+		id, _, err := account.AddKey(emulator.CertCentralKey{UserID: users[k.User], Name: k.Name, Status: k.Status, Secret: k.Secret, Created: k.Created})
+		if err != nil || id != k.ID {
+			t.Fatalf("key %s has the id %d, and had %d: %v", k.Name, id, k.ID, err)
+		}
+		if k.Name == "deploy" {
+			x.services = append(x.services, daemon.Service{Name: f.Users[k.User], Key: k.Name, UserID: strconv.FormatInt(users[k.User], 10),
+				KeyID: strconv.FormatInt(id, 10), Secret: k.Secret})
+		}
+	}
+	return x
+}
+
+// journal puts the journal of then in its place. Its folder has another name now, and it was written yesterday.
+func (f *fixture) journal(t *testing.T, version int, x *site) {
+	t.Helper()
+	packed, err := os.Open(fixturePath(version, ".db.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close() //nolint:errcheck // it is only read
+	unpack, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(unpack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.d.WriteFile("state/rotatord.db", string(content))
+	db, err := sql.Open("sqlite", x.d.StorePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // what it did is looked at
+	day, err := time.Parse(time.DateOnly, f.Day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	yesterday := time.Now().UTC().Truncate(24 * time.Hour).Add(-24 * time.Hour)
+	_, err = db.ExecContext(t.Context(), `UPDATE rotations SET body = replace(replace(body, ?, ?), ?, ?), next_at = CASE next_at WHEN 0 THEN 0 ELSE next_at - ? END`,
+		f.Dir, x.d.Dir, f.Day+"T", yesterday.Format(time.DateOnly)+"T", day.Sub(yesterday).Milliseconds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stored int
+	if err := db.QueryRowContext(t.Context(), "SELECT max(version_id) FROM goose_db_version").Scan(&stored); err != nil || stored != version {
+		t.Fatalf("the fixture has schema %d, want %d: %v", stored, version, err)
+	}
+}
+
+// standing is where the rotations of a fixture stand: each service user is named for it.
+var standing = []string{"ended", "revoking", "grace", "delivering", "minting", "minted", "testing"}
+
+// makeFixture lets an older binary take one rotation to each place, kills it, and writes down what it left.
+func makeFixture(t *testing.T, version int, binary string) {
+	t.Helper()
+	s := setting{services: -1, timing: endless, account: "propagation: 1s, timeout: 60s, rates: [{requests: 100000, per: 1s}]"}
+	s.config.Binary = binary
+	x := prepare(t, s)
+	x.services = nil
+	for _, name := range standing {
+		x.services = append(x.services, x.e.AddService(name, "deploy", time.Hour))
+	}
+	x.d.Start()
+	x.sees()
+	at := func(i int, stage string, args ...string) {
+		t.Helper()
+		user := x.services[i].UserID
+		if out, errs, code := x.d.Command(append(append([]string{"rotate"}, args...), "cc/"+user+"/deploy")...); code != 0 {
+			t.Fatalf("rotate ends with %d: %s%s", code, out, errs)
+		}
+		x.await(standing[i]+" to be in "+stage, func() error {
+			open, ended := x.d.Rotations()
+			for _, r := range slices.Concat(open, ended) {
+				if strings.Contains(fmt.Sprint(r), user) {
+					return want(r.Stage == stage, "it is in %s", r.Stage)
+				}
+			}
+			return fmt.Errorf("there is none among %+v", open)
+		})
+	}
+	at(0, "done", "--compromised", "--yes")
+	g := x.hold(daemon.RequestRevoke, false)
+	at(1, "revoking", "--compromised", "--yes")
+	g.await(x)
+	at(2, "grace")
+	x.d.WriteFile("keys/delivering/in the way", "")
+	at(3, "delivering")
+	for i, after := range []bool{false, true} {
+		g := x.hold(daemon.RequestMint, after)
+		at(4+i, "minting")
+		g.await(x)
+	}
+	g = x.hold(daemon.RequestCheck, false)
+	at(6, "testing")
+	g.await(x)
+	x.d.Kill()
+	x.vacuum()
+	x.write(version)
+}
+
+// write writes a fixture down. What was held stays held: it never arrived.
+func (x *site) write(version int) {
+	x.t.Helper()
+	f := fixture{Dir: x.d.Dir, Day: time.Now().UTC().Format(time.DateOnly), Files: map[string]string{}}
+	order := map[string]int{}
+	for i, s := range x.services {
+		f.Users, order[s.UserID] = append(f.Users, s.Name), i
+	}
+	secrets := map[string]string{}
+	for _, secret := range x.e.Secrets() {
+		k, _ := x.e.KeyOfSecret(secret)
+		secrets[k.ID] = secret
+	}
+	for _, k := range x.e.Keys("") {
+		user, ours := order[k.UserID]
+		id, err := strconv.ParseInt(k.ID, 10, 64)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		if ours {
+			f.Keys = append(f.Keys, fixtureKey{user, id, k.Name, k.Status, secrets[k.ID], k.Created})
+		}
+	}
+	for _, s := range x.services {
+		for _, name := range []string{"keys/" + s.Name, "keys/." + s.Name + ".rotatord.json"} {
+			if content, err := os.ReadFile(x.d.Path(name)); err == nil {
+				f.Files[name] = string(content)
+			}
+		}
+	}
+	key, err := os.ReadFile(x.d.Path("seal.key"))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	f.SealKey = string(key)
+	text, err := json.MarshalIndent(f, "", "\t")
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	db, err := os.ReadFile(x.d.Path(copied))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if _, err := w.Write(db); err != nil || w.Close() != nil {
+		x.t.Fatal(err)
+	}
+	if err := os.MkdirAll("testdata", 0o755); err != nil {
+		x.t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{".json": append(text, '\n'), ".db.gz": packed.Bytes()} {
+		if err := os.WriteFile(fixturePath(version, name), content, 0o600); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+}
