@@ -143,6 +143,13 @@ type UserIdentifier interface {
 	UserIDOf(s UserSpec) string
 }
 
+// Preparer is a provider that has something to find out before it can make keys.
+type Preparer interface {
+	// Prepare is called before the intent to make a key is durable, so that a crash in it raises no doubt about any key. It
+	// is quick once it has succeeded.
+	Prepare(ctx context.Context) error
+}
+
 // Disabler is a provider that can switch a key off so that it can be switched on again: it has a soak.
 type Disabler interface {
 	// Disable switches the key off; it succeeds if it is off already.

@@ -17,6 +17,15 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
+// Prepare implements [rotator.Preparer]: with [Options.CreateKeys] the throw-away user shows, once, what a write does.
+func (p *Provider) Prepare(ctx context.Context) error {
+	if p.options.CreateKeys == ByHand {
+		return nil
+	}
+	_, err := p.prove(ctx)
+	return err
+}
+
 // Mint implements [rotator.Provider], with [Options.CreateKeys], by one PATCH or PUT of the user. Before the first one the throw-away
 // user has shown what a write does; before each the user is read, and nothing is written to a person or over a name that is taken.
 func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.Minted, error) {

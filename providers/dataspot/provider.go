@@ -29,6 +29,7 @@ type Provider struct {
 var (
 	_ rotator.Provider    = (*Provider)(nil)
 	_ rotator.Preflighter = (*Provider)(nil)
+	_ rotator.Preparer    = (*Provider)(nil)
 	_ rotator.Directory   = (*Provider)(nil)
 	_ rotator.Timekeeper  = (*Provider)(nil)
 	_ rotator.Guide       = (*Provider)(nil)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -82,4 +83,45 @@ func TestAKeyThatExpiredWhileTheDaemonWasAwayIsReplaced(t *testing.T) {
 			l.only() // the old key is not replaced again
 		})
 	}
+}
+
+// preparing is a provider that finds something out before its first key.
+type preparing struct {
+	rotator.Provider
+	prepare func() error
+}
+
+func (p preparing) Prepare(context.Context) error { return p.prepare() }
+
+// TestG5NothingIsIntendedBeforeTheProviderIsReady crashes while the provider prepares: no key can have been made, so nobody is
+// asked what became of one.
+func TestG5NothingIsIntendedBeforeTheProviderIsReady(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var l *life
+		tries := 0
+		w.outerProvider = func(p rotator.Provider) rotator.Provider {
+			return preparing{p, func() error {
+				if tries++; tries == 1 {
+					l.cancel()
+				}
+				if tries < 3 {
+					return rotator.NewFault("prepare", rotator.Transient, "the connection broke")
+				}
+				return nil
+			}}
+		}
+		l = w.start(nil)
+		pass(time.Minute)
+		l.stop()
+		l = w.start(nil)
+		defer l.stop()
+		if r := l.only(); r.Stage != rotator.StagePlanned {
+			t.Errorf("stage %s: %s", r.Stage, r.Trouble)
+		}
+		pass(4 * time.Hour)
+		w.wantRotated()
+		if r := l.only(); r.NewKey.Name != "deploy-r0001" {
+			t.Errorf("the name %s was not the first", r.NewKey.Name)
+		}
+	})
 }

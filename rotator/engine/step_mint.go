@@ -60,6 +60,12 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	if limits.Supplied {
 		return r.Block(rotator.BlockAwaitingSupply, howToMake(a, r), now, now.Add(planRecheck)), nil
 	}
+	if p, ok := a.provider().(rotator.Preparer); ok {
+		if err := p.Prepare(ctx); err != nil {
+			return rotator.Change{}, fmt.Errorf("before a key can be made: %w", err)
+		}
+		now = time.Now()
+	}
 	begin := r.BeginMint(now)
 	if err := e.commit(ctx, begin); err != nil {
 		return rotator.Change{}, err
