@@ -12,38 +12,46 @@ import (
 	"github.com/rotatord/rotatord/simulator"
 )
 
-// budget is for how long fresh worlds are played.
-const budget = 75 * time.Second
-
-// TestGuaranteesHoldInFreshWorlds plays worlds that nobody has seen. SIMULATE_SEED replays one or begins there; SIMULATE_FOR sets
-// another budget.
-func TestGuaranteesHoldInFreshWorlds(t *testing.T) {
-	seed, most, limit := simulator.NewSeed(), 0, budget
+// TestGuaranteesHoldInWorlds plays the worlds of the seeds that are kept: the same in every run. SIMULATE_FOR plays worlds that
+// nobody has seen, for that long (make simulate does); SIMULATE_SEED replays one.
+func TestGuaranteesHoldInWorlds(t *testing.T) {
 	if v := os.Getenv("SIMULATE_SEED"); v != "" {
-		n, err := strconv.ParseUint(v, 10, 64)
+		seed, err := strconv.ParseUint(v, 10, 64)
 		if err != nil {
 			t.Fatalf("SIMULATE_SEED: %v", err)
 		}
-		seed, most = n, 1
+		play(t, t.Context(), seed, 1)
+		return
 	}
 	if v := os.Getenv("SIMULATE_FOR"); v != "" {
-		d, err := time.ParseDuration(v)
+		limit, err := time.ParseDuration(v)
 		if err != nil {
 			t.Fatalf("SIMULATE_FOR: %v", err)
 		}
-		limit, most = d, 0
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		play(t, ctx, simulator.NewSeed(), 0)
+		return
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
+	for _, seed := range kept[:keptHere] {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			t.Parallel()
+			play(t, t.Context(), seed, 1)
+		})
+	}
+}
+
+// play hunts for a breach, and tells the story of one.
+func play(t *testing.T, ctx context.Context, seed uint64, most int) {
+	t.Helper()
 	find, score, err := simulator.Hunt(ctx, seed, most)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("from seed %d on: %s", seed, score)
-	if find == nil {
-		return
+	if find != nil {
+		t.Errorf("replay with: SIMULATE_SEED=%d go test ./simulator -run TestGuaranteesHoldInWorlds\n%s", find.Seed, tell(t, find))
 	}
-	t.Errorf("replay with: SIMULATE_SEED=%d go test ./simulator -run %s\n%s", find.Seed, t.Name(), tell(t, find))
 }
 
 // tell shrinks a find and writes its story.

@@ -33,7 +33,7 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	if err != nil {
 		return rotator.Change{}, err
 	}
-	s := seriesOf(r, keys)
+	s := seriesOf(r, expecting(r, a.provider().Limits(), keys))
 	if why := s.superseded(r); why != "" {
 		a.requestScan() // the inventory that the plan was made from is behind
 		return r.Supersede(now, why, now.Add(supersededRetry)), nil
@@ -82,6 +82,21 @@ func (e *Engine) mayBegin(ctx context.Context, r *rotator.Rotation) (rotator.Ver
 		return rotator.Verdict{}, journalError{err}
 	}
 	return rotator.MayBegin(r, hold, e.setup.Load().Freezes, now), nil
+}
+
+// expecting leaves out the key that a person is to make under the rotation's name: that it is there already, and not handed
+// over yet, is no reason to look for another name or to think that nothing is left to do.
+func expecting(r *rotator.Rotation, l rotator.Limits, keys []rotator.Key) []rotator.Key {
+	if !l.Supplied {
+		return keys
+	}
+	var others []rotator.Key
+	for _, k := range keys {
+		if k.Name != r.NewKey.Name {
+			others = append(others, k)
+		}
+	}
+	return others
 }
 
 // series is what the provider lists of one credential and its user, seen just now.

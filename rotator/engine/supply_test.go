@@ -361,11 +361,13 @@ func TestASuppliedKeyIsFoundWhereTheProviderListsKeys(t *testing.T) {
 	tests := []struct {
 		name, made string
 		byID       bool
+		later      time.Duration // between making the key and handing it over, while scans and looks see it
 		words      string
 	}{
-		{"by its name", "deploy-r0001", false, ""},
-		{"by its id", "whatever", true, ""},
-		{"not under another name", "whatever", false, "--key-id"},
+		{"by its name", "deploy-r0001", false, 0, ""},
+		{"by its name, long after it was made", "deploy-r0001", false, 5 * time.Hour, ""},
+		{"by its id", "whatever", true, 0, ""},
+		{"not under another name", "whatever", false, 0, "--key-id"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -376,6 +378,8 @@ func TestASuppliedKeyIsFoundWhereTheProviderListsKeys(t *testing.T) {
 				defer l.stop()
 				pass(time.Minute)
 				id, secret := w.provider.MakeByHand(user, tt.made, time.Now().Add(50*day))
+				expires := time.Now().Add(50 * day)
+				pass(tt.later)
 				s := rotator.Supplied{Secret: rotator.SecretString(secret)}
 				if tt.byID {
 					s.KeyID = id
@@ -385,7 +389,7 @@ func TestASuppliedKeyIsFoundWhereTheProviderListsKeys(t *testing.T) {
 					wantFault(t, err, rotator.Invalid, tt.words)
 					return
 				}
-				if err != nil || r.NewKey.ID != id || !r.NewKeyExpires.Equal(time.Now().Add(50*day)) {
+				if err != nil || r.NewKey.ID != id || !r.NewKeyExpires.Equal(expires) {
 					t.Fatalf("%+v, %v", r, err)
 				}
 				pass(3 * time.Hour)

@@ -14,6 +14,7 @@ type credential struct {
 	acc       *account
 	id        rotator.CredentialID
 	consumers []*consumer
+	untold    map[string]bool // keys that people made where keys are not listed: the daemon cannot know of them
 }
 
 func (c *credential) location() string { return c.id.String() }

@@ -96,7 +96,7 @@ func (w *World) overdue(c *credential, now time.Time) (deadline time.Time, key s
 	var newest truth
 	version := -1
 	for _, k := range c.acc.sys.keys(c.id.UserID) {
-		if base, v := rotator.SplitName(k.name); base == c.id.Base && k.works(now) && v > version {
+		if base, v := rotator.SplitName(k.name); base == c.id.Base && k.works(now) && v > version && !c.untold[k.name] {
 			newest, version = k, v
 		}
 	}

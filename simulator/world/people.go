@@ -188,6 +188,12 @@ func (w *World) makeKey(c *credential) {
 	if err != nil {
 		return
 	}
+	if c.acc.spec.System == DataspotBlind {
+		if c.untold == nil {
+			c.untold = map[string]bool{}
+		}
+		c.untold[name] = true
+	}
 	w.knows(secret, c.acc.keyID(c.id.UserID, name))
 	c.acc.settle(about{user: c.id.UserID}, false, w.daemonNow())
 }
