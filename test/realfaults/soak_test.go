@@ -16,8 +16,8 @@ import (
 const (
 	soakFor   = 60 * time.Second
 	soakUsers = 100
-	// soakPolicy makes a key due at the age of 20 seconds.
-	soakPolicy = "max_age: 60s, renew_before: 40s, grace: 2s, idle: 0s, soak: 0s, jitter: 50%"
+	// soakPolicy makes a key due at an age of 15 to 30 seconds.
+	soakPolicy = "max_age: 60s, renew_before: 30s, grace: 2s, idle: 0s, soak: 0s, jitter: 50%"
 )
 
 // named is a system under another name, so that one daemon may have several of a kind.
@@ -60,7 +60,6 @@ func TestSoak(t *testing.T) {
 		files[e.Name()+".key"] = e.ManagerSecret()
 	}
 	d := daemon.New(t, daemon.Config{Files: files, YAML: fmt.Sprintf(`scan: {schedule: "@every 1s"}
-log: {level: warn}
 providers:
 %ssinks:
   - {name: disk, type: file, path: "$DIR/keys/{{.Provider}}/{{.ServiceUser}}"}

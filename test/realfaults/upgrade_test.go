@@ -70,15 +70,7 @@ func TestUpgrade(t *testing.T) {
 				x.ended(s, s.KeyID)
 			}
 			x.quiet()
-			x.rotate("--compromised", "--yes")
-			for _, s := range x.services {
-				now, err := x.held(s)
-				if err != nil {
-					t.Fatal(err)
-				}
-				x.ended(s, now.ID)
-			}
-			x.quiet()
+			x.again()
 			for _, c := range x.consumers {
 				c.Stop()
 				if bad := c.Failures(); bad != "" {
@@ -87,6 +79,24 @@ func TestUpgrade(t *testing.T) {
 			}
 		})
 	}
+}
+
+// again replaces every key once more.
+func (x *site) again() {
+	x.t.Helper()
+	before := map[string]daemon.Key{}
+	for _, s := range x.services {
+		k, err := x.held(s)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		before[s.UserID] = k
+	}
+	x.rotate("--compromised")
+	for _, s := range x.services {
+		x.ended(s, before[s.UserID].ID)
+	}
+	x.quiet()
 }
 
 func fixturePath(version int, suffix string) string {
@@ -108,7 +118,7 @@ func readFixture(t *testing.T, version int) (f fixture) {
 // world makes the account as it was, and a daemon that has not started.
 func (f *fixture) world(t *testing.T) *site {
 	t.Helper()
-	s := setting{services: -1, timing: endless}
+	s := setting{services: -1, timing: strings.ReplaceAll(endless, "10m", "1s")}
 	s.config.Files = map[string]string{"seal.key": f.SealKey}
 	for name, content := range f.Files {
 		s.config.Files[name] = content
@@ -136,7 +146,8 @@ func (f *fixture) world(t *testing.T) *site {
 	return x
 }
 
-// journal puts the journal of then in its place. Its folder has another name now, and it was written yesterday.
+// journal puts the journal of then in its place. Its folder has another name now, it was written yesterday, and nobody has ten
+// minutes for what is yet to be delivered.
 func (f *fixture) journal(t *testing.T, version int, x *site) {
 	t.Helper()
 	packed, err := os.Open(fixturePath(version, ".db.gz"))
@@ -163,8 +174,9 @@ func (f *fixture) journal(t *testing.T, version int, x *site) {
 		t.Fatal(err)
 	}
 	yesterday := time.Now().UTC().Truncate(24 * time.Hour).Add(-24 * time.Hour)
-	_, err = db.ExecContext(t.Context(), `UPDATE rotations SET body = replace(replace(body, ?, ?), ?, ?), next_at = CASE next_at WHEN 0 THEN 0 ELSE next_at - ? END`,
-		f.Dir, x.d.Dir, f.Day+"T", yesterday.Format(time.DateOnly)+"T", day.Sub(yesterday).Milliseconds())
+	_, err = db.ExecContext(t.Context(), `UPDATE rotations SET body = replace(replace(replace(body, ?, ?), ?, ?), ?, ?), next_at = CASE next_at WHEN 0 THEN 0 ELSE next_at - ? END`,
+		f.Dir, x.d.Dir, f.Day+"T", yesterday.Format(time.DateOnly)+"T", fmt.Sprintf(`"grace":%d`, 10*time.Minute), fmt.Sprintf(`"grace":%d`, time.Second),
+		day.Sub(yesterday).Milliseconds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,9 +217,9 @@ func makeFixture(t *testing.T, version int, binary string) {
 			return fmt.Errorf("there is none among %+v", open)
 		})
 	}
-	at(0, "done", "--compromised", "--yes")
+	at(0, "done", "--compromised")
 	g := x.hold(daemon.RequestRevoke, false)
-	at(1, "revoking", "--compromised", "--yes")
+	at(1, "revoking", "--compromised")
 	g.await(x)
 	at(2, "grace")
 	x.d.WriteFile("keys/delivering/in the way", "")
