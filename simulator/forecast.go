@@ -102,8 +102,8 @@ func (f *Fleet) play(outage *world.Incident) (*onlooker, []LoadForecast, float64
 	var years float64
 	var failed error
 	for i := range f.Config.Providers {
-		s, any := f.scenario(&f.Config.Providers[i], o)
-		if !any {
+		s, played := f.scenario(&f.Config.Providers[i], o)
+		if !played {
 			continue
 		}
 		if outage != nil {

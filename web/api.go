@@ -101,19 +101,19 @@ func (s Selection) check() error {
 	return nil
 }
 
-// find returns the credentials that are chosen, at least one and at most limit.
-func (s *Server) find(ctx context.Context, sel Selection, limit int) ([]rotator.TrackedKey, error) {
+// find returns the credentials that are chosen, at least one and at most selectAtMost.
+func (s *Server) find(ctx context.Context, sel Selection) ([]rotator.TrackedKey, error) {
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
-	found, err := s.o.Journal.FindCredentials(ctx, sel.Provider, sel.User, sel.Credential, limit+1)
+	found, err := s.o.Journal.FindCredentials(ctx, sel.Provider, sel.User, sel.Credential, selectAtMost+1)
 	switch {
 	case err != nil:
 		return nil, journalProblem(err)
 	case len(found) == 0:
 		return nil, problem(http.StatusNotFound, "no credential matches %s; GET %s/credentials lists what the last scans saw", sel, apiPrefix)
-	case len(found) > limit:
-		return nil, problem(http.StatusUnprocessableEntity, "more than %d credentials match %s; nothing was done: narrow the patterns, or go provider by provider", limit, sel)
+	case len(found) > selectAtMost:
+		return nil, problem(http.StatusUnprocessableEntity, "more than %d credentials match %s; nothing was done: narrow the patterns, or go provider by provider", selectAtMost, sel)
 	}
 	return found, nil
 }

@@ -90,7 +90,7 @@ func (s *Server) acting(api huma.API) {
 }
 
 func (s *Server) rotate(ctx context.Context, in *request[RotateRequest]) (*answer[RotateAnswer], error) {
-	keys, err := s.find(ctx, in.Body.Selection, selectAtMost)
+	keys, err := s.find(ctx, in.Body.Selection)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (s *Server) hold(ctx context.Context, in *request[HoldRequest]) (*answer[To
 	if err := ahead(in.Body.Until, now); err != nil {
 		return nil, err
 	}
-	keys, err := s.find(ctx, in.Body.Selection, selectAtMost)
+	keys, err := s.find(ctx, in.Body.Selection)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ type releaseQuery struct {
 
 func (s *Server) release(ctx context.Context, q *releaseQuery) (*answer[Touched], error) {
 	sel := Selection{Provider: q.Provider, User: q.User, Credential: q.Credential}
-	keys, err := s.find(ctx, sel, selectAtMost)
+	keys, err := s.find(ctx, sel)
 	if p, ok := err.(*Problem); ok && p.Status == http.StatusNotFound && !strings.ContainsAny(sel.String(), `*?[\`) { //nolint:errorlint // made by find
 		// A hold may outlive the keys that it was about.
 		keys, err = []rotator.TrackedKey{{Provider: sel.Provider, Base: sel.Credential, Key: rotator.Key{UserID: sel.User}}}, nil

@@ -117,7 +117,7 @@ func acted(r *rotator.Rotation, err error) (*answer[Rotation], error) {
 // exactlyOne returns the one credential that matches. One that no scan saw yet is taken by its word: a new service user's
 // first key is supplied too.
 func (s *Server) exactlyOne(ctx context.Context, sel Selection) (rotator.CredentialID, error) {
-	keys, err := s.find(ctx, sel, selectAtMost)
+	keys, err := s.find(ctx, sel)
 	if p, ok := err.(*Problem); ok && p.Status == http.StatusNotFound && !strings.ContainsAny(sel.String(), `*?[\`) { //nolint:errorlint // made by find
 		return rotator.CredentialID{Provider: sel.Provider, UserID: sel.User, Base: sel.Credential}, nil
 	}

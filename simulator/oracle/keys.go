@@ -119,7 +119,7 @@ func (o *Oracle) mayGo(k *key, c *credential, sent time.Time) {
 	r := c.open
 	switch {
 	case r != nil && (r.Stage == "deactivating" || r.Stage == "revoking") && k.ID != r.NewKey:
-		o.onEvidence(k, c, r, sent)
+		o.onEvidence(k, r, sent)
 	case len(k.places) == 0 && k.Daemon && k.lastUse.IsZero():
 		// Nobody ever had it: an orphan, or a new key that was given up.
 	case r != nil && r.Stage == "planned":
@@ -151,7 +151,7 @@ func (o *Oracle) makesRoom(k *key, c *credential, r *Row, sent time.Time) {
 }
 
 // onEvidence is G3.
-func (o *Oracle) onEvidence(k *key, c *credential, r *Row, sent time.Time) {
+func (o *Oracle) onEvidence(k *key, r *Row, sent time.Time) {
 	if !slices.Contains(append([]string{r.OldKey}, r.Discarded...), k.ID) {
 		o.broken("G3", sent, k.Credential, "key %s was ended and is not what the rotation replaces", k.Name)
 		return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -127,7 +128,7 @@ func (n *network) strike(r *http.Request, f Fault, draw func(most int) int) (*ht
 		return n.acc.pass(r, n.next, &emulator.Effect{Kind: emulator.EffectStatus, Status: code, AfterEffect: after, RetryAfter: emulator.Duration(retry)})
 	}
 	some := func(kind emulator.EffectKind) (*http.Response, error) {
-		return n.acc.pass(r, n.next, &emulator.Effect{Kind: kind, Entry: "*" + string(rune('0'+pick(10)))})
+		return n.acc.pass(r, n.next, &emulator.Effect{Kind: kind, Entry: "*" + strconv.Itoa(pick(10))})
 	}
 	switch f {
 	case LostBefore:

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,7 +54,7 @@ func compile(name string, flags ...string) (string, error) {
 	}
 	target := filepath.Join(built, name)
 	args := append([]string{"build", "-trimpath", "-ldflags", "-s -w -X main.version=" + Version, "-o", target}, flags...)
-	cmd := exec.Command("go", append(args, "./cmd/rotatord")...) //nolint:gosec // our own source
+	cmd := exec.CommandContext(context.Background(), "go", append(args, "./cmd/rotatord")...) //nolint:gosec // our own source
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
