@@ -35,7 +35,7 @@ image-root: build ## Lay out what goes into the container image, for the stage p
 	install -D -m 0644 $(CA_BUNDLE) dist/image/etc/ssl/certs/ca-certificates.crt
 
 .PHONY: test
-test: bin/tools/testsum ## Run all tests, with the real servers they need
+test: bin/tools/testsum ## Run all tests, with the real servers they need; as root, for networks and disks to break
 	test/servers/install-apt
 	test/servers/build vault
 	go test -json -timeout 30m ./... | $(SUMMARY)

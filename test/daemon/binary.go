@@ -38,10 +38,7 @@ func run(m *testing.M) int {
 const Version = "under-test"
 
 // build makes the binary as "make build" does, once for each test process.
-var build = sync.OnceValues(func() (string, error) { return compile("rotatord") })
-
-// compile makes a binary of that name with further flags for the go command.
-func compile(name string, flags ...string) (string, error) {
+var build = sync.OnceValues(func() (string, error) {
 	if built == "" {
 		return "", errors.New("the package's TestMain must call daemon.Main")
 	}
@@ -52,9 +49,8 @@ func compile(name string, flags ...string) (string, error) {
 	if err := nameSources(root); err != nil {
 		return "", err
 	}
-	target := filepath.Join(built, name)
-	args := append([]string{"build", "-trimpath", "-ldflags", "-s -w -X main.version=" + Version, "-o", target}, flags...)
-	cmd := exec.CommandContext(context.Background(), "go", append(args, "./cmd/rotatord")...) //nolint:gosec // our own source
+	target := filepath.Join(built, "rotatord")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+Version, "-o", target, "./cmd/rotatord") //nolint:gosec // our own source
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -62,18 +58,7 @@ func compile(name string, flags ...string) (string, error) {
 		return "", fmt.Errorf("%w\n%s", err, out.String())
 	}
 	return target, nil
-}
-
-// Variant builds another binary from the same source, with further flags for the go command, and returns its path. Name tells
-// it from the binary under test, and from other variants.
-func Variant(t testing.TB, name string, flags ...string) string {
-	t.Helper()
-	path, err := compile("rotatord-"+name, flags...)
-	if err != nil {
-		t.Fatalf("build rotatord with %v: %v", flags, err)
-	}
-	return path
-}
+})
 
 // nameSources looks at all that the binary is made of. The go command remembers results of tests, and which files they looked
 // at; what programs look at that they start it does not see, and would show an old result for a new binary.

@@ -10,6 +10,6 @@ var vdsoClock = []byte{
 
 // vdsoJump jumps that far, counted from behind itself.
 func vdsoJump(far int32) []byte {
-	u := uint32(far) //nolint:gosec // two's complement is what the instruction wants
+	u := uint32(far) // two's complement is what the instruction wants
 	return []byte{0xe9, byte(u), byte(u >> 8), byte(u >> 16), byte(u >> 24)}
 }

@@ -113,7 +113,7 @@ func (c *clock) write(at int64, code []byte) {
 // step sets the clock that far ahead of the true time, or behind it.
 func (c *clock) step(ahead time.Duration) {
 	c.t.Helper()
-	c.write(c.offset, binary.NativeEndian.AppendUint64(nil, uint64(ahead/time.Second))) //nolint:gosec // two's complement is meant
+	c.write(c.offset, binary.NativeEndian.AppendUint64(nil, uint64(ahead/time.Second))) // two's complement is meant
 }
 
 // sees waits until the daemon's clock is that far ahead.

@@ -42,7 +42,7 @@ const crowded = 200
 // crowd holds connections to the daemon, ever more of them, so that no file descriptor is left. What it returns lets them go.
 func (x *site) crowd(most int) (disperse func()) {
 	x.t.Helper()
-	x.limit(uint64(most)) //nolint:gosec // a small number
+	x.limit(uint64(most)) // a small number
 	address := strings.TrimPrefix(x.d.URL(), "http://")
 	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {

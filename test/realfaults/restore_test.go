@@ -25,7 +25,7 @@ func (x *site) vacuum() {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // it was only read
+	defer db.Close() // it was only read
 	if _, err := db.ExecContext(x.t.Context(), "VACUUM INTO ?", x.d.Path(copied)); err != nil {
 		x.t.Fatalf("copy the journal: %v", err)
 	}

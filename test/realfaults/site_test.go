@@ -158,8 +158,7 @@ func (x *site) metric(ok func(float64) bool, name string, labels ...string) {
 	})
 }
 
-func is(n float64) func(float64) bool      { return func(value float64) bool { return value == n } }
-func atLeast(n float64) func(float64) bool { return func(value float64) bool { return value >= n } }
+func is(n float64) func(float64) bool { return func(value float64) bool { return value == n } }
 
 // attention awaits an item on the status that needs a person, for that reason, and with something to say and to do.
 func (x *site) attention(reason string) {

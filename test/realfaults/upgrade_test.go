@@ -154,7 +154,7 @@ func (f *fixture) journal(t *testing.T, version int, x *site) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer packed.Close() //nolint:errcheck // it is only read
+	defer packed.Close() // it is only read
 	unpack, err := gzip.NewReader(packed)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func (f *fixture) journal(t *testing.T, version int, x *site) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // what it did is looked at
+	defer db.Close() // what it did is looked at
 	day, err := time.Parse(time.DateOnly, f.Day)
 	if err != nil {
 		t.Fatal(err)

@@ -63,7 +63,7 @@ func newWire(t *testing.T) *wire {
 	if err := os.MkdirAll(filepath.Dir(hosts), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(hosts, []byte(text), 0o644); err != nil { //nolint:gosec // every program of the namespace reads it
+	if err := os.WriteFile(hosts, []byte(text), 0o644); err != nil { // every program of the namespace reads it
 		t.Fatal(err)
 	}
 	return w
@@ -75,7 +75,7 @@ func (w *wire) at(host int) string { return fmt.Sprint(w.prefix, host) }
 
 func (w *wire) ip(args ...string) {
 	w.t.Helper()
-	if out, err := exec.CommandContext(w.t.Context(), "ip", args...).CombinedOutput(); err != nil { //nolint:gosec // the test's own words
+	if out, err := exec.CommandContext(w.t.Context(), "ip", args...).CombinedOutput(); err != nil { // the test's own words
 		w.t.Fatalf("ip %s: %v: %s\nthis test lays out a network of its own with Debian's iproute2, as root or in a user namespace: "+
 			"unshare --user --map-root-user --net --mount go test ./test/realfaults", strings.Join(args, " "), err, out)
 	}
@@ -102,8 +102,8 @@ func (w *wire) loseAnswers() {
 // mend ends both.
 func (w *wire) mend(host int) {
 	w.t.Helper()
-	_ = exec.Command("ip", "-n", w.name, "neigh", "del", w.at(host), "dev", "cable").Run() //nolint:gosec // there may be none
-	_ = exec.Command("ip", "neigh", "del", w.at(daemonHost), "dev", w.outside()).Run()     //nolint:gosec // as above
+	_ = exec.Command("ip", "-n", w.name, "neigh", "del", w.at(host), "dev", "cable").Run() // there may be none
+	_ = exec.Command("ip", "neigh", "del", w.at(daemonHost), "dev", w.outside()).Run()     // as above
 }
 
 // end is one end of the wire: it speaks TLS for a server of this machine that does not.
@@ -179,12 +179,12 @@ func (e *end) accept(l net.Listener) {
 
 // pass copies both ways until either side ends.
 func (e *end) pass(in *net.TCPConn) {
-	defer in.Close() //nolint:errcheck // it is over
+	defer in.Close() // it is over
 	out, err := net.Dial("tcp", e.target)
 	if err != nil {
 		return
 	}
-	defer out.Close() //nolint:errcheck // as above
+	defer out.Close() // as above
 	plain := tls.Server(in, e.config)
 	go func() {
 		_, _ = io.Copy(out, plain)
