@@ -48,7 +48,7 @@ func TestAKeyInTheLedgerEndsWithItsExpiry(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, k := range keys {
-			if k.ID == "7/deploy-r0001" && k.State != rotator.KeyRevoked {
+			if k.ID == "7/deploy-r0001" && k.State != rotator.KeyExpired {
 				t.Errorf("after its expiry it is %s", k.State)
 			}
 		}

@@ -24,7 +24,7 @@ func TestDemoWithVault(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s", said, out)
 		}
 	}
-	for _, name := range []string{"ci-build", "web-shop", "backup"} {
+	for _, name := range []string{"certcentral/ci-build", "certcentral/web-shop", "digicert-one/signing", "dataspot/catalogue"} {
 		entry, err := client.KVv2("secret").Get(t.Context(), "rotatord-demo/"+name)
 		if err != nil {
 			t.Errorf("%s in Vault: %v", name, err)
