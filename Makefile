@@ -92,6 +92,14 @@ model: ## Check the model of the stages and of the lease with spin
 	test/servers/install-apt
 	test/model/run
 
+.PHONY: simulate
+simulate: ## Play worlds that nobody has seen, until a guarantee breaks (SIMULATE_FOR=5m)
+	SIMULATE_FOR=$${SIMULATE_FOR:-5m} go test ./simulator -run TestGuaranteesHoldInWorlds -count 1 -v -timeout 60m
+
+.PHONY: mutants
+mutants: ## Take one guard of the daemon away at a time, and see whether the simulator notices (MUTANT=part of a name)
+	go test -tags mutants ./simulator/mutants -run TestMutantsAreNoticed -count 1 -v -timeout 90m
+
 .PHONY: vuln
 vuln: bin/tools/.built ## Look for known vulnerabilities; says so when the database is out of reach
 	tools/vuln bin/tools/govulncheck
