@@ -85,6 +85,7 @@ func TestWholeRotationWithASuppliedKey(t *testing.T) {
 	}
 	next := f.provider.Active(s.UserID)[1]
 	consumers.verdict(t, 2)
+	f.keepsSecrets("after a key was supplied")
 	if err := server.RemoveKeyInPage("ACME", "ci-build", "deploy"); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 // A key of dueAge is due under it, and its successor is not. It soaks for long enough to have it brought back.
 const soakPolicy = `scan: {schedule: "@every 1s"}
+log: {level: debug}
 policies:
   - {name: hour, max_age: 1h, lifetime: 48h, renew_before: 30m, grace: 1s, idle: 0s, soak: 4s, jitter: 0%, sinks: [vault, disk]}
 `
@@ -55,6 +56,7 @@ func TestWholeRotationOfAToken(t *testing.T) {
 	f.provesFile(old, next)
 	f.provesStages("planned", "minting", "minted", "testing", "delivering", "confirmed", "grace", "deactivating", "soaking",
 		"reactivating", "grace", "deactivating", "soaking", "revoking", "done")
+	f.keepsSecrets("after a token was replaced")
 	f.d.Stop()
 }
 
@@ -90,6 +92,7 @@ func TestWholeRotationOfAServiceUser(t *testing.T) {
 	f.provesVault(old, next)
 	f.provesFile(old, next)
 	f.provesStages("planned", "minting", "minted", "testing", "delivering", "confirmed", "grace", "deactivating", "soaking", "revoking", "done")
+	f.keepsSecrets("after a service user was replaced")
 	f.d.Stop()
 }
 

@@ -14,6 +14,7 @@ import (
 
 // peoplePolicy replaces keys that end within 30 days.
 const peoplePolicy = `scan: {schedule: "@every 1s"}
+log: {level: debug}
 policies:
   - {name: people, lifetime: 90d, renew_before: 30d, grace: 1s, idle: 0s, jitter: 0%, sinks: [vault, disk]}
 `
