@@ -86,7 +86,7 @@ func (w *World) useOnce(c *credential, k *consumer, now time.Time) {
 		w.tell("consumer", "of %s is refused with key %s: %v", c.id, k.key, err)
 	}
 	if err == nil || rotator.KindOf(err) == rotator.Denied && !k.unlucky {
-		w.oracle.Used(k.key, err == nil, k.spec.Patient, w.daemonNow())
+		w.oracle.Used(k.key, err == nil, k.spec.Patient, w.now())
 	}
 	if err != nil { // it looks for a better key at once
 		w.refresh(c, k, now)
