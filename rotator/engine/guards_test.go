@@ -72,10 +72,10 @@ func TestG4TheKeyToReplaceIsNotRevokedToMakeRoomForItsReplacement(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.slow()
+		w.lives(day)
+		w.provider.Lim.MaxKeysPerUser = 1
 		l := w.start(nil)
 		defer l.stop()
-		pass(day)
-		w.provider.Lim.MaxKeysPerUser = 1
 		pass(62 * day)
 		w.wantActive("deploy-r0001")
 		open, err := l.store.Rotations(t.Context(), false, 10)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,22 +57,23 @@ func TestG9APanicInAnAdapterEndsNothing(t *testing.T) {
 // skewed is a provider whose clock is not ours.
 type skewed struct {
 	rotator.Provider
-	ahead *time.Duration
+	ahead *atomic.Int64
 }
 
-func (s skewed) Skew() (time.Duration, bool) { return *s.ahead, true }
+func (s skewed) Skew() (time.Duration, bool) { return time.Duration(s.ahead.Load()), true }
 
 // TestAWrongClockStopsWhatGoesByDates: nothing is planned and nothing is revoked while the clocks differ; a compromised key
 // is rotated all the same.
 func TestAWrongClockStopsWhatGoesByDates(t *testing.T) {
-	in := func(run func(w *world, ahead *time.Duration)) {
+	in := func(run func(w *world, ahead *atomic.Int64)) {
 		bubble(t, func(t *testing.T, w *world) {
-			ahead := -48 * time.Hour
+			var ahead atomic.Int64
+			ahead.Store(int64(-48 * time.Hour))
 			w.outerProvider = func(p rotator.Provider) rotator.Provider { return skewed{p, &ahead} }
 			run(w, &ahead)
 		})
 	}
-	in(func(w *world, ahead *time.Duration) {
+	in(func(w *world, ahead *atomic.Int64) {
 		l := w.start(nil)
 		defer l.stop()
 		pass(2 * time.Hour)
@@ -82,19 +84,19 @@ func TestAWrongClockStopsWhatGoesByDates(t *testing.T) {
 		if err != nil || len(waiting) != 1 || waiting[0].Waiting != rotator.BlockClockSkew || !strings.Contains(waiting[0].WaitingWhy, "48h0m0s ahead of") {
 			w.t.Errorf("waiting %+v, %v", waiting, err)
 		}
-		*ahead = time.Minute
+		ahead.Store(int64(time.Minute))
 		pass(20 * time.Minute)
-		*ahead = 72 * time.Hour
+		ahead.Store(int64(72 * time.Hour))
 		pass(6 * time.Hour)
 		if r := l.only(); r.Blocked != rotator.BlockClockSkew {
 			w.t.Errorf("stage %s, blocked %q: %s", r.Stage, r.Blocked, r.Trouble)
 		}
 		w.wantActive("deploy", "deploy-r0001")
-		*ahead = 0
+		ahead.Store(0)
 		pass(time.Hour)
 		w.wantRotated()
 	})
-	in(func(w *world, _ *time.Duration) {
+	in(func(w *world, _ *atomic.Int64) {
 		l := w.start(nil)
 		defer l.stop()
 		pass(time.Minute)
