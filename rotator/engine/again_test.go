@@ -125,3 +125,22 @@ func TestG5NothingIsIntendedBeforeTheProviderIsReady(t *testing.T) {
 		}
 	})
 }
+
+// TestAKeyThatFailedAndIsRevokedByHandAsksNobody: its rotation failed, and then somebody revoked the key. Nothing is left to ask
+// a person for.
+func TestAKeyThatFailedAndIsRevokedByHandAsksNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.provider.AcceptAfter = 365 * day
+		l := w.start(nil)
+		defer l.stop()
+		pass(10 * time.Minute)
+		if waiting, err := l.store.WaitingKeys(t.Context(), 10); err != nil || len(waiting) != 1 {
+			t.Fatalf("waiting %+v, %v", waiting, err)
+		}
+		w.provider.RemoveByHand("1")
+		pass(20 * time.Minute)
+		if waiting, err := l.store.WaitingKeys(t.Context(), 10); err != nil || len(waiting) != 0 {
+			t.Errorf("still waiting: %+v, %v", waiting, err)
+		}
+	})
+}

@@ -189,7 +189,7 @@ func (e *Engine) resumeConfigured(ctx context.Context, s *Setup) error {
 // keyBlocks are the reasons for which a key waits, as against a rotation.
 var keyBlocks = []rotator.BlockReason{rotator.BlockAwaitingApproval, rotator.BlockHeld, rotator.BlockFrozen,
 	rotator.BlockOutsideWindow, rotator.BlockLocationTaken, rotator.BlockSinkUnknown, rotator.BlockInvalid,
-	rotator.BlockObserveOnly, rotator.BlockClockSkew}
+	rotator.BlockObserveOnly, rotator.BlockClockSkew, rotator.BlockRotationFailed}
 
 // lookAtWaiting looks again at every key that waits, after a scan changed something: a key that was revoked, or that is
 // not due any more, must not go on being counted and shown as waiting.
