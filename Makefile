@@ -10,7 +10,7 @@ CA_BUNDLE ?= /etc/ssl/certs/ca-certificates.crt
 BENCH     ?= .
 COUNT     ?= 5
 FUZZTIME  ?= 30s
-FUZZTOTAL ?= 4m
+FUZZTOTAL ?= 2m
 DEMO_FOR  ?= 60s
 # In CI a test that skips itself is a failure.
 SUMMARY   := bin/tools/testsum $(if $(CI),-no-skips)
@@ -119,7 +119,7 @@ fuzz: ## Run each fuzz target (FUZZTIME=30s each)
 	tools/fuzz each $(FUZZTIME)
 
 .PHONY: fuzz-share
-fuzz-share: ## Run all fuzz targets in equal shares of a time (FUZZTOTAL=4m), as CI does
+fuzz-share: ## Run all fuzz targets in equal shares of a time (FUZZTOTAL=2m), as CI does
 	tools/fuzz total $(FUZZTOTAL)
 
 .PHONY: licences
