@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,21 +98,22 @@ func (p preparing) Prepare(context.Context) error { return p.prepare() }
 // asked what became of one.
 func TestG5NothingIsIntendedBeforeTheProviderIsReady(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		var l *life
-		tries := 0
+		stop := make(chan struct{}, 1)
+		var tries atomic.Int64
 		w.outerProvider = func(p rotator.Provider) rotator.Provider {
 			return preparing{p, func() error {
-				if tries++; tries == 1 {
-					l.cancel()
+				n := tries.Add(1)
+				if n == 1 {
+					stop <- struct{}{}
 				}
-				if tries < 3 {
+				if n < 3 {
 					return rotator.NewFault("prepare", rotator.Transient, "the connection broke")
 				}
 				return nil
 			}}
 		}
-		l = w.start(nil)
-		pass(time.Minute)
+		l := w.start(nil)
+		<-stop
 		l.stop()
 		l = w.start(nil)
 		defer l.stop()
