@@ -70,8 +70,9 @@ func (e *Engine) abandonByHand(ctx context.Context, a *account, r *rotator.Rotat
 	}
 	if a.provider().Limits().Unlisted {
 		now := time.Now()
-		c := abandoned(r, now, retry)
-		c.After.Why += ". " + how
+		why := *r
+		why.Why += ". " + how // also where another key is made: its note has it
+		c := abandoned(&why, now, retry)
 		key.Created, key.State = now, rotator.KeyOther
 		return c.Entering(key), nil
 	}
