@@ -12,7 +12,8 @@ type Journal interface {
 	// and writes nothing. In the same transaction it appends to the history and, depending on the stage reached:
 	//   - planned: for a new rotation, refuses (Conflict) a second open rotation of the credential; claims every sink's
 	//     location for the credential (a location that another credential has claimed is a fault of kind [Conflict] that
-	//     wraps [ErrLocationTaken], unless that one has neither an open rotation nor an active key any more); takes the old key out of the keys to look at (LookAt zero) and clears its Waiting;
+	//     wraps [ErrLocationTaken], unless that one has neither an open rotation nor an active key any more, nor ended a
+	//     rotation in the last week whose new key no scan has shown yet); takes the old key out of the keys to look at (LookAt zero) and clears its Waiting;
 	//   - planned or minting: raises the credential's highest version to the rotation's;
 	//   - minting: records the new key's name as intended by this rotation;
 	//   - minted: records that the name's secret was sealed (and, coming from planned, the name too);

@@ -29,9 +29,12 @@ WHERE id = $12 AND stage = $13 AND seq = $14`
 ON CONFLICT (sink, location) DO UPDATE SET provider = excluded.provider, user_id = excluded.user_id, base = excluded.base
 WHERE provider <> excluded.provider OR user_id <> excluded.user_id OR base <> excluded.base`
 
-	// A credential lives while it has a rotation under way or an active key that the last scan saw.
+	// A credential lives while it has a rotation under way or an active key that the last scan saw, and for a while after the
+	// end of a rotation whose new key no scan has shown yet.
 	readLiving = `SELECT 1 WHERE EXISTS (SELECT 1 FROM rotations WHERE provider = $1 AND user_id = $2 AND base = $3 AND is_open = 1)
-OR EXISTS (SELECT 1 FROM keys WHERE provider = $1 AND user_id = $2 AND base = $3 AND state = 'active' AND missing_since IS NULL)`
+OR EXISTS (SELECT 1 FROM keys WHERE provider = $1 AND user_id = $2 AND base = $3 AND state = 'active' AND missing_since IS NULL)
+OR EXISTS (SELECT 1 FROM rotations r WHERE r.provider = $1 AND r.user_id = $2 AND r.base = $3 AND r.is_open = 0 AND r.stage = 'done' AND r.stage_at >= $4
+AND NOT EXISTS (SELECT 1 FROM keys k WHERE k.provider = $1 AND k.user_id = $2 AND k.base = $3 AND k.version >= r.version))`
 
 	raiseVersion = `INSERT INTO credentials (provider, user_id, base, highest_version) VALUES ($1, $2, $3, $4)
 ON CONFLICT (provider, user_id, base) DO UPDATE SET highest_version = excluded.highest_version
@@ -48,6 +51,9 @@ ON CONFLICT (provider, user_id, name) DO UPDATE SET rotation = excluded.rotation
 
 	wakeFailed = `UPDATE keys SET look_at = $1, waiting = $2, waiting_why = $3, waiting_since = $4 WHERE provider = $5 AND id = $6 AND state = 'active'`
 )
+
+// unseenFor is how long a credential keeps its locations after a rotation whose new key no scan shows.
+const unseenFor = 7 * 24 * time.Hour
 
 // sealing says what a change does to the column of the sealed secret. All other changes leave it alone, whatever the
 // rotation in them holds: a caller that lost the sealed secret on its way cannot erase it.
@@ -198,7 +204,7 @@ func (c *change) checkLocation(w *writer, op string, sink rotator.SinkProgress) 
 		return err
 	}
 	var one int
-	living, err := w.one(readLiving, []any{owner.Provider, owner.UserID, owner.Base}, &one)
+	living, err := w.one(readLiving, []any{owner.Provider, owner.UserID, owner.Base, c.After.PlannedAt.Add(-unseenFor).UnixMilli()}, &one)
 	if err != nil || !living {
 		return err
 	}

@@ -114,6 +114,17 @@ var commitCases = []testCase{
 			b.Errorf("got %v, want ErrLocationTaken", err)
 		}
 	}},
+	{"a location stays claimed for a week after a rotation whose new key no scan has shown", func(b *bench) {
+		first := b.start(1, rotator.StageDone)
+		second := b.plan(2)
+		second.After.Sinks = second.After.Sinks[:1]
+		second.After.Sinks[0].Location = first.Sinks[0].Location
+		if err := b.Commit(b.ctx, second); !errors.Is(err, rotator.ErrLocationTaken) {
+			b.Errorf("got %v, want ErrLocationTaken", err)
+		}
+		second.After.PlannedAt = first.StageAt.Add(8 * 24 * time.Hour)
+		b.stored(b.commit(second))
+	}},
 	{"the same location at another sink is free", func(b *bench) {
 		first := b.commit(b.plan(1))
 		second := b.plan(2)
