@@ -234,5 +234,6 @@ type Store interface {
 	Outbox
 	Audit
 	View
+	Leases
 	Close() error
 }

@@ -66,6 +66,12 @@ func (w *writer) seal() (rotator.AuditHead, error) {
 	if len(w.chain.events) == 0 {
 		return head, nil
 	}
+	if !w.db.alone {
+		if err := w.findHead(); err != nil {
+			return head, err
+		}
+		head = w.chain.head
+	}
 	now := time.Now()
 	values := make([]any, 0, 4*len(w.chain.events))
 	for _, event := range w.chain.events {
@@ -84,10 +90,10 @@ func (w *writer) seal() (rotator.AuditHead, error) {
 	return head, err
 }
 
-// findHead reads where the chain ends. The head that was noted wins over the records: what is missing from the end stays
+// findHead reads where the chain ends, and keeps others from appending to it until the transaction ends. The head that was noted wins over the records: what is missing from the end stays
 // missing, and is not covered up by the records that follow.
 func (w *writer) findHead() error {
-	for _, query := range []string{readAuditHead, lastAudit} {
+	for _, query := range []string{readAuditHead + w.db.rowLock, lastAudit} {
 		var sum []byte
 		found, err := w.one(query, nil, &w.chain.head.Seq, &sum)
 		if err != nil {

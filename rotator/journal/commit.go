@@ -27,7 +27,7 @@ WHERE id = $12 AND stage = $13 AND seq = $14`
 
 	claimLocation = `INSERT INTO locations (sink, location, provider, user_id, base) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (sink, location) DO UPDATE SET provider = excluded.provider, user_id = excluded.user_id, base = excluded.base
-WHERE provider <> excluded.provider OR user_id <> excluded.user_id OR base <> excluded.base`
+WHERE locations.provider <> excluded.provider OR locations.user_id <> excluded.user_id OR locations.base <> excluded.base`
 
 	// A credential lives while it has a rotation under way or an active key that the last scan saw, and for a while after the
 	// end of a rotation whose new key no scan has shown yet.

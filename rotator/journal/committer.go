@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/rotatord/rotatord/rotator"
 )
 
 const (
@@ -172,11 +174,21 @@ func (c *committer) runOne(r *request) error {
 		return c.faults.of(r.op, err)
 	}
 	recorded := len(c.w.chain.events)
-	err := r.run(c.w)
+	err := c.runFenced(r)
 	if err != nil {
 		c.w.chain.events = c.w.chain.events[:recorded] // what was refused did not happen
 	}
 	return err
+}
+
+// runFenced runs what was asked for under a lease only while that is in force.
+func (c *committer) runFenced(r *request) error {
+	if l, leased := rotator.LeaseOf(r.ctx); leased {
+		if err := c.w.fence(r.op, l); err != nil {
+			return err
+		}
+	}
+	return r.run(c.w)
 }
 
 // planWipe puts the wipe off while work comes in, but not beyond wipeBy.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -30,9 +31,18 @@ func isRefusal(err error) bool {
 	return ok
 }
 
+// isAnswer reports whether err is something that a database said, as against a connection that broke.
+func isAnswer(err error) bool {
+	_, answered := errors.AsType[*pgconn.PgError](err)
+	return answered || isRefusal(err) || resultCode(err) != 0
+}
+
 // concernsOne reports whether err came from what one request wanted, so that others in the same transaction would
 // succeed without it. All else (a full disk, say) stops them all.
 func concernsOne(err error) bool {
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return concernsRequest(answer)
+	}
 	switch resultCode(err) {
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_ERROR:
 		return true
@@ -57,6 +67,9 @@ func (f faults) of(op string, err error) error {
 }
 
 func (f faults) judge(err error) (rotator.Kind, string) {
+	if kind, words, ok := judgePostgres(err, f.path); ok {
+		return kind, words
+	}
 	switch resultCode(err) {
 	case sqlite3.SQLITE_FULL:
 		return rotator.Transient, "the disk of " + filepath.Dir(f.path) + " is full: free some space there; rotatord goes on by itself then"

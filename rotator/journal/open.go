@@ -103,7 +103,7 @@ func (s *Store) open(ctx context.Context, wipeAfter time.Duration) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{conn: conn, byText: map[string]*sql.Stmt{}}
+	w := &writer{db: inSQLite, conn: conn, byText: map[string]*sql.Stmt{}}
 	if err := w.findHead(); err != nil {
 		return errors.Join(err, w.close())
 	}

@@ -3,12 +3,15 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"time"
 )
 
 // writer is the one connection that writes. Only the committer's goroutine uses it. Its statements run without a context:
 // a transaction that serves many callers must not end because one of them left.
 type writer struct {
+	db     database
 	conn   *sql.Conn
 	byText map[string]*sql.Stmt
 	// erased is set by whatever erased a secret: its old page images are still in the write-ahead log.
@@ -59,24 +62,66 @@ func (w *writer) one(query string, args []any, dest ...any) (bool, error) {
 func (w *writer) transact(fn func() error) error {
 	clear(w.chain.events)
 	w.chain.events = w.chain.events[:0]
-	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := w.begin(); err != nil {
 		return err
 	}
-	if err := fn(); err != nil {
+	if err := w.complete(fn); err != nil {
 		w.rollback()
+		w.dropIfBroken(err)
+		return err
+	}
+	return nil
+}
+
+// complete is the part of a transaction that is undone together.
+func (w *writer) complete(fn func() error) error {
+	if err := fn(); err != nil {
 		return err
 	}
 	head, err := w.seal()
 	if err != nil {
-		w.rollback()
 		return err
 	}
 	if _, err := w.exec("COMMIT"); err != nil {
-		w.rollback()
 		return err
 	}
 	w.chain.head = head
 	return nil
+}
+
+// connectPatience bounds the making of a connection: callers wait for it.
+const connectPatience = 10 * time.Second
+
+// begin starts a transaction, on a new connection where the one before broke.
+func (w *writer) begin() error {
+	if w.conn == nil {
+		if err := w.connect(); err != nil {
+			return err
+		}
+	}
+	_, err := w.exec(w.db.begin)
+	w.dropIfBroken(err)
+	return err
+}
+
+func (w *writer) connect() error {
+	ctx, cancel := context.WithTimeout(context.Background(), connectPatience)
+	defer cancel()
+	conn, err := w.db.connect(ctx)
+	if err == nil {
+		w.conn, w.byText = conn, map[string]*sql.Stmt{}
+	}
+	return err
+}
+
+// dropIfBroken lets go of a connection that is of no use any more; the next transaction makes another.
+func (w *writer) dropIfBroken(err error) {
+	if err == nil || w.db.alone || isAnswer(err) {
+		return
+	}
+	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn }) // so that the pool does not hand it out again
+	_ = w.close()
+	w.conn = nil
 }
 
 // rollback has nothing to report: SQLite rolls back by itself after the gravest errors, and then says that there is no
@@ -86,6 +131,9 @@ func (w *writer) rollback() { _, _ = w.exec("ROLLBACK") }
 // truncateLog copies the write-ahead log into the database file and cuts it to nothing, so that the page images in it are
 // gone. It is false when a reader still needs them. The wait for readers is short, because commits wait meanwhile.
 func (w *writer) truncateLog() (bool, error) {
+	if !w.db.alone {
+		return true, nil
+	}
 	if _, err := w.exec("PRAGMA busy_timeout = 50"); err != nil {
 		return false, err
 	}
@@ -98,9 +146,16 @@ func (w *writer) truncateLog() (bool, error) {
 }
 
 // shrink gives cached pages back. That it may fail only means that they stay.
-func (w *writer) shrink() { _, _ = w.exec("PRAGMA shrink_memory") }
+func (w *writer) shrink() {
+	if w.db.alone {
+		_, _ = w.exec("PRAGMA shrink_memory")
+	}
+}
 
 func (w *writer) close() error {
+	if w.conn == nil {
+		return nil
+	}
 	var errs []error
 	for _, st := range w.byText {
 		errs = append(errs, st.Close())

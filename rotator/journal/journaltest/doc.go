@@ -35,6 +35,7 @@ func Run(t *testing.T, open Open) {
 		{"View", viewCases},
 		{"Report", reportCases},
 		{"Audit", auditCases},
+		{"Leases", leaseCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
