@@ -207,6 +207,7 @@ type StageCount struct {
 
 // View answers the questions of people and dashboards. It never changes anything.
 type View interface {
+	Fleet
 	Counts(ctx context.Context, now time.Time) (Counts, error)
 	// ManagedKeys calls fn for each managed key that is active, in the order of deadlines.
 	ManagedKeys(ctx context.Context, fn func(TrackedKey) error) error

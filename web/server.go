@@ -21,6 +21,10 @@ type Reader interface {
 	rotator.View
 	// Rotation returns one rotation, or a fault of kind [rotator.Gone].
 	Rotation(ctx context.Context, id string) (rotator.Rotation, error)
+	// Series returns every key of the credential, the newest first.
+	Series(ctx context.Context, c rotator.CredentialID) ([]rotator.TrackedKey, error)
+	// HoldOn returns the hold that is in force at now, or nil.
+	HoldOn(ctx context.Context, c rotator.CredentialID, now time.Time) (*rotator.Hold, error)
 	// ProviderState returns what is stored of a provider; the zero state if nothing is.
 	ProviderState(ctx context.Context, provider string) (rotator.ProviderState, error)
 	// Provisions returns the service users that must exist at the provider, or at all if it is empty.

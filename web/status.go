@@ -24,7 +24,7 @@ type Status struct {
 	Attention   []Item           `json:"attention" nullable:"false" doc:"What needs a person, the longest first."`
 	Waiting     []Item           `json:"waiting" nullable:"false" doc:"What waits for a time that somebody chose: a hold, a freeze, a window."`
 	InMotion    []Rotation       `json:"in_motion" nullable:"false" doc:"Open rotations that go on by themselves, the nearest deadline first."`
-	DueNext     []Credential     `json:"due_next" nullable:"false" doc:"Managed credentials by their nearest deadlines, without those that are in motion or blocked."`
+	DueNext     []Credential     `json:"due_next" nullable:"false" doc:"Managed credentials by when the daemon decides about them, the nearest first, without those that are in motion or blocked."`
 	Truncated   bool             `json:"truncated" doc:"Whether a list does not hold everything. The counts of the providers always do."`
 }
 
@@ -65,10 +65,9 @@ type Item struct {
 
 // How much a status reads and shows. Beyond that the counts speak.
 const (
-	statusReads  = 1000
-	statusShows  = 100
-	statusDue    = 20
-	dueReadsMost = 2000
+	statusReads = 1000
+	statusShows = 100
+	statusDue   = 20
 )
 
 // status gathers the state of everything, or fails with the journal's error.
@@ -217,20 +216,19 @@ func (st *Status) block(b rotator.BlockReason, i Item) {
 var errEnough = errors.New("enough")
 
 func (s *Server) gatherDue(ctx context.Context, st *Status) error {
-	read := 0
-	err := s.o.Journal.ManagedKeys(ctx, func(k rotator.TrackedKey) error {
-		if !k.LookAt.IsZero() && k.Waiting == "" {
-			st.DueNext = append(st.DueNext, credentialOf(k))
+	var due []rotator.TrackedKey
+	for i := range st.Providers {
+		keys, err := s.o.Journal.DueNext(ctx, st.Providers[i].Name, statusDue)
+		if err != nil {
+			return err
 		}
-		if read++; len(st.DueNext) == statusDue || read == dueReadsMost {
-			return errEnough
-		}
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		return nil
+		due = append(due, keys...)
 	}
-	return err
+	slices.SortStableFunc(due, func(a, b rotator.TrackedKey) int { return a.LookAt.Compare(b.LookAt) })
+	for _, k := range due[:min(len(due), statusDue)] {
+		st.DueNext = append(st.DueNext, credentialOf(k))
+	}
+	return nil
 }
 
 // tidy orders and shortens the lists.

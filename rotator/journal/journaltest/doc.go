@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		{"Outbox", outboxCases},
 		{"People", peopleCases},
 		{"View", viewCases},
+		{"Fleet", fleetCases},
 		{"Report", reportCases},
 		{"Audit", auditCases},
 		{"Leases", leaseCases},

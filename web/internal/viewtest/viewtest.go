@@ -22,6 +22,12 @@ type Journal struct {
 	Entries   []rotator.Entry
 	Declared  []rotator.Provision
 	Notices   rotator.NoticeCounts
+	Fleet     []rotator.FleetCredential
+	Ages      []rotator.AgeCount
+	DueCounts []rotator.DueCount
+	Held      []rotator.Hold
+	// Queries are what FleetCredentials was asked.
+	Queries   []rotator.FleetQuery
 	Providers map[string]rotator.ProviderState
 	// Err, if set, is what every question is answered with.
 	Err error
@@ -141,4 +147,88 @@ func (j *Journal) ReportKeys(_ context.Context, q rotator.KeyQuery, now time.Tim
 		}
 	}
 	return j.Err
+}
+
+// FleetCredentials implements [rotator.Fleet]: of Fleet, which is in order. It heeds the provider, the policy and the place.
+func (j *Journal) FleetCredentials(_ context.Context, q rotator.FleetQuery, _ time.Time) (rotator.FleetPage, error) {
+	j.Queries = append(j.Queries, q)
+	var page rotator.FleetPage
+	for _, c := range j.Fleet {
+		id := c.Key.Credential()
+		if q.Provider != "" && id.Provider != q.Provider || q.Policy != "" && c.Key.Policy != q.Policy || id.String() <= q.After.String() && q.After.Provider != "" {
+			continue
+		}
+		if len(page.Credentials) == q.Limit {
+			page.More = true
+			break
+		}
+		page.Credentials = append(page.Credentials, c)
+	}
+	return page, j.Err
+}
+
+// FleetAges implements [rotator.Fleet].
+func (j *Journal) FleetAges(context.Context, time.Time) ([]rotator.AgeCount, error) {
+	return j.Ages, j.Err
+}
+
+// DueByHour implements [rotator.Fleet].
+func (j *Journal) DueByHour(context.Context, time.Time, time.Time) ([]rotator.DueCount, error) {
+	return j.DueCounts, j.Err
+}
+
+// DueNext implements [rotator.Fleet]: of Managed, which is in order.
+func (j *Journal) DueNext(_ context.Context, provider string, limit int) ([]rotator.TrackedKey, error) {
+	var out []rotator.TrackedKey
+	for _, k := range j.Managed {
+		if k.Provider == provider && !k.LookAt.IsZero() && k.Waiting == "" && len(out) < limit {
+			out = append(out, k)
+		}
+	}
+	return out, j.Err
+}
+
+// Holds implements [rotator.Fleet]: of Held, which is in order.
+func (j *Journal) Holds(_ context.Context, after rotator.CredentialID, limit int, now time.Time) ([]rotator.Hold, error) {
+	var out []rotator.Hold
+	for _, h := range j.Held {
+		if (after.Provider == "" || h.CredentialID.String() > after.String()) && h.Until.After(now) && len(out) < limit {
+			out = append(out, h)
+		}
+	}
+	return out, j.Err
+}
+
+// RotationsOf implements [rotator.Fleet].
+func (j *Journal) RotationsOf(_ context.Context, c rotator.CredentialID, limit int) ([]rotator.Rotation, error) {
+	var out []rotator.Rotation
+	for _, all := range [][]rotator.Rotation{j.Open, j.Ended} {
+		for _, r := range all {
+			if r.CredentialID == c && len(out) < limit {
+				out = append(out, r)
+			}
+		}
+	}
+	return out, j.Err
+}
+
+// Series implements [rotator.Inventory] as far as pages need it: of Found.
+func (j *Journal) Series(_ context.Context, c rotator.CredentialID) ([]rotator.TrackedKey, error) {
+	var out []rotator.TrackedKey
+	for _, k := range j.Found {
+		if k.Credential() == c {
+			out = append(out, k)
+		}
+	}
+	return out, j.Err
+}
+
+// HoldOn is that of [rotator.Operations]: of Held.
+func (j *Journal) HoldOn(_ context.Context, c rotator.CredentialID, now time.Time) (*rotator.Hold, error) {
+	for _, h := range j.Held {
+		if h.CredentialID == c && h.Until.After(now) {
+			return &h, j.Err
+		}
+	}
+	return nil, j.Err
 }
