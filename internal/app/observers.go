@@ -45,3 +45,9 @@ func (os observers) OrphanRetired(provider string, k rotator.Key) {
 		o.OrphanRetired(provider, k)
 	}
 }
+
+func (os observers) Leased(provider string, held bool) {
+	for _, o := range os {
+		o.Leased(provider, held)
+	}
+}

@@ -38,7 +38,8 @@ type account struct {
 	missingUsers atomic.Int64
 
 	flight inFlight
-	capped atomic.Bool // the cap stopped something since it was last judged with nothing left to look at
+	tenure atomic.Pointer[tenure] // nil while this replica does not act here
+	capped atomic.Bool            // the cap stopped something since it was last judged with nothing left to look at
 }
 
 func newAccount(name string, s rotator.ProviderState) *account {
@@ -83,6 +84,10 @@ type stateChange struct {
 // update changes the state and stores it. The state in memory changes only if it was stored. Callers that come while a save
 // is under way share the next one, so that a burst of plans does not wait in line for the disk one by one.
 func (e *Engine) update(ctx context.Context, a *account, change func(s *rotator.ProviderState)) error {
+	ctx, err := e.asOwner(ctx, a, "save the state of provider "+a.name)
+	if err != nil {
+		return err
+	}
 	mine := &stateChange{apply: change}
 	a.mu.Lock()
 	a.pending = append(a.pending, mine)

@@ -101,7 +101,7 @@ func (e *Engine) hand(ctx context.Context, a *account, done chan struct{}, c rot
 	if !a.flight.take(id) {
 		return false
 	}
-	e.wg.Go(func() {
+	tenureOf(ctx).crew.Go(func() {
 		defer func() {
 			a.flight.release(id)
 			signal(done)

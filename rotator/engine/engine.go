@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/lease"
 	"github.com/rotatord/rotatord/rotator/seal"
 )
 
@@ -66,6 +67,13 @@ type Options struct {
 	// Look is the longest that a loop waits without looking at the clock; 0 is ten seconds. Timers stand still while a
 	// machine is suspended and do not notice when the clock is set, so it bounds how late either is noticed.
 	Look time.Duration
+	// Leases, if set, say which of several replicas acts on an account; nil where no other process works on the store.
+	Leases rotator.Leases
+	// Owner names this replica and this process; needed with Leases.
+	Owner string
+	// LeaseTime is how long a lease lasts without being renewed; 0 is [lease.DefaultTime]. It has to be at least twice as long
+	// as a call to a provider may take.
+	LeaseTime time.Duration
 }
 
 // Engine runs the loop. Make one with [New].
@@ -76,6 +84,8 @@ type Engine struct {
 	obs    Observer
 	drain  time.Duration
 	look   time.Duration
+	leases rotator.Leases
+	keeper *lease.Keeper // nil where no other process works on the store
 
 	setup    atomic.Pointer[Setup]
 	applying sync.Mutex // one setup at a time is put in force
@@ -99,6 +109,11 @@ func New(o Options, s *Setup) *Engine {
 	}
 	if e.obs == nil {
 		e.obs = Unobserved{}
+	}
+	if o.Leases != nil {
+		e.leases = o.Leases
+		e.keeper = &lease.Keeper{Leases: o.Leases, Owner: o.Owner, Time: cmp.Or(o.LeaseTime, lease.DefaultTime), Log: e.log,
+			Failed: e.obs.JournalFailed}
 	}
 	e.setup.Store(s)
 	return e
@@ -183,7 +198,7 @@ func (e *Engine) apply(ctx context.Context, s *Setup) error {
 		states[a.Name] = state
 	}
 	e.start(s, states)
-	return e.resumeConfigured(ctx, s)
+	return e.resumeOwned(ctx, s)
 }
 
 // start puts the setup in force and starts and stops loops accordingly.
@@ -204,8 +219,7 @@ func (e *Engine) start(s *Setup, states map[string]rotator.ProviderState) {
 		if _, runs := e.running[a.Name]; !runs && e.ctx != nil && e.ctx.Err() == nil {
 			loop, stop := context.WithCancel(e.ctx)
 			e.running[a.Name] = stop
-			e.wg.Go(func() { e.runScans(loop, acc) })
-			e.wg.Go(func() { e.dispatch(loop, acc) })
+			e.wg.Go(func() { e.lead(loop, acc) })
 		}
 	}
 	for name, stop := range e.running {

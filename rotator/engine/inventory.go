@@ -108,6 +108,9 @@ func (e *Engine) retire(ctx context.Context, a *account, k rotator.Key) error {
 	if a.provider().Limits().RemovedByHand {
 		return rotator.NewFault("revoke key "+k.Name, rotator.Invalid, "only a person can remove keys there. %s", howToRemove(a, k.UserID, "", k))
 	}
+	if err := mayCall(ctx); err != nil {
+		return err
+	}
 	err := a.provider().Retire(ctx, k)
 	e.recordRevocation(ctx, a, k, err)
 	e.noteWrite(ctx, a, err)

@@ -21,6 +21,8 @@ type Observer interface {
 	JournalFailed(err error)
 	// OrphanRetired tells that a key whose secret nobody has was revoked.
 	OrphanRetired(provider string, k rotator.Key)
+	// Leased tells that this replica begins to act on the provider's account, or has ceased to.
+	Leased(provider string, held bool)
 }
 
 // ScanResult is what a complete scan saw.
@@ -47,6 +49,9 @@ func (Unobserved) Probed(string, error) {}
 
 // JournalFailed does nothing.
 func (Unobserved) JournalFailed(error) {}
+
+// Leased does nothing.
+func (Unobserved) Leased(string, bool) {}
 
 // OrphanRetired does nothing.
 func (Unobserved) OrphanRetired(string, rotator.Key) {}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -143,7 +144,7 @@ func (e *Engine) Release(ctx context.Context, c rotator.CredentialID, actor stri
 // resumeOne looks again at a rotation, whatever it was waiting for.
 func (e *Engine) resumeOne(ctx context.Context, r *rotator.Rotation, note string) error {
 	err := e.commit(ctx, r.Resume(note, time.Now()))
-	if err != nil && rotator.KindOf(err) == rotator.Conflict {
+	if err != nil && rotator.KindOf(err) == rotator.Conflict && !errors.Is(err, rotator.ErrLeaseLost) {
 		return nil // it is moving already
 	}
 	return err
@@ -157,13 +158,30 @@ var configured = []rotator.BlockReason{rotator.BlockFrozen, rotator.BlockOutside
 	rotator.BlockLocationTaken, rotator.BlockAtKeyCap, rotator.BlockNameInvalid,
 	rotator.BlockInvalid, rotator.BlockDenied, rotator.BlockObserveOnly, rotator.BlockOwnKey}
 
-// resumeConfigured looks again, after a reload, at whatever the old configuration stopped.
-func (e *Engine) resumeConfigured(ctx context.Context, s *Setup) error {
-	for _, a := range s.Accounts {
-		for _, b := range configured {
-			if err := e.store.LookAgain(ctx, a.Name, b, time.Now()); err != nil {
-				return err
-			}
+// resumeOwned looks again, after a reload, at whatever the old configuration stopped, where this replica acts.
+func (e *Engine) resumeOwned(ctx context.Context, s *Setup) error {
+	for _, conf := range s.Accounts {
+		a, ok := e.account(conf.Name)
+		if !ok || !e.owns(a) {
+			continue // it does so when it takes over
+		}
+		as, err := e.asOwner(ctx, a, "read the configuration anew")
+		if err == nil {
+			err = e.resumeConfigured(as, a.name)
+		}
+		if err != nil && !errors.Is(err, rotator.ErrLeaseLost) && !errors.Is(err, rotator.ErrLeaseHeld) {
+			return err
+		}
+		a.requestLook()
+	}
+	return nil
+}
+
+// resumeConfigured looks again at whatever another configuration stopped at the provider.
+func (e *Engine) resumeConfigured(ctx context.Context, provider string) error {
+	for _, b := range configured {
+		if err := e.store.LookAgain(ctx, provider, b, time.Now()); err != nil {
+			return err
 		}
 	}
 	open, err := e.store.Rotations(ctx, false, maxOpen)
@@ -171,16 +189,11 @@ func (e *Engine) resumeConfigured(ctx context.Context, s *Setup) error {
 		return err
 	}
 	for i := range open {
-		if !slices.Contains(configured, open[i].Blocked) {
+		if open[i].Provider != provider || !slices.Contains(configured, open[i].Blocked) {
 			continue
 		}
 		if err := e.resumeOne(ctx, &open[i], "the configuration was read anew"); err != nil {
 			return err
-		}
-	}
-	for _, a := range s.Accounts {
-		if acc, ok := e.account(a.Name); ok {
-			acc.requestLook()
 		}
 	}
 	return nil
@@ -207,6 +220,10 @@ func (e *Engine) Approve(ctx context.Context, provider, actor string, within tim
 	a, ok := e.account(provider)
 	if !ok {
 		return 0, rotator.NewFault("approve", rotator.Gone, "no provider %q is configured", provider)
+	}
+	ctx, err := e.asOwner(ctx, a, "approve")
+	if err != nil {
+		return 0, err
 	}
 	now := time.Now()
 	const everything = 1 << 30

@@ -273,13 +273,16 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 	if err != nil {
 		return e.failedToCreate(ctx, p, err, now)
 	}
+	if err := mayCall(ctx); err != nil {
+		return err
+	}
 	earlier := p.Spec.KeyName // of a call whose answer was lost, and that left nothing to be seen so far
 	p.Spec.KeyName = spec.KeyName
 	p.State, p.At, p.Trouble = rotator.ProvisionIntended, time.Now(), "" // the scan began a while ago
 	if err := e.store.SaveProvision(ctx, *p); err != nil {
 		return journalError{err}
 	}
-	ctx = e.hard // what is begun is ended, or the key is lost
+	ctx = tenureOf(ctx).hard // what is begun is ended, or the key is lost
 	made, err := directory.CreateUser(ctx, spec)
 	defer made.Key.Secret.Wipe()
 	e.noteWrite(ctx, a, err)
@@ -380,6 +383,10 @@ func (e *Engine) Provision(ctx context.Context, d rotator.DeclaredUser, actor st
 	directory, ok := a.provider().(rotator.Directory)
 	if !ok {
 		return p, &rotator.Fault{Op: op, Kind: rotator.Invalid, Err: errNoDirectory}
+	}
+	ctx, err := e.asOwner(ctx, a, op)
+	if err != nil {
+		return p, err
 	}
 	p.Spec.KeyName = ""
 	if _, err := e.creatable(directory, d, rotator.KeyName(d.Credential, 1)); err != nil {

@@ -66,6 +66,9 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 		}
 		now = time.Now()
 	}
+	if err := mayCall(ctx); err != nil {
+		return rotator.Change{}, err
+	}
 	begin := r.BeginMint(now)
 	if err := e.commit(ctx, begin); err != nil {
 		return rotator.Change{}, err
@@ -282,6 +285,9 @@ func (e *Engine) seal(ctx context.Context, a *account, r *rotator.Rotation, m ro
 		c = c.Entering(ledgerKey(r, m, now))
 	}
 	if err := e.commitPatiently(ctx, a, c); err != nil {
+		if e.mayBeSealed(ctx, r, err) {
+			return rotator.Change{}, err
+		}
 		_ = e.retireUnsealed(ctx, a, r, m, err) // it logs what it could not do
 		return rotator.Change{}, err
 	}

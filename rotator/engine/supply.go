@@ -28,6 +28,10 @@ func (e *Engine) Supply(ctx context.Context, c rotator.CredentialID, s rotator.S
 	if s.Secret.Empty() {
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Invalid, "the key is empty")
 	}
+	ctx, err := e.asOwner(ctx, a, op)
+	if err != nil {
+		return rotator.Rotation{}, err
+	}
 	r, began, err := e.awaiting(ctx, c, actor)
 	if err != nil {
 		return r, err

@@ -31,7 +31,7 @@ func (e *Engine) run(ctx context.Context, a *account, r rotator.Rotation) {
 		if _, paused := a.paused(time.Now()); paused && r.Stage.CallsProvider() {
 			return
 		}
-		next, err := e.take(a, r)
+		next, err := e.take(ctx, a, r)
 		if err != nil {
 			e.stepTrouble(ctx, a, &r, err)
 			return
@@ -46,8 +46,13 @@ const stepPatience = 15 * time.Minute
 
 // take takes one step and commits what came of it. The step runs under the context that outlives a stop by the drain
 // time, so that a call that was begun can end.
-func (e *Engine) take(a *account, r rotator.Rotation) (rotator.Rotation, error) {
-	ctx := e.hard
+func (e *Engine) take(ctx context.Context, a *account, r rotator.Rotation) (rotator.Rotation, error) {
+	ctx = tenureOf(ctx).hard
+	if r.Stage.CallsProvider() {
+		if err := mayCall(ctx); err != nil {
+			return r, err
+		}
+	}
 	c, err := e.attempt(ctx, a, &r)
 	if err != nil {
 		if ctx.Err() != nil || isJournal(err) {
@@ -175,10 +180,10 @@ func isJournal(err error) bool {
 
 // stepTrouble handles what could not be committed. The rotation stays as the journal has it.
 func (e *Engine) stepTrouble(ctx context.Context, a *account, r *rotator.Rotation, err error) {
-	if e.hard.Err() != nil {
-		return // cut off by the end of the drain time
+	if tenureOf(ctx).hard.Err() != nil {
+		return // cut off by the end of the drain time, or of the lease
 	}
-	if isJournal(err) && rotator.KindOf(err) == rotator.Conflict {
+	if isJournal(err) && !errors.Is(err, rotator.ErrLeaseLost) && rotator.KindOf(err) == rotator.Conflict {
 		e.log.Info("the rotation was moved by somebody else meanwhile", append(rotationFields(r), zap.Error(err))...)
 		return
 	}

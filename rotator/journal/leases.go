@@ -34,6 +34,7 @@ func (w *writer) fence(op string, l rotator.Lease) error {
 	if err != nil || held {
 		return err
 	}
+	w.onLate(l)
 	return lost(op, l)
 }
 

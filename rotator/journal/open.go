@@ -32,6 +32,9 @@ type Options struct {
 	// OnDamaged is called for each rotation that was skipped because its stored form cannot be read, each time this is
 	// found; an open one is looked at again every hour. nil ignores it.
 	OnDamaged func(rotation string, err error)
+	// OnLateWrite is called for each write that was refused because its lease is not in force; it returns at once. nil
+	// ignores it.
+	OnLateWrite func(l rotator.Lease)
 	// WipeAfter is how long the journal must be idle before the copies of erased secrets are truncated out of the
 	// write-ahead log; 0 is two seconds. A journal that is never idle does it all the same, now and then.
 	WipeAfter time.Duration
@@ -41,6 +44,7 @@ type Options struct {
 type Store struct {
 	path      string
 	onDamaged func(string, error)
+	onLate    func(rotator.Lease)
 	faults    faults
 	lock      *fileLock
 	writeDB   *sql.DB
@@ -62,14 +66,22 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, &rotator.Fault{Op: op, Kind: rotator.Invalid, Err: err}
 	}
-	s := &Store{path: abs, faults: faults{path: abs}, onDamaged: opts.OnDamaged}
-	if s.onDamaged == nil {
-		s.onDamaged = func(string, error) {}
-	}
+	s := newStore(abs, opts)
 	if err := s.open(ctx, cmp.Or(opts.WipeAfter, defaultWipeAfter)); err != nil {
 		return nil, errors.Join(s.faults.of(op, err), s.shut())
 	}
 	return s, nil
+}
+
+func newStore(place string, opts Options) *Store {
+	s := &Store{path: place, faults: faults{path: place}, onDamaged: opts.OnDamaged, onLate: opts.OnLateWrite}
+	if s.onDamaged == nil {
+		s.onDamaged = func(string, error) {}
+	}
+	if s.onLate == nil {
+		s.onLate = func(rotator.Lease) {}
+	}
+	return s
 }
 
 func (s *Store) open(ctx context.Context, wipeAfter time.Duration) error {
@@ -103,7 +115,7 @@ func (s *Store) open(ctx context.Context, wipeAfter time.Duration) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{db: inSQLite, conn: conn, byText: map[string]*sql.Stmt{}}
+	w := &writer{db: inSQLite, onLate: s.onLate, conn: conn, byText: map[string]*sql.Stmt{}}
 	if err := w.findHead(); err != nil {
 		return errors.Join(err, w.close())
 	}

@@ -6,12 +6,15 @@ import (
 	"database/sql/driver"
 	"errors"
 	"time"
+
+	"github.com/rotatord/rotatord/rotator"
 )
 
 // writer is the one connection that writes. Only the committer's goroutine uses it. Its statements run without a context:
 // a transaction that serves many callers must not end because one of them left.
 type writer struct {
 	db     database
+	onLate func(rotator.Lease)
 	conn   *sql.Conn
 	byText map[string]*sql.Stmt
 	// erased is set by whatever erased a secret: its old page images are still in the write-ahead log.

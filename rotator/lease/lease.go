@@ -30,8 +30,6 @@ type Keeper struct {
 	// Time is how long a lease lasts without being renewed; positive.
 	Time time.Duration
 	Log  *zap.Logger
-	// Changed, if set, is told when a lease begins and when it ends.
-	Changed func(account string, held bool)
 	// Failed, if set, is told of errors of the journal.
 	Failed func(error)
 }
@@ -89,8 +87,6 @@ func (k *Keeper) tell(ctx context.Context, account string, err error) {
 }
 
 func (k *Keeper) serve(ctx context.Context, t *Tenure, work func(ctx context.Context, t *Tenure)) {
-	k.changed(t, true)
-	defer k.changed(t, false)
 	k.Log.Info("this replica owns the account", zap.String("account", t.lease.Account), zap.String("replica", k.Owner), zap.Int64("epoch", t.lease.Epoch))
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var renewer sync.WaitGroup
@@ -109,12 +105,6 @@ func (k *Keeper) serve(ctx context.Context, t *Tenure, work func(ctx context.Con
 	defer cancel()
 	if err := k.Leases.ReleaseLease(giveBack, t.lease); err != nil {
 		k.Log.Warn("the lease was not given back; another replica takes over when it ends", zap.String("account", t.lease.Account), zap.Error(err))
-	}
-}
-
-func (k *Keeper) changed(t *Tenure, held bool) {
-	if k.Changed != nil {
-		k.Changed(t.lease.Account, held)
 	}
 }
 
@@ -169,6 +159,9 @@ func (t *Tenure) Lost() bool {
 		return false
 	}
 }
+
+// Lease returns the lease itself.
+func (t *Tenure) Lease() rotator.Lease { return t.lease }
 
 // Bind returns parent with the lease in it, ended when the lease is lost. Call release when it is not needed any more.
 func (t *Tenure) Bind(parent context.Context) (bound context.Context, release func()) {

@@ -34,8 +34,9 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	providers, sinks := unique(m.o.Providers()), unique(m.o.Sinks())
 	m.initialise(providers, sinks)
 	m.findings.collect(ch, providers)
+	m.leases.collect(ch, providers)
 	m.collectState(ch, providers)
-	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.notices, m.sinkUp,
+	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.notices, m.leaseChanges, m.lateWrites, m.sinkUp,
 		m.scanDuration, m.requestTime, m.journalErrors, m.configGood, m.configAt, m.build} {
 		c.Collect(ch)
 	}
@@ -54,6 +55,10 @@ func (m *Metrics) initialise(providers, sinks []string) {
 	for _, p := range providers {
 		p = clean(p)
 		m.orphans.WithLabelValues(p)
+		m.lateWrites.WithLabelValues(p)
+		for _, change := range []string{leaseGained, leaseLost} {
+			m.leaseChanges.WithLabelValues(p, change)
+		}
 		for _, result := range scanResults() {
 			m.scans.WithLabelValues(p, result)
 		}

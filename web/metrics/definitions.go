@@ -103,6 +103,10 @@ var (
 	holdActive   = gauge("hold_active", "Operators' holds that are in force.", "0")
 	freezeActive = gauge("freeze_active", "Whether a freeze of the calendar is in force now: 1 or 0.", "0")
 
+	leaseHeld    = gauge("lease_held", "Whether this replica acts on the provider's account: 1 or 0. Over all replicas the sum is 1; 0 for more than the time of a lease means that nobody acts.", zeroForConfigured, "provider")
+	leaseChanges = counter("lease_changes_total", "How often this replica began, or ceased, to act on the provider's account.", zeroForConfigured+" and both changes", "provider", "change")
+	lateWrites   = counter("late_writes_refused_total", "Writes of this replica that the journal refused because another one owns the account by now. A few after a frozen process woke up are the fence at work.", zeroForConfigured, "provider")
+
 	journalUp     = gauge("journal_up", "Whether the journal could be read for this scrape: 1 or 0. While it is 0, everything that is counted in the journal is absent.", "never unset")
 	journalErrors = counter("journal_errors_total", "Reads and commits of the journal that failed.", "0")
 	configGood    = gauge("config_last_reload_successful", "Whether the configuration was good when it was last read: 1 or 0. A bad one is not in force.", "1 at start")
@@ -130,6 +134,7 @@ func Sections() []Section {
 		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
 		{"Notices", "What the contacts of credentials are told; see the page on notifications.",
 			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried}},
+		{"Replicas", "", []Definition{leaseHeld, leaseChanges, lateWrites}},
 		{"Operators and the calendar", "", []Definition{holdActive, freezeActive}},
 		{"The daemon", "The usual `go_` and `process_` metrics are exported too.",
 			[]Definition{journalUp, journalErrors, auditRecords, auditChain, configGood, configAt, buildInfo}},

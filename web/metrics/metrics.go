@@ -52,7 +52,7 @@ type Metrics struct {
 	o Options
 
 	rotations, deliveries, scans, orphans, requests *prometheus.CounterVec
-	notices                                         *prometheus.CounterVec
+	notices, leaseChanges, lateWrites               *prometheus.CounterVec
 	sinkUp, scanDuration                            *prometheus.GaugeVec
 	requestTime                                     *prometheus.HistogramVec
 	journalErrors                                   prometheus.Counter
@@ -61,6 +61,7 @@ type Metrics struct {
 	counts   countsCache
 	proven   proven
 	findings findings
+	leases   leases
 	audit    atomic.Int32 // what the last verification said
 }
 
@@ -75,6 +76,8 @@ func New(o Options) *Metrics {
 		orphans:       counterVec(orphansGone),
 		requests:      counterVec(requests),
 		notices:       counterVec(noticesTried),
+		leaseChanges:  counterVec(leaseChanges),
+		lateWrites:    counterVec(lateWrites),
 		sinkUp:        gaugeVec(sinkUp),
 		scanDuration:  gaugeVec(scanDuration),
 		requestTime:   newRequestTime(),
@@ -83,6 +86,7 @@ func New(o Options) *Metrics {
 		configAt:      prometheus.NewGauge(prometheus.GaugeOpts{Name: configAt.Name, Help: configAt.Help}),
 		build:         gaugeVec(buildInfo).WithLabelValues(clean(o.Version), clean(o.Revision), runtime.Version()),
 		proven:        proven{at: map[string]time.Time{}},
+		leases:        leases{held: map[string]bool{}},
 		findings:      findings{of: map[string]map[rotator.FindingKind]int{}},
 	}
 	m.build.Set(1)

@@ -73,3 +73,16 @@ func (m *Metrics) JournalFailed(error) { m.journalErrors.Inc() }
 func (m *Metrics) OrphanRetired(provider string, _ rotator.Key) {
 	m.orphans.WithLabelValues(clean(provider)).Inc()
 }
+
+// Leased implements [engine.Observer].
+func (m *Metrics) Leased(provider string, held bool) {
+	m.leases.note(provider, held)
+	change := leaseLost
+	if held {
+		change = leaseGained
+	}
+	m.leaseChanges.WithLabelValues(clean(provider), change).Inc()
+}
+
+// LateWrite notes that the journal refused a write because the account has another owner by now.
+func (m *Metrics) LateWrite(account string) { m.lateWrites.WithLabelValues(clean(account)).Inc() }

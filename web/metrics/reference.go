@@ -56,6 +56,7 @@ func labels() [][2]string {
 		{"`result` of `" + noticesTried.Name + "`", quoted(texts(notify.Results()))},
 		{"`result` of `" + sinkDeliveries.Name + "`", quoted(deliveryResults()) +
 			"; `" + deliveryOther + "` is a sink that took the delivery and does not hold it, or that is not configured any more"},
+		{"`change`", quoted([]string{leaseGained, leaseLost})},
 		{"`operation`", "a word for each request that the provider's package makes; see the provider's page"},
 		{"`code`", "the answer's HTTP status code, or `" + noCode + "` where no usable answer came"},
 	}
