@@ -118,14 +118,29 @@ func (f *Fleet) Read(r io.Reader) error {
 }
 
 // The pace of a forecast: the daemon looks rarely, so that years pass in seconds. What is due is found up to that much later.
-const (
-	forecastLook = 3 * time.Hour
-	forecastScan = "7 */6 * * *"
-)
+const forecastLook = 3 * time.Hour
+
+// scanEvery is how often the daemon of a forecast scans: once a day, or four times where keys live for less than a month. Between two
+// scans nothing changes but what the daemon does itself; what a scan is needed for is to see that, and to renew the cap's allowance.
+func (f *Fleet) scanEvery() time.Duration {
+	for _, p := range f.Policies {
+		if cmp.Or(p.MaxAge, p.Lifetime, 365*day) < 30*day {
+			return 6 * time.Hour
+		}
+	}
+	return day
+}
+
+func (f *Fleet) scans() string {
+	if f.scanEvery() == day {
+		return "7 3 * * *"
+	}
+	return "7 */6 * * *"
+}
 
 // scenario is the model at one provider; false if it has no key there.
 func (f *Fleet) scenario(p *config.Provider, w world.Watch) (*world.Scenario, bool) {
-	s := &world.Scenario{Seed: f.Seed, Start: f.From, Span: f.Span, Look: forecastLook, Scan: forecastScan, Quick: true, Watch: w, Freezes: f.Freezes,
+	s := &world.Scenario{Seed: f.Seed, Start: f.From, Span: f.Span, Look: forecastLook, Scan: f.scans(), Quick: true, Watch: w, Freezes: f.Freezes,
 		Limits:    rotator.CapLimits{MaxShare: float64(f.Config.Limits.MaxSharePerScan), AlwaysAllowed: f.Config.Limits.AlwaysAllowed},
 		HaltAfter: f.Config.Limits.HaltAfterFailures, Concurrent: f.Config.Limits.ConcurrentRotations,
 		Accounts: []world.Account{modelOf(p)}}

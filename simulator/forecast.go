@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -36,6 +37,8 @@ type Forecast struct {
 	Outage *OutageForecast  `json:"outage,omitempty"`
 	Load   []LoadForecast   `json:"load"`
 	Frozen []rotator.Freeze `json:"freezes"`
+	// ScanEvery is how often the simulated daemon scanned.
+	ScanEvery time.Duration `json:"scan_every_ns"`
 	// CredentialYears were simulated in the time Took.
 	CredentialYears float64       `json:"credential_years"`
 	Took            time.Duration `json:"took_ns"`
@@ -52,6 +55,8 @@ type Margin struct {
 	Days      int `json:"days"`
 	Rotations int `json:"rotations"`
 }
+
+func (m Margin) span() time.Duration { return time.Duration(m.Days) * day }
 
 // OutageForecast is what an outage of every provider does, beginning on the day after which most keys are at risk.
 type OutageForecast struct {
@@ -71,10 +76,11 @@ type LoadForecast struct {
 	Allowed int `json:"allowed_per_minute"`
 }
 
-// Run simulates the fleet: each provider in a world of its own, because limits and caps are per provider.
-func (f *Fleet) Run() (*Forecast, error) {
+// Run simulates the fleet: each provider in a world of its own, because limits and caps are per provider. When ctx
+// ends before the forecast is made, the error is ctx's.
+func (f *Fleet) Run(ctx context.Context) (*Forecast, error) {
 	began := time.Now()
-	o, loads, years, err := f.play(nil)
+	o, loads, years, err := f.play(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +89,7 @@ func (f *Fleet) Run() (*Forecast, error) {
 	if f.Outage > 0 {
 		from := o.worstStart(f)
 		down := &world.Incident{Kind: world.Outage, At: from.Sub(f.From), For: f.Outage}
-		with, _, more, err := f.play(down)
+		with, _, more, err := f.play(ctx, down)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +100,7 @@ func (f *Fleet) Run() (*Forecast, error) {
 	return r, nil
 }
 
-func (f *Fleet) play(outage *world.Incident) (*onlooker, []LoadForecast, float64, error) {
+func (f *Fleet) play(ctx context.Context, outage *world.Incident) (*onlooker, []LoadForecast, float64, error) {
 	o := newOnlooker()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -110,7 +116,7 @@ func (f *Fleet) play(outage *world.Incident) (*onlooker, []LoadForecast, float64
 			s.Incidents = []world.Incident{*outage}
 		}
 		wg.Go(func() {
-			out, err := world.Run(s)
+			out, err := world.Run(ctx, s)
 			mu.Lock()
 			defer mu.Unlock()
 			failed = errors.Join(failed, err)
@@ -121,6 +127,9 @@ func (f *Fleet) play(outage *world.Incident) (*onlooker, []LoadForecast, float64
 		})
 	}
 	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, nil, 0, err // once, whatever the number of worlds
+	}
 	slices.SortFunc(loads, func(a, b LoadForecast) int { return cmp.Compare(a.Provider, b.Provider) })
 	return o, loads, years, failed
 }
@@ -228,7 +237,7 @@ func (o *onlooker) Waits(k rotator.TrackedKey, now time.Time) {
 
 func (o *onlooker) forecast(f *Fleet) *Forecast {
 	r := &Forecast{From: f.From, To: f.From.Add(f.Span), Credentials: len(f.Keys), Rotations: o.rotations, Late: o.late,
-		ByDay: counts(o.days), Collisions: counts(o.collisions), Pages: counts(o.pages), Frozen: f.Freezes, PeakHour: most(o.hours), PeakDay: most(o.days)}
+		ByDay: counts(o.days), Collisions: counts(o.collisions), Pages: counts(o.pages), Frozen: f.Freezes, ScanEvery: f.scanEvery(), PeakHour: most(o.hours), PeakDay: most(o.days)}
 	months := map[string]int{}
 	for d, n := range o.days {
 		months[d[:7]] += n
@@ -242,7 +251,7 @@ func (o *onlooker) forecast(f *Fleet) *Forecast {
 	for _, days := range []int{1, 2, 5, 7, 14, 30} {
 		m := Margin{Days: days}
 		for _, x := range o.margins {
-			if x.spare < time.Duration(days)*day {
+			if x.spare < m.span() {
 				m.Rotations++
 			}
 		}

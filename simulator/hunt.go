@@ -79,7 +79,10 @@ func (h *hunt) work(ctx context.Context) {
 			return
 		}
 		s := Draw(seed)
-		o, err := world.Run(s)
+		o, err := world.Run(ctx, s)
+		if ctx.Err() != nil {
+			return // the time is over, or another world has ended the hunt
+		}
 		h.note(seed, s, o, err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 //go:embed page.html
 var pageText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"words": func(s string) string { return strings.ReplaceAll(s, "_", " ") }}).Parse(pageText))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"margin": func(m Margin) string { return inDays(m.span()) }, "span": inDays, "hours": inHours, "words": func(s string) string { return strings.ReplaceAll(s, "_", " ") }}).Parse(pageText))
 
 // The measures of the timeline, in units of the picture.
 const (
@@ -60,7 +60,7 @@ func (f *Forecast) chart() chart {
 	}
 	for _, d := range f.PageDays {
 		if t, err := time.Parse(time.DateOnly, d.Label); err == nil {
-			c.Pages = append(c.Pages, bar{X: at(t), Y: plotBottom + 10, Title: fmt.Sprintf("%s: %d pages", d.Label, d.Count)})
+			c.Pages = append(c.Pages, bar{X: at(t) + width/2, Y: plotBottom + 10, Title: fmt.Sprintf("%s: %d pages", d.Label, d.Count)})
 		}
 	}
 	for _, z := range f.Frozen {
@@ -132,17 +132,32 @@ func (f *Forecast) Text(w io.Writer) {
 	}
 	p("\nIF EVERY PROVIDER WERE DOWN AT THE WORST MOMENT FOR\tkeys past their deadline, of %d", f.Rotations)
 	for _, m := range f.Margins {
-		p("%d days\t%d", m.Days, m.Rotations)
+		p("%s\t%d", inDays(m.span()), m.Rotations)
 	}
 	if o := f.Outage; o != nil {
-		p("simulated: down from %s for %s\t%d keys passed their deadline", o.From.Format(time.DateOnly), o.For, o.Late)
+		p("simulated: down from %s for %s\t%d keys passed their deadline", o.From.Format(time.DateOnly), inDays(o.For), o.Late)
 	}
 	p("\nLOAD\tcalls\tbusiest minute\tallowed a minute")
 	for _, l := range f.Load {
 		p("%s\t%d\t%d\t%s", l.Provider, l.Calls, l.Peak, orNone(l.Allowed))
 	}
-	p("\nsimulated %s; one scan in 6 hours, whatever scan.schedule says", f.speed())
+	p("\nsimulated %s; one scan in %s, whatever scan.schedule says", f.speed(), inHours(f.ScanEvery))
 }
+
+// inDays says a span in days where it is a number of them.
+func inDays(d time.Duration) string {
+	switch {
+	case d == day:
+		return "1 day"
+	case d > 0 && d%day == 0:
+		return fmt.Sprintf("%d days", d/day)
+	default:
+		return d.String()
+	}
+}
+
+// inHours says a span of whole hours.
+func inHours(d time.Duration) string { return fmt.Sprintf("%.0f hours", d.Hours()) }
 
 func orNone(n int) string {
 	if n == 0 {

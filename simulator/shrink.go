@@ -32,7 +32,7 @@ func (s *shrinker) again(try *world.Scenario) bool {
 	if s.ctx.Err() != nil {
 		return false
 	}
-	o, err := world.Run(try)
+	o, err := world.Run(s.ctx, try)
 	if err != nil || o.Breach == nil || o.Breach.Guarantee != s.best.Breach.Guarantee {
 		return false
 	}

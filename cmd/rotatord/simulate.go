@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,10 @@ before deadlines, and the load against the providers' rate limits.`,
 			if err != nil {
 				return err
 			}
-			forecast, err := fleet.Run()
+			forecast, err := fleet.Run(cmd.Context())
+			if errors.Is(err, context.Canceled) {
+				return errors.New("stopped before the forecast was ready; nothing was written")
+			}
 			if err != nil {
 				return err
 			}

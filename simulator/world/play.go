@@ -31,10 +31,10 @@ func (w *World) newAgenda(e era) *agenda {
 	return a
 }
 
-// play lets everything happen in the order of time, until the era ends or a guarantee is broken.
+// play lets everything happen in the order of time, until the era ends, a guarantee is broken or the run is given up.
 func (w *World) play(e era) {
 	a := w.newAgenda(e)
-	for w.now().Before(e.to) && w.oracle.Breach() == nil {
+	for w.now().Before(e.to) && w.oracle.Breach() == nil && w.given() == nil {
 		w.sleepUntil(a.next(w, e.to))
 		w.buryTheDead(a)
 		now := w.now()

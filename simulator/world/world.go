@@ -1,6 +1,7 @@
 package world
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -31,8 +32,11 @@ type World struct {
 	policies []Policy
 	freezes  []rotator.Freeze
 	// skew is by how much the world's clock is ahead of the daemon's. It changes only between two bubbles.
-	skew      time.Duration
-	life      *life
+	skew time.Duration
+	life *life
+	// given says whether the run was given up. It is asked and not waited for: a fake clock stands still while something waits for a
+	// channel of the real world.
+	given     func() error
 	mu        sync.Mutex
 	ids       map[string]string // secret → the oracle's name of its key
 	story     []Line
@@ -62,8 +66,9 @@ type Load struct {
 	ByMinute map[int64]int
 }
 
-// Run plays a scenario. The error is about the simulator itself, not about what it found.
-func Run(s *Scenario) (_ *Outcome, err error) {
+// Run plays a scenario. The error is about the simulator itself, not about what it found; when ctx ends before the scenario does, it is
+// ctx's.
+func Run(ctx context.Context, s *Scenario) (_ *Outcome, err error) {
 	dir, err := scratch()
 	if err != nil {
 		return nil, err
@@ -73,10 +78,13 @@ func Run(s *Scenario) (_ *Outcome, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{s: s, chance: newChance(s), sealer: sealer, path: filepath.Join(dir, "rotatord.db"), byName: map[string]*account{}, ids: map[string]string{},
+	w := &World{s: s, given: ctx.Err, chance: newChance(s), sealer: sealer, path: filepath.Join(dir, "rotatord.db"), byName: map[string]*account{}, ids: map[string]string{},
 		policies: s.Policies, freezes: s.Freezes}
 	for _, e := range w.eras() {
 		bubble(func() { w.era(e) })
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if w.broken != nil || w.oracle.Breach() != nil {
 			break
 		}
@@ -169,7 +177,7 @@ func (w *World) era(e era) {
 		return
 	}
 	w.play(e)
-	if e.last && w.oracle.Breach() == nil {
+	if e.last && w.oracle.Breach() == nil && w.given() == nil {
 		w.judgeEnd()
 	}
 	if w.life != nil {
