@@ -45,6 +45,7 @@ func (s *Server) api(mux *http.ServeMux) huma.API {
 		Transformers:                 []huma.Transformer{ownProblems},
 	})
 	s.reading(api)
+	s.fleet(api)
 	s.reporting(api)
 	s.acting(api)
 	s.people(api)

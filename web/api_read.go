@@ -24,6 +24,7 @@ type RotationHistory struct {
 type Credentials struct {
 	Credentials []Credential `json:"credentials" nullable:"false"`
 	Truncated   bool         `json:"truncated" doc:"Whether there are more than the limit."`
+	Next        string       `json:"next,omitempty" doc:"The cursor of the next page; absent on the last, and where patterns were given."`
 }
 
 func (s *Server) reading(api huma.API) {
@@ -34,7 +35,7 @@ func (s *Server) reading(api huma.API) {
 	huma.Register(api, operation(api, http.MethodGet, "/rotations/{id}", "get-rotation", "One rotation and its history",
 		"", http.StatusOK), s.getRotation)
 	huma.Register(api, operation(api, http.MethodGet, "/credentials", "list-credentials", "List credentials",
-		"Credentials that scans saw, managed or not, each with its newest key.", http.StatusOK), s.listCredentials)
+		"Credentials that scans saw, managed or not, each by its current key: the newest that works, or else the newest. Filters and paging cost little in a large fleet; patterns read all of it.", http.StatusOK), s.listCredentials)
 }
 
 func (s *Server) getStatus(ctx context.Context, _ *struct{}) (*answer[Status], error) {
@@ -75,32 +76,5 @@ func (s *Server) getRotation(ctx context.Context, q *rotationPath) (*answer[Rota
 	if err != nil {
 		return nil, journalProblem(err)
 	}
-	out := RotationHistory{Rotation: rotationOf(&r), History: []Entry{}}
-	for _, e := range entries {
-		out.History = append(out.History, Entry{Seq: e.Seq, At: e.At, From: string(e.From), To: string(e.To), Note: e.Note})
-	}
-	return &answer[RotationHistory]{Body: out}, nil
-}
-
-type credentialsQuery struct {
-	Provider   string `query:"provider" default:"*" maxLength:"200" doc:"A pattern for the provider's name."`
-	User       string `query:"user" default:"*" maxLength:"200" doc:"A pattern for the service user's id, name or e-mail."`
-	Credential string `query:"credential" default:"*" maxLength:"200" doc:"A pattern for the base name of the credential's keys."`
-	Limit      int    `query:"limit" minimum:"1" maximum:"10000" default:"100" doc:"How many at most."`
-}
-
-func (s *Server) listCredentials(ctx context.Context, q *credentialsQuery) (*answer[Credentials], error) {
-	sel := Selection{Provider: q.Provider, User: q.User, Credential: q.Credential}
-	if err := sel.check(); err != nil {
-		return nil, err
-	}
-	found, err := s.o.Journal.FindCredentials(ctx, sel.Provider, sel.User, sel.Credential, q.Limit+1)
-	if err != nil {
-		return nil, journalProblem(err)
-	}
-	out := Credentials{Credentials: []Credential{}, Truncated: len(found) > q.Limit}
-	for _, k := range found[:min(len(found), q.Limit)] {
-		out.Credentials = append(out.Credentials, credentialOf(k))
-	}
-	return &answer[Credentials]{Body: out}, nil
+	return &answer[RotationHistory]{Body: historyOf(&r, entries)}, nil
 }

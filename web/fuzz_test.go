@@ -41,6 +41,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add(http.MethodPost, "/api/v1/supplies?provider=cc&user=u1&credential=ci", "text/plain", "a key", "localhost", "")
 	f.Add(http.MethodPost, "/api/v1/holds", "application/json", `{"provider":"[","user":"\\","credential":"*","until":"2199-01-02T00:00:00Z","reason":"\n"}`, "localhost", "")
 	f.Add(http.MethodGet, "/api/v1/keys?cursor=%00&limit=-1&finding=x", "", "", "localhost", "")
+	f.Add(http.MethodGet, "/api/v1/credentials?label=%00&cursor=WyJhIiwiYiIsImMiXQ&search=%25%27&state=managed&limit=1", "", "", "localhost", "")
 	f.Add("OPTIONS", "//api/../-/reload%2f", "", "", "", "same-origin")
 	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9650}
 	f.Fuzz(func(t *testing.T, method, target, kind, body, host, site string) {

@@ -63,6 +63,8 @@ type Options struct {
 	Operator Operator
 	// Providers returns the names that are configured now.
 	Providers func() []string
+	// Policies returns the names that are configured now; nil is none.
+	Policies func() []string
 	// KeySettings returns what the configuration in force says of keys of that provider and that policy; nil is nothing.
 	KeySettings func(provider, policy string) rotator.KeySettings
 	// Metrics is what /metrics shows.

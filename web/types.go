@@ -109,6 +109,12 @@ type Credential struct {
 	WaitingSince time.Time `json:"waiting_since,omitzero"`
 	NextLook     time.Time `json:"next_look,omitzero" doc:"When the daemon decides about it next."`
 	MissingSince time.Time `json:"missing_since,omitzero" doc:"When a complete scan first did not show it; absent while it is seen."`
+	ServiceUser  string    `json:"service_user,omitempty" doc:"The service user's name. This and what follows is only in lists without patterns."`
+	Email        string    `json:"email,omitempty"`
+	Hold         *Hold     `json:"hold,omitempty" doc:"The hold in force."`
+	Rotation     string    `json:"rotation,omitempty" doc:"The open rotation's id."`
+	Stage        string    `json:"stage,omitempty" doc:"The open rotation's stage."`
+	Blocked      string    `json:"blocked,omitempty" doc:"Why the open rotation does not go on."`
 }
 
 func credentialOf(k rotator.TrackedKey) Credential {

@@ -168,6 +168,14 @@ func (a *App) providerNames() []string {
 	return names
 }
 
+func (a *App) policyNames() []string {
+	var names []string
+	for _, p := range a.setup.Load().Policies {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 func (a *App) sinkNames() []string {
 	var names []string
 	for _, s := range a.config.Load().Sinks {
