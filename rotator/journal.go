@@ -236,5 +236,6 @@ type Store interface {
 	Audit
 	View
 	Leases
+	Agenda
 	Close() error
 }

@@ -61,6 +61,8 @@ type Operator interface {
 type Options struct {
 	Journal  Reader
 	Operator Operator
+	// Forecaster foresees; nil is a server that does not.
+	Forecaster Forecaster
 	// Providers returns the names that are configured now.
 	Providers func() []string
 	// Policies returns the names that are configured now; nil is none.

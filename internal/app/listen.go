@@ -16,7 +16,7 @@ import (
 func (a *App) listen(ctx context.Context, c *config.Config, registry *prometheus.Registry) error {
 	var err error
 	a.server, err = web.New(web.Options{
-		Journal: a.store, Operator: a.engine, Providers: a.providerNames, Policies: a.policyNames, KeySettings: a.keySettings, Metrics: registry, Version: a.o.Version,
+		Journal: a.store, Operator: a.engine, Forecaster: a.engine, Providers: a.providerNames, Policies: a.policyNames, KeySettings: a.keySettings, Metrics: registry, Version: a.o.Version,
 		WebConfigFile: c.Server.WebConfigFile, Reload: a.takeOver, Audit: a.store, Log: a.log, JournalTrouble: a.trouble.now, Seal: a.seal.status,
 		Allow: func() web.Allow {
 			allow := a.config.Load().Server.Allow

@@ -74,6 +74,8 @@ func TestWhatIsAsked(t *testing.T) {
 	}{
 		{"status", func(ctx context.Context, c *Client) error { _, err := c.Status(ctx); return err },
 			request{Method: http.MethodGet, URI: "/under/api/v1/status"}},
+		{"plan", func(ctx context.Context, c *Client) error { _, err := c.Plan(ctx, 72*time.Hour, 5); return err },
+			request{Method: http.MethodGet, URI: "/under/api/v1/plan?for=72h0m0s&limit=5"}},
 		{"rotate", func(ctx context.Context, c *Client) error {
 			_, err := c.Rotate(ctx, web.RotateRequest{Selection: selected, Reason: "compromised", Actor: "somebody else"})
 			return err

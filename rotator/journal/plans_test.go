@@ -31,6 +31,8 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"count stages":          {countStages, nil, "SCAN rotations USING COVERING INDEX rotations_stage"},
 		"count blocked":         {countBlocked, nil, "SCAN rotations USING COVERING INDEX rotations_blocked"},
 		"count waiting":         {countWaiting, nil, "SCAN keys USING INDEX keys_waiting_reason"},
+		"upcoming keys":         {upcomingKeys, []any{0, "p", 0}, "SEARCH k USING INDEX keys_look (provider=? AND look_at>? AND look_at<?)"},
+		"upcoming rotations":    {upcomingRotations, []any{0, "p", 0}, "SEARCH r USING INDEX rotations_due (provider=? AND next_at<?)"},
 		"report":                {reportKeys, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1"},
 		"report, of one":        {reportKeysOf, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1 (provider=? AND id>?)"},
 		"report, brief":         {reportKeysBrief, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1"},

@@ -37,6 +37,7 @@ func Run(t *testing.T, open Open) {
 		{"Report", reportCases},
 		{"Audit", auditCases},
 		{"Leases", leaseCases},
+		{"Agenda", agendaCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/forecast"
+)
+
+// Forecast says what will happen until then, and what would be in the way. At most limit single actions are listed, the
+// soonest. It changes nothing and calls nobody; it costs by what comes up in the span.
+func (e *Engine) Forecast(ctx context.Context, until time.Time, limit int) (*forecast.Plan, error) {
+	s, now := e.setup.Load(), time.Now().UTC()
+	f := forecast.New(e.forecastFacts(s, now, until), limit)
+	for i := range s.Accounts {
+		name := s.Accounts[i].Name
+		err := e.store.UpcomingKeys(ctx, name, now, until, func(k rotator.UpcomingKey) error {
+			f.Key(k)
+			return ctx.Err()
+		})
+		if err != nil {
+			return nil, err
+		}
+		err = e.store.UpcomingRotations(ctx, name, now, until, func(r rotator.Rotation, h *rotator.Hold) error {
+			f.Rotation(r, h)
+			return ctx.Err()
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f.Plan(), nil
+}
+
+func (e *Engine) forecastFacts(s *Setup, now, until time.Time) forecast.Facts {
+	facts := forecast.Facts{Now: now, Until: until, Freezes: s.Freezes, Scan: s.Scan, Cap: s.Cap, Concurrent: s.Concurrent,
+		Accounts: map[string]forecast.Account{}, Policies: map[string]*rotator.Policy{}}
+	for i := range s.Accounts {
+		facts.Accounts[s.Accounts[i].Name] = e.forecastAccount(&s.Accounts[i])
+	}
+	for _, p := range s.Policies {
+		facts.Policies[p.Name] = p
+	}
+	return facts
+}
+
+func (e *Engine) forecastAccount(c *Account) forecast.Account {
+	limits := c.Provider.Limits()
+	f := forecast.Account{KeysPerCredential: c.MaxKeys, KeysPerUser: limits.MaxKeysPerUser, Supplied: limits.Supplied, RemovedByHand: limits.RemovedByHand}
+	_, f.Disables = c.Provider.(rotator.Disabler)
+	_, f.Extends = c.Provider.(rotator.Extender)
+	if a, ok := e.account(c.Name); ok {
+		state := a.snapshot()
+		f.Managed, f.PausedUntil = state.Managed, state.PausedUntil
+	}
+	return f
+}
