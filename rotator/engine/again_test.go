@@ -12,6 +12,7 @@ import (
 // TestKeysOfNoUseAreMadeEverMoreRarely: the provider refuses every key that it makes. Each attempt costs it a key, so they
 // grow rarer, also while scans see the old key in use; and the key says why it waits.
 func TestKeysOfNoUseAreMadeEverMoreRarely(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.provider.AcceptAfter = 365 * day
 		secret := w.provider.SecretOf("1")
@@ -41,6 +42,7 @@ func TestKeysOfNoUseAreMadeEverMoreRarely(t *testing.T) {
 
 // TestAnotherRotationRightAfterTheLast is asked for before any scan has seen the new key.
 func TestAnotherRotationRightAfterTheLast(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.setup.Scan, _ = rotator.ParseSchedule("@daily", "")
 		l := w.start(nil)
@@ -58,8 +60,10 @@ func TestAnotherRotationRightAfterTheLast(t *testing.T) {
 // TestAKeyThatExpiredWhileTheDaemonWasAwayIsReplaced: its consumers are refused already, and get another as soon as the daemon
 // is back. One that expired long ago was left to expire, and is replaced only when somebody asks.
 func TestAKeyThatExpiredWhileTheDaemonWasAwayIsReplaced(t *testing.T) {
+	t.Parallel()
 	for _, away := range []time.Duration{day, 60 * day} {
 		bubble(t, func(t *testing.T, w *world) {
+			w.unhurried()
 			w.policies[0].MaxAge = 0
 			w.provider.SetExpiry("1", time.Now().Add(40*day))
 			w.lives(time.Hour)
@@ -97,6 +101,7 @@ func (p preparing) Prepare(context.Context) error { return p.prepare() }
 // TestG5NothingIsIntendedBeforeTheProviderIsReady crashes while the provider prepares: no key can have been made, so nobody is
 // asked what became of one.
 func TestG5NothingIsIntendedBeforeTheProviderIsReady(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		stop := make(chan struct{}, 1)
 		var tries atomic.Int64

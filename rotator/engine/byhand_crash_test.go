@@ -13,6 +13,7 @@ import (
 // remove the keys, and starts it again. The person supplies once more what was not recorded, and is told in clear words
 // where it was.
 func TestCrashMatrixByHand(t *testing.T) {
+	t.Parallel()
 	total := byHandCrashAt(t, 0)
 	if total < 25 {
 		t.Fatalf("only %d points: the crash is not wired in", total)

@@ -11,7 +11,9 @@ import (
 )
 
 func TestAFreezeStopsWhatWasPlannedBeforeIt(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
+		w.unhurried()
 		w.setup.Freezes = []rotator.Freeze{{From: time.Now().Add(time.Hour), To: time.Now().Add(5 * day), Reason: "year end"}}
 		var lists atomic.Int32
 		until := time.Now().Add(2 * time.Hour)
@@ -34,6 +36,7 @@ func TestAFreezeStopsWhatWasPlannedBeforeIt(t *testing.T) {
 
 // TestTheWindowOfARenamedPolicyCounts follows the credential to the policy that selects it now.
 func TestTheWindowOfARenamedPolicyCounts(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.start(nil)
 		defer l.stop()
@@ -57,7 +60,9 @@ func TestTheWindowOfARenamedPolicyCounts(t *testing.T) {
 
 // TestAHeldRotationAsksNobody counts what a long hold costs the provider.
 func TestAHeldRotationAsksNobody(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
+		w.unhurried()
 		l := w.start(nil)
 		defer l.stop()
 		pass(10 * time.Minute)

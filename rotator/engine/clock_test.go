@@ -12,6 +12,7 @@ import (
 // TestAClockThatWasAYearAhead runs a daemon for a while on a clock that is a year ahead, with a sink that is down and a
 // provider that asks for patience, and then on the right one. Every bubble begins at the same instant.
 func TestAClockThatWasAYearAhead(t *testing.T) {
+	t.Parallel()
 	var w *world
 	path := filepath.Join(t.TempDir(), "rotatord.db")
 	synctest.Test(t, func(t *testing.T) {

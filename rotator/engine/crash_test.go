@@ -14,6 +14,7 @@ import (
 // starts it again, and reaches the same end each time. A consumer uses what is delivered all the while (G1); at the end no
 // key is left that nobody holds (G2).
 func TestCrashMatrix(t *testing.T) {
+	t.Parallel()
 	for _, disables := range []bool{false, true} {
 		total := crashAt(t, disables, 0)
 		if total < 30 {
@@ -52,6 +53,7 @@ func crashAt(t *testing.T, disables bool, at int) int {
 
 // TestCrashTwice crashes at a point, and again early in the life after it.
 func TestCrashTwice(t *testing.T) {
+	t.Parallel()
 	total := crashAt(t, false, 0)
 	for at := 5; at <= total; at += 3 * stride {
 		for again := 1; again <= 8; again++ {

@@ -46,6 +46,7 @@ func TestWholeRotation(t *testing.T) {
 }
 
 func TestSoakKeepsTheOldKeyDisabled(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.disables = true
 		l := w.start(nil)
@@ -62,6 +63,7 @@ func TestSoakKeepsTheOldKeyDisabled(t *testing.T) {
 }
 
 func TestG1AcrossManyRotations(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.look = 6 * time.Hour
 		w.setup.Scan, _ = rotator.ParseSchedule("0 */6 * * *", "")
@@ -90,6 +92,7 @@ func faults(op string, after bool, from, to int64, err error) rotatortest.Hook {
 }
 
 func TestG5LostAnswerIsAskedAboutNeverRetried(t *testing.T) {
+	t.Parallel()
 	lost := rotator.NewFault("mint", rotator.UnknownOutcome, "connection reset")
 	for _, after := range []bool{false, true} {
 		t.Run(fmt.Sprintf("after the effect %v", after), func(t *testing.T) {
@@ -108,6 +111,7 @@ func TestG5LostAnswerIsAskedAboutNeverRetried(t *testing.T) {
 }
 
 func TestG5AKeyThatAppearsLateIsRevokedAsAnOrphan(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.provider.SetListAfter(5 * time.Minute) // later than the propagation time that is configured
 		w.provider.SetHook(faults("Mint", true, 1, 1, rotator.NewFault("mint", rotator.UnknownOutcome, "lost")))
@@ -134,6 +138,7 @@ func TestAnOrphanThatSomebodyUsesIsLeftAlone(t *testing.T) {
 }
 
 func TestG2SecretSurvivesAJournalThatFailsForAWhile(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.startWith(func(s rotator.Store) rotator.Store { return &flaky{Store: s, stage: rotator.StageMinted, failures: 5} })
 		pass(3 * time.Hour)
@@ -144,6 +149,7 @@ func TestG2SecretSurvivesAJournalThatFailsForAWhile(t *testing.T) {
 }
 
 func TestG2KeyIsRevokedWhenItCannotBeSealed(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.startWith(func(s rotator.Store) rotator.Store {
 			return &flaky{Store: s, stage: rotator.StageMinted, failures: 100}
@@ -174,6 +180,7 @@ func (f *flaky) Commit(ctx context.Context, c rotator.Change) error {
 }
 
 func TestADownSinkIsRetriedWithTheSameKeyAndOthersAreNotRepeated(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		var vaultDeliveries atomic.Int32
 		w.sinks["vault"].SetHook(func(op string, after bool) error {
@@ -200,6 +207,7 @@ func TestADownSinkIsRetriedWithTheSameKeyAndOthersAreNotRepeated(t *testing.T) {
 }
 
 func TestAForeignWriteBlocksAndIsNotOverwritten(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		const where = "cc/ci-build/deploy"
 		w.sinks["disk"].Put(where, rotatortest.Item{Secret: w.provider.SecretOf("1"), Foreign: true})
@@ -217,6 +225,7 @@ func TestAForeignWriteBlocksAndIsNotOverwritten(t *testing.T) {
 }
 
 func TestG3SinkThatLosesTheKeyStopsTheRevocation(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.start(nil)
 		defer l.stop()
@@ -236,6 +245,7 @@ func TestG3SinkThatLosesTheKeyStopsTheRevocation(t *testing.T) {
 }
 
 func TestG3OldKeyInUseIsNotRevoked(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.start(nil)
 		defer l.stop()
@@ -256,6 +266,7 @@ func TestG3OldKeyInUseIsNotRevoked(t *testing.T) {
 }
 
 func TestG3HoldIsCheckedAtTheCallThatRevokes(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.start(nil)
 		defer l.stop()
@@ -283,6 +294,7 @@ func TestG3HoldIsCheckedAtTheCallThatRevokes(t *testing.T) {
 }
 
 func TestG4AtTheCapNothingForeignIsDestroyed(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.provider.AddKey(user, "other", time.Now().Add(-10*day))
 		w.provider.Lim.MaxKeysPerUser = 2
@@ -297,6 +309,7 @@ func TestG4AtTheCapNothingForeignIsDestroyed(t *testing.T) {
 }
 
 func TestAKeyThatIsRefusedForGoodIsAbandoned(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.provider.SetHook(faults("Check", false, 1, 1<<40, rotator.NewFault("check", rotator.Denied, "refused")))
 		l := w.start(nil)
@@ -313,6 +326,7 @@ func TestAKeyThatIsRefusedForGoodIsAbandoned(t *testing.T) {
 }
 
 func TestPropagationDelayIsWaitedOut(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.provider.AcceptAfter = 40 * time.Second
 		w.lives(3 * time.Hour)
@@ -322,6 +336,7 @@ func TestPropagationDelayIsWaitedOut(t *testing.T) {
 }
 
 func TestG9BreakerPausesAProviderAndRecovers(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		var down atomic.Bool
 		var calls atomic.Int32
@@ -354,6 +369,7 @@ func TestG9BreakerPausesAProviderAndRecovers(t *testing.T) {
 }
 
 func TestThrottlingPausesForAsLongAsAsked(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		slow := rotator.NewFault("POST", rotator.Throttled, "slow down")
 		slow.RetryAfter = 20 * time.Minute
@@ -370,6 +386,7 @@ func TestThrottlingPausesForAsLongAsAsked(t *testing.T) {
 }
 
 func TestG9BlastRadiusCapAsksAPerson(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		for i := range 50 {
 			w.provider.AddKey(user, fmt.Sprintf("svc-%02d", i), time.Now().Add(-80*day))
@@ -397,6 +414,7 @@ func TestG9BlastRadiusCapAsksAPerson(t *testing.T) {
 }
 
 func TestTwoCredentialsNeverShareALocation(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.provider.AddKey(user, "other", time.Now().Add(-70*day))
 		w.sinks["disk"].Where = func(c rotator.Coordinates) string { return c.ServiceUser }
@@ -414,6 +432,7 @@ func TestTwoCredentialsNeverShareALocation(t *testing.T) {
 }
 
 func TestOperatorRotatesByHand(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.provider.AddKey(user, "fresh", time.Now().Add(-day))
 		l := w.start(nil)
@@ -436,6 +455,7 @@ func TestOperatorRotatesByHand(t *testing.T) {
 }
 
 func TestAScanThatLosesMostKeysIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.start(nil)
 		defer l.stop()
@@ -456,6 +476,7 @@ func TestAScanThatLosesMostKeysIsNotBelieved(t *testing.T) {
 }
 
 func TestAReplacementIsAsNarrowAsTheKeyItReplaces(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.provider.Restrict("1", "102")
 		w.lives(3 * time.Hour)
@@ -467,6 +488,7 @@ func TestAReplacementIsAsNarrowAsTheKeyItReplaces(t *testing.T) {
 }
 
 func TestAKeyIsLookedAtAgainWhenItsSuccessorIsRevoked(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		byHand, _ := w.provider.AddKey(user, "deploy-r0001", time.Now().Add(-day))
 		l := w.start(nil)

@@ -46,6 +46,7 @@ func (l *life) wantReplaced(words string) {
 }
 
 func TestAnExpiryIsMovedAndNothingElse(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.extends()
 		w.slow()
@@ -80,6 +81,7 @@ func TestAnExpiryIsMovedAndNothingElse(t *testing.T) {
 }
 
 func TestWhenAKeyIsReplacedThoughItsExpiryCouldBeMoved(t *testing.T) {
+	t.Parallel()
 	refuse := func(k rotator.Kind) rotatortest.Hook {
 		return faults("Extend", false, 1, 1<<40, rotator.NewFault("extend", k, "the account forbids it"))
 	}
@@ -111,6 +113,7 @@ func TestWhenAKeyIsReplacedThoughItsExpiryCouldBeMoved(t *testing.T) {
 }
 
 func TestAKeyThatExpiredMeanwhileIsReplaced(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.extends()
 		w.provider.SetHook(faults("Extend", false, 1, 1<<40, rotator.NewFault("extend", rotator.Conflict, "locked")))
@@ -124,6 +127,7 @@ func TestAKeyThatExpiredMeanwhileIsReplaced(t *testing.T) {
 }
 
 func TestMovingAnExpiryIsRepeatedUntilTheAnswerIsKnown(t *testing.T) {
+	t.Parallel()
 	for _, k := range []rotator.Kind{rotator.Transient, rotator.UnknownOutcome, rotator.Throttled, rotator.Denied} {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/after=%v", k, after), func(t *testing.T) {
@@ -167,6 +171,7 @@ func TestAnExpiryIsBelievedOnceItIsListed(t *testing.T) {
 }
 
 func TestAHoldAndAFreezeStopTheMovingOfAnExpiry(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.extends()
 		w.look = time.Minute
@@ -209,6 +214,7 @@ func TestAHoldAndAFreezeStopTheMovingOfAnExpiry(t *testing.T) {
 
 // TestACompromisedKeyIsReplacedAndNotExtended says so while the moving of its expiry is under way, or waits.
 func TestACompromisedKeyIsReplacedAndNotExtended(t *testing.T) {
+	t.Parallel()
 	for _, op := range []string{"Extend", "List"} {
 		t.Run(op, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
@@ -233,6 +239,7 @@ func TestACompromisedKeyIsReplacedAndNotExtended(t *testing.T) {
 }
 
 func TestCrashMatrixOfMovingAnExpiry(t *testing.T) {
+	t.Parallel()
 	total := extendCrashAt(t, 0)
 	if total < 10 {
 		t.Fatalf("only %d points: the crash is not wired in", total)

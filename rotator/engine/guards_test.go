@@ -53,6 +53,7 @@ func TestANameThatTheProviderDoesNotTakeBlocks(t *testing.T) {
 }
 
 func TestG2NothingIsMadeBeforeTheIntentIsDurable(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.startWith(func(s rotator.Store) rotator.Store {
 			return &flaky{Store: s, stage: rotator.StageMinting, failures: 60}
@@ -69,6 +70,7 @@ func TestG2NothingIsMadeBeforeTheIntentIsDurable(t *testing.T) {
 
 // TestG4TheKeyToReplaceIsNotRevokedToMakeRoomForItsReplacement has a cap of one key, and a key of ours that is idle.
 func TestG4TheKeyToReplaceIsNotRevokedToMakeRoomForItsReplacement(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.slow()
@@ -86,6 +88,7 @@ func TestG4TheKeyToReplaceIsNotRevokedToMakeRoomForItsReplacement(t *testing.T) 
 }
 
 func TestG4NoRoomIsMadeInAFreeze(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.slow()
@@ -109,6 +112,7 @@ func TestG4NoRoomIsMadeInAFreeze(t *testing.T) {
 // TestG5ALostKeyIsWaitedForBeforeAnotherIsMade has a provider that lists a new key only after half a minute, within the
 // time that it says it takes.
 func TestG5ALostKeyIsWaitedForBeforeAnotherIsMade(t *testing.T) {
+	t.Parallel()
 	for name, lost := range map[string]error{
 		"classified":   rotator.NewFault("mint", rotator.UnknownOutcome, "lost"),
 		"unclassified": errors.New("unexpected EOF"),
@@ -170,6 +174,7 @@ func (m mortal) Commit(ctx context.Context, c rotator.Change) error {
 
 // TestG2AKeyWhoseRotationWasMovedBySomebodyElseIsRevokedAtOnce loses a race for the journal when the secret is sealed.
 func TestG2AKeyWhoseRotationWasMovedBySomebodyElseIsRevokedAtOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.startWith(func(s rotator.Store) rotator.Store { return &outrun{Store: s} })
 		defer l.stop()
@@ -212,6 +217,7 @@ func (m murkyKeys) Key(k rotator.Key) error {
 }
 
 func TestALostKeyInAnUnknownStateIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.outerProvider = func(p rotator.Provider) rotator.Provider { return murky{p} }
 		w.provider.SetHook(faults("Mint", true, 1, 1, rotator.NewFault("mint", rotator.UnknownOutcome, "lost")))
@@ -221,6 +227,7 @@ func TestALostKeyInAnUnknownStateIsLeftAlone(t *testing.T) {
 }
 
 func TestARefusalThatAsksForTimeGetsIt(t *testing.T) {
+	t.Parallel()
 	slow := rotator.NewFault("call", rotator.Conflict, "come back later")
 	slow.RetryAfter = time.Hour
 	t.Run("provider", func(t *testing.T) {
@@ -277,6 +284,7 @@ func (hollow) Deliver(context.Context, rotator.Delivery) (rotator.Receipt, error
 }
 
 func TestG3ADeliveryCountsOnceItWasReadBack(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.outerSink = func(name string, s rotator.Sink) rotator.Sink {
 			if name == "vault" {
@@ -296,6 +304,7 @@ func TestG3ADeliveryCountsOnceItWasReadBack(t *testing.T) {
 }
 
 func TestWhatASinkRefusesIsShownByItsKind(t *testing.T) {
+	t.Parallel()
 	for kind, want := range map[rotator.Kind]rotator.BlockReason{
 		rotator.Conflict: rotator.BlockSinkConflict, rotator.Denied: rotator.BlockDenied, rotator.Invalid: rotator.BlockInvalid, rotator.Transient: "",
 	} {
@@ -314,6 +323,7 @@ func TestWhatASinkRefusesIsShownByItsKind(t *testing.T) {
 }
 
 func TestG3EvidenceBeforeTheOldKeyIsSwitchedOff(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.disables = true
 		l := w.start(nil)
@@ -334,6 +344,7 @@ func TestG3EvidenceBeforeTheOldKeyIsSwitchedOff(t *testing.T) {
 
 // TestG7WhatSomebodyElsePutIntoASinkIsNotSentToTheProvider counts the keys that are tried.
 func TestG7WhatSomebodyElsePutIntoASinkIsNotSentToTheProvider(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		l := w.start(nil)
@@ -353,6 +364,7 @@ func TestG7WhatSomebodyElsePutIntoASinkIsNotSentToTheProvider(t *testing.T) {
 
 // TestCompromisedDoesNotWaitForPlacesThatMoved: what leaked has to go, whoever still reads it at its former place.
 func TestCompromisedDoesNotWaitForPlacesThatMoved(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		l := w.start(nil)

@@ -30,6 +30,7 @@ func (w *world) panicky(op string, times int) {
 
 // TestG9APanicInAnAdapterEndsNothing lets each call panic after its effect: the daemon goes on, and the rotation ends well.
 func TestG9APanicInAnAdapterEndsNothing(t *testing.T) {
+	t.Parallel()
 	// A key that was revoked before the panic is found revoked: it is not asked for again.
 	for op, times := range map[string]int{"Scan": 2, "List": 2, "Mint": 2, "Check": 2, "Retire": 1, "Deliver": 2, "Observe": 2} {
 		t.Run(op, func(t *testing.T) {
@@ -65,6 +66,7 @@ func (s skewed) Skew() (time.Duration, bool) { return time.Duration(s.ahead.Load
 // TestAWrongClockStopsWhatGoesByDates: nothing is planned and nothing is revoked while the clocks differ; a compromised key
 // is rotated all the same.
 func TestAWrongClockStopsWhatGoesByDates(t *testing.T) {
+	t.Parallel()
 	in := func(run func(w *world, ahead *atomic.Int64)) {
 		bubble(t, func(t *testing.T, w *world) {
 			var ahead atomic.Int64

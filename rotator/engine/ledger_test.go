@@ -10,6 +10,7 @@ import (
 
 // TestAKeyThatWasSuppliedAndIsThenDeclaredCountsOnce has somebody put the new key into the configuration, in good order.
 func TestAKeyThatWasSuppliedAndIsThenDeclaredCountsOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.byHand()
 		w.slow()
@@ -32,6 +33,7 @@ func TestAKeyThatWasSuppliedAndIsThenDeclaredCountsOnce(t *testing.T) {
 
 // TestAKeyInTheLedgerEndsWithItsExpiry: where nothing is listed, only its date says that it is gone.
 func TestAKeyInTheLedgerEndsWithItsExpiry(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // without a consumer, who would notice
 		w := newWorld(t)
 		w.byHand()

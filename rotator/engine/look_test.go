@@ -18,6 +18,7 @@ import (
 // TestG8AKeyThatFellDueDuringItsOwnRotationIsRotatedAfterIt has an old key in use for so long that its replacement
 // falls due while the rotation is still open.
 func TestG8AKeyThatFellDueDuringItsOwnRotationIsRotatedAfterIt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.slow()
@@ -56,6 +57,7 @@ func (w *world) down() *atomic.Bool {
 // TestG8APolicyThatWasAwayWhileNothingCouldBeScanned takes a policy away and puts it back while the provider is down:
 // the scan after that finds every key as it was stored.
 func TestG8APolicyThatWasAwayWhileNothingCouldBeScanned(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.policies[0].MaxAge = 100*day + time.Hour // due in an hour
 		down := w.down()
@@ -74,6 +76,7 @@ func TestG8APolicyThatWasAwayWhileNothingCouldBeScanned(t *testing.T) {
 }
 
 func TestG8AUserThatWasInactive(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		l := w.startWith(func(s rotator.Store) rotator.Store {
 			return &sleeping{Store: s, until: time.Now().Add(10 * time.Minute)}
@@ -101,6 +104,7 @@ func (s *sleeping) User(ctx context.Context, provider, id string) (rotator.Servi
 // TestG8WhatAWrongPolicyStoppedDoesNotStopTheRest makes fifty keys due by a wrong policy, which the cap stops, and puts
 // the right one back.
 func TestG8WhatAWrongPolicyStoppedDoesNotStopTheRest(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		for i := range 50 {
 			w.provider.AddKey(user, fmt.Sprintf("svc-%02d", i), time.Now().Add(-40*day))
@@ -151,6 +155,7 @@ func wantAwaiting(t *testing.T, l *life, want int) {
 // TestG9KeysThatWouldNotRotateDoNotCount has thirty keys that are due and held beside one that is free: the cap counts
 // what would start.
 func TestG9KeysThatWouldNotRotateDoNotCount(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.policies[0].MaxAge = 101 * day // due tomorrow
 		held := make([]rotator.CredentialID, 30)
@@ -178,6 +183,7 @@ func TestG9KeysThatWouldNotRotateDoNotCount(t *testing.T) {
 }
 
 func TestG9WhatAPersonAskedForDoesNotUseUpTheCap(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.policies[0].MaxAge = 100*day + time.Hour // due in an hour
 		for i := range 15 {
@@ -200,6 +206,7 @@ func TestG9WhatAPersonAskedForDoesNotUseUpTheCap(t *testing.T) {
 
 // TestG8AReleaseIsNotLost lets a hold be released between the decision that it stops a key and the write of that decision.
 func TestG8AReleaseIsNotLost(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		c := rotator.CredentialID{Provider: "cc", UserID: user, Base: "deploy"}
 		var l *life
@@ -237,6 +244,7 @@ func (s *slowLook) SetLook(ctx context.Context, k rotator.TrackedKey, at time.Ti
 // TestG8APolicyChangeIsNotLost merges a scan under a new policy between the decision that a key is not due and the write
 // of that decision.
 func TestG8APolicyChangeIsNotLost(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		right := *w.policies[0]
 		w.policies[0].MaxAge = 1000 * day
@@ -259,6 +267,7 @@ func TestG8APolicyChangeIsNotLost(t *testing.T) {
 }
 
 func TestASinkThatIsBackIsServedAtOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.sinks["disk"].SetHook(faults("Deliver", false, 1, 1, rotator.NewFault("write", rotator.Transient, "read-only")))
 		l := w.start(nil)

@@ -38,6 +38,7 @@ func kinds(notices []rotator.Notice) []rotator.NoticeKind {
 
 // TestContactIsTold of a whole rotation, and never the secret.
 func TestContactIsTold(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.tellsTeam()
 		l := w.start(nil)
@@ -83,6 +84,7 @@ func (w *world) wantNoSecret(ns []rotator.Notice) {
 
 // TestBlockIsToldOnce however often the daemon looks at it.
 func TestBlockIsToldOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.tellsTeam()
 		l := w.start(nil)
@@ -105,6 +107,7 @@ func TestBlockIsToldOnce(t *testing.T) {
 
 // TestNobodyIsToldUnlessAsked: without a section in the configuration, of other kinds, or without an address.
 func TestNobodyIsToldUnlessAsked(t *testing.T) {
+	t.Parallel()
 	for name, n := range map[string]engine.Notify{
 		"not at all":         {},
 		"of something else":  {Kinds: []rotator.NoticeKind{rotator.NoticeExtended}, Recipient: func(string) string { return "team@example.com" }},
@@ -127,6 +130,7 @@ func TestNobodyIsToldUnlessAsked(t *testing.T) {
 
 // TestCrashLosesNoNotice stops the daemon at every point of a rotation: what was told is what happened, once.
 func TestCrashLosesNoNotice(t *testing.T) {
+	t.Parallel()
 	total := toldWithCrash(t, 0)
 	for at := 1; at <= total; at += stride {
 		t.Run(fmt.Sprint("point ", at), func(t *testing.T) { toldWithCrash(t, at) })

@@ -26,6 +26,7 @@ func observed(t *testing.T, l *life) int {
 }
 
 func TestAnObservedKeyIsShownAndNotRotated(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		rotating := w.policies
 		w.observes()
@@ -83,6 +84,7 @@ func TestAnObservedKeyThatIsRevokedIsNotShownAnyMore(t *testing.T) {
 }
 
 func TestAPlanWhosePolicyOnlyObservesByNowIsGivenUp(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.byHand()
 		l := w.start(nil)

@@ -29,6 +29,7 @@ func (s switching) Enable(ctx context.Context, k rotator.Key) error {
 }
 
 func TestTheDaemonsOwnKeyStaysUntilItWorksWithTheNewOne(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		stage    rotator.Stage
@@ -74,6 +75,7 @@ func TestTheDaemonsOwnKeyStaysUntilItWorksWithTheNewOne(t *testing.T) {
 }
 
 func TestWhereTheDaemonDoesNotNeedTheKey(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name          string
 		owner, secret string
@@ -96,6 +98,7 @@ func TestWhereTheDaemonDoesNotNeedTheKey(t *testing.T) {
 }
 
 func TestNothingIsRevokedWhileTheProviderDoesNotSayWhoWeAre(t *testing.T) {
+	t.Parallel()
 	for _, k := range []rotator.Kind{rotator.Transient, rotator.Throttled, rotator.Denied, rotator.Invalid} {
 		t.Run(string(k), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {

@@ -12,6 +12,7 @@ import (
 )
 
 func TestG9ManyMissingUsersAskAPerson(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		w.setup.Cap.AlwaysAllowed = 3
@@ -44,6 +45,7 @@ func TestG9ManyMissingUsersAskAPerson(t *testing.T) {
 }
 
 func TestMissingUsersWithinTheCapAreNotCountedAsAwaitingApproval(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		w.provider.SetHook(faults("CreateUser", false, 1, 1<<40, rotator.NewFault("create user", rotator.Invalid, "no")))
@@ -58,6 +60,7 @@ func TestMissingUsersWithinTheCapAreNotCountedAsAwaitingApproval(t *testing.T) {
 }
 
 func TestWhatKeepsADeclaredUserFromBeingMade(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		spoil func(w *world)
@@ -101,6 +104,7 @@ func TestWhatKeepsADeclaredUserFromBeingMade(t *testing.T) {
 }
 
 func TestNoMoreUsersAreAskedOfAProviderThatAsksForPatience(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		w.declared = append(w.declared, robot("second"), robot("third"))
@@ -132,6 +136,7 @@ func (s watched) CreateUser(ctx context.Context, spec rotator.UserSpec) (rotator
 }
 
 func TestG7TheSecretOfAFirstKeyIsWiped(t *testing.T) {
+	t.Parallel()
 	for _, served := range []bool{true, false} {
 		bubble(t, func(t *testing.T, w *world) {
 			w.declares()
@@ -191,6 +196,7 @@ func TestAPausedProviderIsNotAskedForTheIdOfAKey(t *testing.T) {
 
 // TestG9OneDeclaredUserThatCannotBeServedStopsNoOther has two whose first keys would go to one place.
 func TestG9OneDeclaredUserThatCannotBeServedStopsNoOther(t *testing.T) {
+	t.Parallel()
 	for _, there := range []bool{true, false} {
 		bubble(t, func(t *testing.T, w *world) {
 			w.declares()
@@ -220,6 +226,7 @@ func TestG9OneDeclaredUserThatCannotBeServedStopsNoOther(t *testing.T) {
 }
 
 func TestAnInactiveDeclaredUserGetsNoKey(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		w.provider.AddUser("8", "robot")
@@ -236,6 +243,7 @@ func TestAnInactiveDeclaredUserGetsNoKey(t *testing.T) {
 }
 
 func TestAFirstKeyWaitsForTheEndOfAFreeze(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		w.provider.AddUser("8", "robot")
@@ -253,6 +261,7 @@ func TestAFirstKeyWaitsForTheEndOfAFreeze(t *testing.T) {
 }
 
 func TestAnOperatorAsksForAUser(t *testing.T) {
+	t.Parallel()
 	for _, withKey := range []bool{true, false} {
 		bubble(t, func(t *testing.T, w *world) {
 			w.declares()
@@ -278,6 +287,7 @@ func TestAnOperatorAsksForAUser(t *testing.T) {
 }
 
 func TestWhatAnOperatorCannotAskFor(t *testing.T) {
+	t.Parallel()
 	nameless, elsewhere, unserved := robot(""), robot("x"), robot("x")
 	nameless.Label, nameless.Spec.Email = "x", ""
 	elsewhere.Provider = "nowhere"

@@ -68,6 +68,7 @@ func (w *world) wantRobot() {
 }
 
 func TestADeclaredUserIsCreatedAndItsKeyDelivered(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		how   func(w *world)
@@ -110,6 +111,7 @@ func TestADeclaredUserIsCreatedAndItsKeyDelivered(t *testing.T) {
 // TestTheFirstKeyFallsUnderThePolicyThatItsUserWillFallUnder has a rule for the user's name before one for all, and a
 // provider that chooses names itself.
 func TestTheFirstKeyFallsUnderThePolicyThatItsUserWillFallUnder(t *testing.T) {
+	t.Parallel()
 	for _, names := range []bool{false, true} {
 		bubble(t, func(t *testing.T, w *world) {
 			w.declares()
@@ -137,6 +139,7 @@ func TestTheFirstKeyFallsUnderThePolicyThatItsUserWillFallUnder(t *testing.T) {
 }
 
 func TestCrashMatrixOfProvisioning(t *testing.T) {
+	t.Parallel()
 	for _, withKey := range []bool{true, false} {
 		total := provisionCrashAt(t, withKey, 0, 0)
 		if total < 20 {
@@ -181,6 +184,7 @@ func provisionCrashAt(t *testing.T, withKey bool, at, again int) int {
 }
 
 func TestG5AUserWhoseAnswerWasLostIsNotCreatedTwice(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []rotator.Kind{rotator.UnknownOutcome, rotator.Transient} {
 		for _, late := range []time.Duration{0, 90 * time.Second} {
 			t.Run(fmt.Sprintf("%s/%s", kind, late), func(t *testing.T) {
@@ -211,6 +215,7 @@ func TestG5AUserWhoseAnswerWasLostIsNotCreatedTwice(t *testing.T) {
 // TestG2ALostUserThatShowsItselfAfterAnotherTryFailed has a provider that lists a new user much later than it says, and
 // refuses a second of the same name.
 func TestG2ALostUserThatShowsItselfAfterAnotherTryFailed(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		w.capable.SetShowAfter(40 * time.Minute)
@@ -227,6 +232,7 @@ func TestG2ALostUserThatShowsItselfAfterAnotherTryFailed(t *testing.T) {
 }
 
 func TestAUserThatIsCreatedLongAfterTheScanBegan(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		w.capable.SetShowAfter(90 * time.Second)
@@ -250,6 +256,7 @@ func TestAUserThatIsCreatedLongAfterTheScanBegan(t *testing.T) {
 }
 
 func TestAStopDoesNotLoseTheKeyOfAUserThatIsBeingCreated(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		w.provider.SetHook(func(op string, after bool) error {
@@ -286,6 +293,7 @@ func (u *unable) Commit(ctx context.Context, c rotator.Change) error {
 }
 
 func TestG2AFirstKeySurvivesAJournalThatFails(t *testing.T) {
+	t.Parallel()
 	for times, retired := range map[int]int{5: 0, 40: 1} {
 		bubble(t, func(t *testing.T, w *world) {
 			w.declares()
@@ -301,6 +309,7 @@ func TestG2AFirstKeySurvivesAJournalThatFails(t *testing.T) {
 }
 
 func TestAUserThatVanishedIsNotMadeAgainByItself(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		l := w.start(nil)
@@ -325,6 +334,7 @@ func TestAUserThatVanishedIsNotMadeAgainByItself(t *testing.T) {
 }
 
 func TestAUserThatVanishedAndWasMadeByHandIsTheOne(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		l := w.start(nil)
@@ -361,6 +371,7 @@ func TestTwoUsersThatCouldBeTheOne(t *testing.T) {
 }
 
 func TestDriftIsReportedAndSetBackIfToldTo(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
 		l := w.start(nil)
@@ -398,6 +409,7 @@ func TestDriftIsReportedAndSetBackIfToldTo(t *testing.T) {
 }
 
 func TestADeclarationThatIsTakenBack(t *testing.T) {
+	t.Parallel()
 	withdraw := func(l *life) {
 		l.reload(func(s *engine.Setup) {
 			s.Accounts = slices.Clone(s.Accounts)
@@ -437,6 +449,7 @@ func TestADeclarationThatIsTakenBack(t *testing.T) {
 }
 
 func TestADeclaredUserOfAProviderWherePeopleMakeKeys(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.byHand()
 		w.declared = []rotator.DeclaredUser{robot("robot")}

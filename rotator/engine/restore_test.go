@@ -35,6 +35,7 @@ func (u unused) Key(k rotator.Key) error {
 // TestG1AJournalThatIsOlderThanTheWorld restores a backup that was made while a key was being asked for: by then the key
 // had been made, delivered and, later, had become the only one. The consumer uses it all the while.
 func TestG1AJournalThatIsOlderThanTheWorld(t *testing.T) {
+	t.Parallel()
 	for name, since := range map[string]time.Duration{"in its grace period": 10 * time.Minute, "long ended": 3 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {

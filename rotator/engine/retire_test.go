@@ -15,6 +15,7 @@ import (
 )
 
 func TestG3AKeyThatDoesNotWorkIsNotProvenByASecondSink(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []rotator.Kind{rotator.Denied, rotator.Conflict, rotator.Invalid} {
 		t.Run(string(kind), func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {

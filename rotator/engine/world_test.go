@@ -41,7 +41,7 @@ type world struct {
 	loud     bool
 	log      *zap.Logger // in place of silence
 	observer engine.Observer
-	look     time.Duration
+	look     time.Duration // rarer than in production: most of a test of many days is looks that find nothing
 	// outer, if set, is what the daemon gets in place of the provider or a sink.
 	outerProvider func(rotator.Provider) rotator.Provider
 	outerSink     func(name string, s rotator.Sink) rotator.Sink
@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, provider: rotatortest.NewProvider(), path: filepath.Join(t.TempDir(), "rotatord.db"), sealer: sealer,
+		t: t, look: time.Minute, provider: rotatortest.NewProvider(), path: filepath.Join(t.TempDir(), "rotatord.db"), sealer: sealer,
 		sinks: map[string]*rotatortest.Sink{"vault": rotatortest.NewSink(), "disk": rotatortest.NewSink()},
 		policies: []*rotator.Policy{{
 			Name: "ci", RenewBefore: 30 * day, MaxAge: 90 * day, Grace: time.Hour, Idle: 10 * time.Minute, Soak: time.Hour,
@@ -80,6 +80,9 @@ func (w *world) slow() {
 	w.look = time.Hour
 	w.setup.Scan, _ = rotator.ParseSchedule("0 */6 * * *", "")
 }
+
+// unhurried lets days pass quickly: the loops look at the clock every few minutes, the provider is scanned as ever.
+func (w *world) unhurried() { w.look = 5 * time.Minute }
 
 // life is one run of the daemon.
 type life struct {
