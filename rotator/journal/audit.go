@@ -90,20 +90,29 @@ func (w *writer) seal() (rotator.AuditHead, error) {
 	return head, err
 }
 
-// findHead reads where the chain ends, and keeps others from appending to it until the transaction ends. The head that was noted wins over the records: what is missing from the end stays
-// missing, and is not covered up by the records that follow.
+// findHead reads where the chain ends, and keeps others from appending to it until the transaction ends. The head that was
+// noted wins over the records: what is missing from the end stays missing, and is not covered up by the records that follow.
 func (w *writer) findHead() error {
-	for _, query := range []string{readAuditHead + w.db.rowLock, lastAudit} {
-		var sum []byte
-		found, err := w.one(query, nil, &w.chain.head.Seq, &sum)
-		if err != nil {
-			return err
-		}
-		if found {
-			return fill(&w.chain.head.Hash, sum)
-		}
+	if found, err := w.readHead(readAuditHead + w.db.rowLock); found || err != nil {
+		return err
 	}
-	return nil
+	if err := w.lockTable("audit_head"); err != nil {
+		return err
+	}
+	if found, err := w.readHead(readAuditHead); found || err != nil {
+		return err
+	}
+	_, err := w.readHead(lastAudit)
+	return err
+}
+
+func (w *writer) readHead(query string) (bool, error) {
+	var sum []byte
+	found, err := w.one(query, nil, &w.chain.head.Seq, &sum)
+	if err == nil && found {
+		err = fill(&w.chain.head.Hash, sum)
+	}
+	return found, err
 }
 
 // errBadHash says that what stands in place of a hash is none.
@@ -181,14 +190,14 @@ type AuditFile struct{ s *Store }
 // without an audit record, because an older rotatord wrote it last, is a fault of kind [rotator.Invalid].
 func OpenAudit(ctx context.Context, path string) (*AuditFile, error) {
 	const op = "open the audit record"
-	s := &Store{path: path, faults: faults{path: path}, onDamaged: func(string, error) {}}
+	s := &Store{path: path, db: inSQLite, faults: faults{path: path}, onDamaged: func(string, error) {}}
 	var err error
 	if s.readDB, err = sql.Open("sqlite", readOnly(dsn(path, readPragmas))); err != nil {
 		return nil, s.faults.of(op, err)
 	}
 	s.readDB.SetMaxOpenConns(1)
 	s.reads.db = s.readDB
-	version, err := storedVersion(ctx, s.readDB)
+	version, err := storedVersion(ctx, s.readDB, sqliteSchema)
 	if err == nil && version < auditSince {
 		err = rotator.NewFault(op, rotator.Invalid, "%s holds no audit record: an older rotatord wrote it; the record begins when this one starts", path)
 	}

@@ -14,7 +14,7 @@ const (
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`
 
 	updateRotation = `UPDATE rotations SET version = $1, seq = $2, stage = $3, stage_at = $4, is_open = $5, calls_provider = $6, next_at = $7,
-blocked = $8, body = $9, sealed = CASE $10 WHEN 1 THEN $11 ELSE sealed END
+blocked = $8, body = $9, sealed = CASE CAST($10 AS INTEGER) WHEN 1 THEN $11 ELSE sealed END
 WHERE id = $12 AND stage = $13 AND seq = $14`
 
 	readStage = `SELECT stage, seq FROM rotations WHERE id = $1`
@@ -178,6 +178,9 @@ func (c *change) claims() bool {
 }
 
 func (c *change) checkLocations(w *writer, op string) error {
+	if err := w.lockTable("locations"); err != nil {
+		return err
+	}
 	for _, sink := range c.After.Sinks {
 		if err := c.checkLocation(w, op, sink); err != nil {
 			return err

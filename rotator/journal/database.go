@@ -19,12 +19,14 @@ type database struct {
 	alone bool
 	// presence asks whether the process that an owner of leases names is connected no more; empty where that cannot be known.
 	presence string
+	// managedKeys reads the keys that managedOrder named: a list of numbers is written differently in each.
+	managedKeys string
 	// connect makes the connection that writes.
 	connect func(ctx context.Context) (*sql.Conn, error)
 }
 
 // inSQLite: one process has the file, and one connection writes.
-var inSQLite = database{begin: "BEGIN IMMEDIATE", alone: true}
+var inSQLite = database{begin: "BEGIN IMMEDIATE", alone: true, managedKeys: managedKeys}
 
 // now is the time that leases go by.
 func (w *writer) now() (time.Time, error) {

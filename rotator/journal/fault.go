@@ -33,8 +33,8 @@ func isRefusal(err error) bool {
 
 // isAnswer reports whether err is something that a database said, as against a connection that broke.
 func isAnswer(err error) bool {
-	_, answered := errors.AsType[*pgconn.PgError](err)
-	return answered || isRefusal(err) || resultCode(err) != 0
+	answer, answered := errors.AsType[*pgconn.PgError](err)
+	return answered && answer.Severity != "FATAL" || isRefusal(err) || resultCode(err) != 0
 }
 
 // concernsOne reports whether err came from what one request wanted, so that others in the same transaction would

@@ -17,11 +17,11 @@ const (
 WHERE provider = $1 AND look_at <= $2 AND look_at IS NOT NULL ORDER BY look_at, id LIMIT $3`
 
 	countDue = `SELECT count(*) FROM (
-SELECT 1 FROM keys WHERE provider = $1 AND look_at <= $2 AND look_at IS NOT NULL LIMIT $3)`
+SELECT 1 FROM keys WHERE provider = $1 AND look_at <= $2 AND look_at IS NOT NULL LIMIT $3) AS due`
 
 	// Those that countDue counts are left out: no key counts twice.
 	countAwaiting = `SELECT count(*) FROM (
-SELECT 1 FROM keys WHERE provider = $1 AND waiting = $2 AND waiting <> '' AND (look_at > $3 OR look_at IS NULL) LIMIT $4)`
+SELECT 1 FROM keys WHERE provider = $1 AND waiting = $2 AND waiting <> '' AND (look_at > $3 OR look_at IS NULL) LIMIT $4) AS awaiting`
 
 	nextLook = `SELECT look_at FROM keys WHERE provider = $1 AND look_at IS NOT NULL ORDER BY look_at LIMIT 1`
 

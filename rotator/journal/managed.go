@@ -17,6 +17,9 @@ const (
 	managedOrder = `SELECT rowid, deadline FROM keys WHERE ` + isManaged
 
 	managedKeys = `SELECT ` + keyColumns + `, rowid FROM keys WHERE rowid IN (SELECT value FROM json_each($1)) AND ` + isManaged
+
+	managedKeysPostgres = `SELECT ` + keyColumns + `, rowid FROM keys
+WHERE rowid IN (SELECT value::bigint FROM json_array_elements_text($1::json)) AND ` + isManaged
 )
 
 // place is where a key stands: 16 bytes of each key are all that is held of a fleet at once.
@@ -78,7 +81,7 @@ func (s *Store) keysByRow(ctx context.Context, places []place) (map[int64]rotato
 		list = strconv.AppendInt(list, p.row, 10)
 	}
 	byRow := make(map[int64]rotator.TrackedKey, len(places))
-	err := s.each(ctx, managedKeys, []any{string(append(list, ']'))}, func(rows *sql.Rows) error {
+	err := s.each(ctx, s.db.managedKeys, []any{string(append(list, ']'))}, func(rows *sql.Rows) error {
 		var k rotator.TrackedKey
 		var row int64
 		err := rows.Scan(append(keyFields(&k), &row)...)

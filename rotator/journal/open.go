@@ -38,11 +38,15 @@ type Options struct {
 	// WipeAfter is how long the journal must be idle before the copies of erased secrets are truncated out of the
 	// write-ahead log; 0 is two seconds. A journal that is never idle does it all the same, now and then.
 	WipeAfter time.Duration
+	// Replica names this process among those that have the journal in PostgreSQL open: it owns leases under this name, and
+	// the others see when it ends. Empty for one that owns none.
+	Replica string
 }
 
-// Store is a [rotator.Store] in one SQLite file.
+// Store is a [rotator.Store] in one SQLite file, or in a PostgreSQL database.
 type Store struct {
-	path      string
+	path      string // or what names the PostgreSQL database
+	db        database
 	onDamaged func(string, error)
 	onLate    func(rotator.Lease)
 	faults    faults
@@ -51,6 +55,7 @@ type Store struct {
 	readDB    *sql.DB
 	reads     statements
 	committer *committer
+	beacon    *beacon // nil in SQLite
 }
 
 var _ rotator.Store = (*Store)(nil)
@@ -66,15 +71,15 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, &rotator.Fault{Op: op, Kind: rotator.Invalid, Err: err}
 	}
-	s := newStore(abs, opts)
+	s := newStore(abs, inSQLite, opts)
 	if err := s.open(ctx, cmp.Or(opts.WipeAfter, defaultWipeAfter)); err != nil {
 		return nil, errors.Join(s.faults.of(op, err), s.shut())
 	}
 	return s, nil
 }
 
-func newStore(place string, opts Options) *Store {
-	s := &Store{path: place, faults: faults{path: place}, onDamaged: opts.OnDamaged, onLate: opts.OnLateWrite}
+func newStore(place string, db database, opts Options) *Store {
+	s := &Store{path: place, db: db, faults: faults{path: place}, onDamaged: opts.OnDamaged, onLate: opts.OnLateWrite}
 	if s.onDamaged == nil {
 		s.onDamaged = func(string, error) {}
 	}
@@ -102,7 +107,7 @@ func (s *Store) open(ctx context.Context, wipeAfter time.Duration) error {
 	if err := checkVersion(ctx, s.writeDB); err != nil {
 		return err
 	}
-	if err := migrate(ctx, s.writeDB, s.path); err != nil {
+	if err := migrate(ctx, s.writeDB, s.path, sqliteSchema); err != nil {
 		return err
 	}
 	if s.readDB, err = sql.Open("sqlite", dsn(s.path, readPragmas)); err != nil {
@@ -226,6 +231,9 @@ func (s *Store) shut() error {
 	var errs []error
 	if s.committer != nil {
 		errs = append(errs, s.committer.close())
+	}
+	if s.beacon != nil {
+		s.beacon.close()
 	}
 	if s.readDB != nil {
 		errs = append(errs, s.reads.close(), s.readDB.Close())

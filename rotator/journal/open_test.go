@@ -139,7 +139,7 @@ func TestAnUpToDateSchemaIsNotTouched(t *testing.T) {
 	dir := t.TempDir()
 	s := openIn(t, dir, Options{})
 	// The readers' connections refuse writes, and goose writes first of all.
-	if err := migrate(t.Context(), s.readDB, s.path); err != nil {
+	if err := migrate(t.Context(), s.readDB, s.path, sqliteSchema); err != nil {
 		t.Error(err)
 	}
 }

@@ -20,7 +20,7 @@ const (
 k.look_at, k.draw, k.waiting, k.waiting_why, k.waiting_since, k.missing_since,
 COALESCE(u.name, ''), COALESCE(u.email, ''), COALESCE(u.login, ''), COALESCE(u.active, 0), COALESCE(u.sum, 0) <> 0,
 COALESCE(h.held_by, ''), h.held_until, COALESCE(h.reason, ''), h.placed_at,
-COALESCE(` + isOrphan + `, 0),
+CASE WHEN ` + isOrphan + ` THEN 1 ELSE 0 END,
 COALESCE(o.id, ''), COALESCE(o.stage, ''), o.stage_at, COALESCE(o.blocked, ''), o.body`
 
 	reportRotations = `,

@@ -83,6 +83,9 @@ func (s *Store) ExchangeSeal(ctx context.Context, from, to SealState, rows []Res
 }
 
 func saveSeal(w *writer, op string, from, to SealState) error {
+	if err := w.lockTable("meta"); err != nil {
+		return err
+	}
 	now := SealState{}
 	for name, value := range now.fields() {
 		if _, err := w.one(readMeta, []any{name}, value); err != nil {

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"time"
 
@@ -26,12 +25,32 @@ func (w *writer) get(query string) (*sql.Stmt, error) {
 	if st, ok := w.byText[query]; ok {
 		return st, nil
 	}
-	st, err := w.conn.PrepareContext(context.Background(), query)
+	ctx, cancel := w.patience()
+	defer cancel()
+	st, err := w.conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	w.byText[query] = st
 	return st, nil
+}
+
+// patience bounds one statement where the database is at the other end of a network.
+func (w *writer) patience() (context.Context, context.CancelFunc) {
+	if w.db.alone {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), answerPatience)
+}
+
+// lockTable keeps other processes from writing to the table until the transaction ends: for what is looked up before a row is
+// there that could be locked.
+func (w *writer) lockTable(name string) error {
+	if w.db.alone {
+		return nil
+	}
+	_, err := w.exec("LOCK TABLE " + name + " IN SHARE ROW EXCLUSIVE MODE")
+	return err
 }
 
 // exec runs a statement and returns how many rows it touched.
@@ -40,7 +59,9 @@ func (w *writer) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	result, err := st.ExecContext(context.Background(), args...)
+	ctx, cancel := w.patience()
+	defer cancel()
+	result, err := st.ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -53,7 +74,9 @@ func (w *writer) one(query string, args []any, dest ...any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	err = st.QueryRowContext(context.Background(), args...).Scan(dest...)
+	ctx, cancel := w.patience()
+	defer cancel()
+	err = st.QueryRowContext(ctx, args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -122,8 +145,7 @@ func (w *writer) dropIfBroken(err error) {
 	if err == nil || w.db.alone || isAnswer(err) {
 		return
 	}
-	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn }) // so that the pool does not hand it out again
-	_ = w.close()
+	discard(w.conn)
 	w.conn = nil
 }
 
