@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/mail"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,14 +19,47 @@ func (c *checker) notifications() {
 	if len(n.Events) == 0 && c.good("notifications.events") {
 		c.errorf("notifications.events", "name what is told, or leave the section notifications out", "is empty, so nobody is told anything")
 	}
-	if n.Mail == nil {
-		if c.good("notifications.mail") {
-			c.errorf("notifications", "add mail: with server, from and recipients", "does not say how anybody is told")
-		}
-		return
+	if n.Mail == nil && len(n.Webhooks) == 0 && c.good("notifications.mail", "notifications.webhooks") {
+		c.errorf("notifications", "add mail: with server, from and recipients, or webhooks:", "does not say how anybody is told")
 	}
-	c.mailServer("notifications.mail", n.Mail)
-	c.mailAddresses("notifications.mail", n.Mail)
+	if n.Mail != nil {
+		c.mailServer("notifications.mail", n.Mail)
+		c.mailAddresses("notifications.mail", n.Mail)
+	}
+	var webhooks []named
+	for i, w := range n.Webhooks {
+		at := fmt.Sprintf("notifications.webhooks[%d]", i)
+		webhooks = append(webhooks, named{name: w.Name, path: at})
+		c.webhook(at, w)
+	}
+	c.names(webhooks)
+}
+
+func (c *checker) webhook(at string, w Webhook) {
+	c.absolute(at+".ca_file", w.CAFile)
+	if w.Timeout == 0 && c.good(at+".timeout") {
+		c.errorf(at+".timeout", "write a time such as 30s", "leaves no time to send a message")
+	}
+	if !w.URL.Value.Empty() {
+		c.probeURL(at+".url", string(w.URL.Value.Reveal()))
+	}
+	if w.Format != "cloudevents" && !w.SigningSecret.IsZero() && c.good(at+".signing_secret", at+".format") {
+		c.errorf(at+".signing_secret", "leave it out", "signs nothing: %s does not know signatures", w.Format)
+	}
+	for i, name := range w.Providers {
+		known := slices.ContainsFunc(c.cfg.Providers, func(p Provider) bool { return p.Name == name })
+		c.knownName(fmt.Sprintf("%s.providers[%d]", at, i), name, "provider", known)
+	}
+	for i, name := range w.Policies {
+		known := slices.ContainsFunc(c.cfg.Policies, func(p Policy) bool { return p.Name == name })
+		c.knownName(fmt.Sprintf("%s.policies[%d]", at, i), name, "policy", known)
+	}
+}
+
+func (c *checker) knownName(at, name, what string, known bool) {
+	if !known && c.good(at) {
+		c.errorf(at, "write the name of one that is configured", "there is no %s %q", what, name)
+	}
 }
 
 func (c *checker) mailServer(at string, m *Mail) {

@@ -9,6 +9,30 @@ type Notifications struct {
 	Gather Duration `yaml:"gather" default:"2m"`
 	// Mail tells by e-mail, at the address that the provider keeps for the service user.
 	Mail *Mail `yaml:"mail"`
+	// Webhooks tell teams and programs, whatever the contact of the service user is.
+	Webhooks []Webhook `yaml:"webhooks"`
+}
+
+// Webhook tells by an HTTP POST.
+type Webhook struct {
+	// Name is what logs and metrics call it. A webhook that is renamed does not get what still waits for the old name.
+	Name string `yaml:"name" required:"true"`
+	// Format is what the receiver understands: CloudEvents, or the incoming webhooks of Slack or Microsoft Teams.
+	Format string `yaml:"format" default:"cloudevents" enum:"cloudevents,slack,teams"`
+	// URL is where it is. Slack's and Teams' are secrets: whoever has them can post.
+	URL SecretRef `yaml:"url" required:"true"`
+	// SigningSecret signs CloudEvents with HMAC-SHA256 as Standard Webhooks do; "whsec_" and base64, or any text.
+	SigningSecret SecretRef `yaml:"signing_secret"`
+	// CAFile holds certificates, in PEM, to trust in place of the system's.
+	CAFile string `yaml:"ca_file"`
+	// Events are what it is told; without them, all that the section names.
+	Events []string `yaml:"events" enum:"first_key,replaced,revoked,extended,abandoned,awaiting_supply,awaiting_removal,old_key_in_use"`
+	// Providers are the names of the providers that it is told of; without them, of all.
+	Providers []string `yaml:"providers"`
+	// Policies are the names of the policies that it is told of; without them, of all.
+	Policies []string `yaml:"policies"`
+	// Timeout bounds the sending of one message.
+	Timeout Duration `yaml:"timeout" default:"30s"`
 }
 
 // Mail is how e-mail is sent, and to whom.

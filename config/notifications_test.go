@@ -83,7 +83,7 @@ func TestNotificationProblems(t *testing.T) {
 		name, text, want string
 	}{
 		{"no way to tell anybody", "  gather: 1m\n",
-			"r.yaml:17:3: notifications: does not say how anybody is told (add mail: with server, from and recipients)"},
+			"r.yaml:17:3: notifications: does not say how anybody is told (add mail: with server, from and recipients, or webhooks:)"},
 		{"an unknown event", "  events: [replacd]\n" + goodMail,
 			`r.yaml:17:12: notifications.events[0]: is not a value that exists (did you mean "replaced"?)`},
 		{"no events", "  events: []\n" + goodMail,
@@ -116,6 +116,20 @@ func TestNotificationProblems(t *testing.T) {
 			"r.yaml:21:14: notifications.mail.timeout: leaves no time to send a message (write a time such as 1m)"},
 		{"a relative path", goodMail + "    ca_file: ca.pem\n",
 			"r.yaml:21:14: notifications.mail.ca_file: is not the absolute path of a file (write a path that begins with /)"},
+		{"a webhook without an address", "  webhooks: [{name: ops}]\n",
+			"r.yaml:17:14: notifications.webhooks[0].url: is missing (write url_file with an absolute path, or url_env with the name of a variable)"},
+		{"a webhook that is not encrypted", "  webhooks: [{name: ops, url: 'http://h.example.com/'}]\n",
+			"r.yaml:17:31: notifications.webhooks[0].url: would send secrets over the network unencrypted (write https://)"},
+		{"two webhooks of one name", "  webhooks: [{name: ops, url_env: A}, {name: ops, url_env: B}]\n",
+			`r.yaml:17:46: notifications.webhooks[1].name: "ops" is the name of notifications.webhooks[0] already (give each a name of its own)`},
+		{"a chat that should be signed", "  webhooks: [{name: ops, format: slack, url_env: A, signing_secret_env: B}]\n",
+			"r.yaml:17:14: notifications.webhooks[0].signing_secret: signs nothing: slack does not know signatures (leave it out)"},
+		{"a provider that is not there", "  webhooks: [{name: ops, url_env: A, providers: [nobody]}]\n",
+			`r.yaml:17:50: notifications.webhooks[0].providers[0]: there is no provider "nobody" (write the name of one that is configured)`},
+		{"a policy that is not there", "  webhooks: [{name: ops, url_env: A, policies: [nobody]}]\n",
+			`r.yaml:17:49: notifications.webhooks[0].policies[0]: there is no policy "nobody" (write the name of one that is configured)`},
+		{"no time for a webhook", "  webhooks: [{name: ops, url_env: A, timeout: 0}]\n",
+			"r.yaml:17:47: notifications.webhooks[0].timeout: leaves no time to send a message (write a time such as 30s)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if diff := cmp.Diff([]string{tc.want}, errorsOf(t, withNotifications(tc.text))); diff != "" {

@@ -39,6 +39,9 @@ type Route struct {
 	// Recipient returns the address that a notice for the address goes to now, which is the address itself if it is
 	// allowed; empty for nobody.
 	Recipient func(address string) string
+	// Way names how a message travels to the address. An [ErrOutage] stands in the way of the messages of one way only. Nil
+	// is one way for all.
+	Way func(address string) string
 	// Gather is how long a notice waits for others that go to the same recipient.
 	Gather time.Duration
 }
@@ -143,17 +146,34 @@ func (d *Dispatcher) pass(ctx, hard context.Context) error {
 	if err != nil {
 		return err
 	}
-	ready := assemble(due, now.Add(-r.Gather))
+	return d.sendAll(ctx, hard, r, assemble(due, now.Add(-r.Gather)))
+}
+
+// sendAll sends messages one after the other, and puts off those whose way turned out to be closed.
+func (d *Dispatcher) sendAll(ctx, hard context.Context, r *Route, ready []Message) error {
+	closed := map[string]error{} // by way
 	for i := 0; i < len(ready) && ctx.Err() == nil; i++ {
+		way := r.way(ready[i].To)
+		if trouble := closed[way]; trouble != nil {
+			if err := d.fail(hard, ready[i:i+1], trouble); err != nil {
+				return err
+			}
+			continue
+		}
 		outage, err := d.send(hard, r.Sender, ready[i])
 		if err != nil {
 			return err
 		}
-		if outage != nil {
-			return d.fail(hard, ready[i+1:], outage)
-		}
+		closed[way] = outage
 	}
 	return nil
+}
+
+func (r *Route) way(address string) string {
+	if r.Way == nil {
+		return ""
+	}
+	return r.Way(address)
 }
 
 // readdress gives each notice the recipient that it has now, because who may be written to can have changed since it was

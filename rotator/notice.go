@@ -37,11 +37,12 @@ func (k NoticeKind) AsksForAction() bool {
 //
 // The JSON form is what the journal stores; fields are added, never renamed.
 type Notice struct {
-	// ID is the rotation's, a slash, and the sequence number of the change that it tells of.
+	// ID is the rotation's, a slash, and the sequence number of the change that it tells of; behind that, where it is for a
+	// channel, an at sign and the channel's address.
 	ID   string     `json:"id"`
 	At   time.Time  `json:"at"`
 	Kind NoticeKind `json:"kind"`
-	// To is the address of who is told.
+	// To is the address of who is told: a contact's, or a channel's.
 	To string `json:"to"`
 	// Contact is the address that the provider keeps for the service user; To differs where that is empty or not allowed.
 	Contact string `json:"contact,omitempty"`

@@ -122,7 +122,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	route, err := newRoute(c.Notifications)
+	route, err := newRoute(c.Notifications, o.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +275,7 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	route, err := newRoute(c.Notifications)
+	route, err := newRoute(c.Notifications, a.o.Version)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,37 +13,82 @@ import (
 	"github.com/rotatord/rotatord/config"
 	"github.com/rotatord/rotatord/notify"
 	"github.com/rotatord/rotatord/notify/mail"
+	"github.com/rotatord/rotatord/notify/webhook"
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/engine"
 )
 
-// recipients are who may be written to.
-func recipients(m *config.Mail) notify.Recipients {
-	return notify.Recipients{Allowed: m.Recipients, Fallback: m.Fallback}
+// recipients say which contact may be written to, and where: nobody where no mail is sent.
+func recipients(n *config.Notifications) func(address string) string {
+	if n == nil || n.Mail == nil {
+		return nil
+	}
+	return notify.Recipients{Allowed: n.Mail.Recipients, Fallback: n.Mail.Fallback}.Of
 }
 
-// notices is what the engine writes down for contacts: nothing where there is no way to tell them.
+// notices is what the engine writes down to be told: nothing where there is no way to tell it.
 func notices(n *config.Notifications) engine.Notify {
-	if n == nil || n.Mail == nil {
+	if n == nil {
 		return engine.Notify{}
 	}
-	kinds := make([]rotator.NoticeKind, 0, len(n.Events))
-	for _, e := range n.Events {
-		kinds = append(kinds, rotator.NoticeKind(e))
+	told := engine.Notify{Kinds: kinds(n.Events), Recipient: recipients(n)}
+	for _, w := range n.Webhooks {
+		events := w.Events
+		if len(events) == 0 {
+			events = n.Events
+		}
+		told.Channels = append(told.Channels, engine.Channel{Address: notify.ChannelAddress(w.Name), Kinds: kinds(events), Concerns: concerns(w)})
 	}
-	return engine.Notify{Kinds: kinds, Recipient: recipients(n.Mail).Of}
+	return told
+}
+
+func kinds(events []string) []rotator.NoticeKind {
+	all := make([]rotator.NoticeKind, 0, len(events))
+	for _, e := range events {
+		all = append(all, rotator.NoticeKind(e))
+	}
+	return all
+}
+
+// concerns are the rotations that a webhook is told of.
+func concerns(w config.Webhook) func(*rotator.Rotation) bool {
+	among := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
+	return func(r *rotator.Rotation) bool { return among(w.Providers, r.Provider) && among(w.Policies, r.Policy) }
 }
 
 // newRoute is how notices are sent; nil where nobody is told anything.
-func newRoute(n *config.Notifications) (*notify.Route, error) {
-	if n == nil || n.Mail == nil {
+func newRoute(n *config.Notifications, version string) (*notify.Route, error) {
+	if n == nil {
 		return nil, nil
 	}
-	sender, err := newMail(n.Mail)
-	if err != nil {
-		return nil, fmt.Errorf("notifications.mail: %w", err)
+	ways := notify.Channels{Recipient: recipients(n), ByName: map[string]notify.Sender{}}
+	if n.Mail != nil {
+		sender, err := newMail(n.Mail)
+		if err != nil {
+			return nil, fmt.Errorf("notifications.mail: %w", err)
+		}
+		ways.Contacts = sender
 	}
-	return &notify.Route{Sender: sender, Recipient: recipients(n.Mail).Of, Gather: time.Duration(n.Gather)}, nil
+	for _, w := range n.Webhooks {
+		sender, err := newWebhook(w, version)
+		if err != nil {
+			return nil, fmt.Errorf("notifications.webhooks %s: %w", w.Name, err)
+		}
+		ways.ByName[w.Name] = sender
+	}
+	return &notify.Route{Sender: ways, Recipient: ways.Of, Way: ways.Way, Gather: time.Duration(n.Gather)}, nil
+}
+
+func newWebhook(w config.Webhook, version string) (*webhook.Sender, error) {
+	pool, err := trusted(w.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	o := webhook.Options{Format: webhook.Format(w.Format), URL: w.URL.Resolve, RootCAs: pool, Timeout: time.Duration(w.Timeout), Agent: "rotatord/" + version}
+	if !w.SigningSecret.IsZero() {
+		o.Secret = w.SigningSecret.Resolve
+	}
+	return webhook.New(o), nil
 }
 
 func newMail(m *config.Mail) (*mail.Sender, error) {

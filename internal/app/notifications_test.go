@@ -2,8 +2,12 @@ package app
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +134,44 @@ func (r *running) waiting() []string {
 		ids = append(ids, n.ID)
 	}
 	return ids
+}
+
+// TestTeamsAreTold takes notices to a webhook, beside no mail at all.
+func TestTeamsAreTold(t *testing.T) {
+	var told atomic.Value
+	told.Store("")
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("Webhook-Signature") == "" {
+			t.Errorf("a message without a signature: %v", err)
+		}
+		told.Store(told.Load().(string) + string(body))
+	}))
+	defer receiver.Close()
+	w := newWorld(t)
+	w.write("hook.url", receiver.URL+"/hook\n")
+	w.write("hook.secret", "whsec_c2lnbmVk\n")
+	w.configure(usual + `
+notifications:
+  gather: 0s
+  webhooks:
+    - {name: ops, url_file: DIR/hook.url, signing_secret_file: DIR/hook.secret, events: [revoked]}
+`)
+	w.user("ci", "deploy", 40*24*time.Hour)
+	r := w.run()
+	r.rotated()
+	await(t, "the notice", func() error {
+		if err := r.Reload(t.Context()); err != nil {
+			return err
+		}
+		return want(strings.Contains(told.Load().(string), `"kind":"revoked"`), "%s", told.Load())
+	})
+	if strings.Contains(told.Load().(string), `"kind":"replaced"`) {
+		t.Error("told of what it does not want to know")
+	}
+	await(t, "the outbox to be empty", func() error {
+		return want(r.metric("rotatord_notices_pending") == 0, "it is not")
+	})
 }
 
 // TestNobodyIsToldByDefault: nothing is even written down.

@@ -92,26 +92,11 @@ func messageID(id, domain string) string {
 	return left + "@" + domain
 }
 
-// subjects are what a single notice is announced with.
-var subjects = map[rotator.NoticeKind]string{
-	rotator.NoticeFirstKey:        "the first key is ready",
-	rotator.NoticeReplaced:        "the key was replaced",
-	rotator.NoticeRevoked:         "the old key was revoked",
-	rotator.NoticeExtended:        "the key is valid for longer",
-	rotator.NoticeAbandoned:       "the key was not replaced",
-	rotator.NoticeAwaitingSupply:  "please make a new key",
-	rotator.NoticeAwaitingRemoval: "please remove the old key",
-	rotator.NoticeOldKeyInUse:     "the old key is still in use",
-}
-
 func subject(prefix string, notices []rotator.Notice) string {
 	text := fmt.Sprintf("news of %d keys", len(notices))
 	if len(notices) == 1 {
 		n := notices[0]
-		text = userOf(n) + "/" + n.Base + ": " + subjects[n.Kind]
-		if n.Kind == rotator.NoticeReplaced && n.GraceUntil.After(n.At) {
-			text += ", the old one works until " + n.GraceUntil.UTC().Format("2 January 2006")
-		}
+		text = userOf(n) + "/" + n.Base + ": " + notify.Headline(n)
 	}
 	for _, n := range notices {
 		if n.Kind.AsksForAction() {

@@ -105,6 +105,34 @@ func TestBlockIsToldOnce(t *testing.T) {
 	})
 }
 
+// TestChannelsAreToldBesideTheContact, each of what it wants to know.
+func TestChannelsAreToldBesideTheContact(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.tellsTeam()
+		every := func(*rotator.Rotation) bool { return true }
+		w.setup.Notify.Channels = []engine.Channel{
+			{Address: "channel:all", Kinds: rotator.NoticeKinds(), Concerns: every},
+			{Address: "channel:ends", Kinds: []rotator.NoticeKind{rotator.NoticeRevoked}, Concerns: every},
+			{Address: "channel:others", Kinds: rotator.NoticeKinds(), Concerns: func(r *rotator.Rotation) bool { return r.Provider != "cc" }},
+		}
+		l := w.start(nil)
+		defer l.stop()
+		pass(4 * time.Hour)
+		w.wantRotated()
+		got := map[string][]rotator.NoticeKind{}
+		ids := map[string]bool{}
+		for _, n := range l.notices() {
+			got[n.To] = append(got[n.To], n.Kind)
+			ids[n.ID] = true
+		}
+		whole := []rotator.NoticeKind{rotator.NoticeReplaced, rotator.NoticeRevoked}
+		if len(got) != 3 || !slices.Equal(got["channel:all"], whole) || !slices.Equal(got["channel:ends"], whole[1:]) || len(ids) != 5 {
+			t.Errorf("told %v under %v", got, ids)
+		}
+		w.wantNoSecret(l.notices())
+	})
+}
+
 // TestNobodyIsToldUnlessAsked: without a section in the configuration, of other kinds, or without an address.
 func TestNobodyIsToldUnlessAsked(t *testing.T) {
 	t.Parallel()
