@@ -56,3 +56,45 @@ var advice = map[string]string{
 	string(rotator.BlockInvalid):        "The other side refuses the request for good. The reason says what it does not take; correct the configuration.",
 	string(rotator.BlockSealUnreadable): "The sealed secret cannot be opened. Start the daemon with the seal key that it was sealed with.",
 }
+
+// reasonNames are the reasons in a few words.
+var reasonNames = map[string]string{
+	reasonBreaker:    "rotatord stopped calling it after repeated failures",
+	reasonScanFailed: "the scan fails",
+	reasonJournal:    "the journal cannot be written",
+
+	rotator.ComplaintTrouble: "something is wrong with a service user",
+	rotator.ComplaintDrift:   "a service user differs from its declaration",
+
+	string(rotator.BlockAwaitingSupply):   "a person has to make the key",
+	string(rotator.BlockAwaitingRemoval):  "a person has to remove the old key",
+	string(rotator.BlockObserveOnly):      "due, and its policy only observes",
+	string(rotator.BlockRotationFailed):   "the new key was refused",
+	string(rotator.BlockClockSkew):        "the clocks disagree",
+	string(rotator.BlockOwnKey):           "rotatord itself still uses the old key",
+	string(rotator.BlockAwaitingApproval): "rotations wait for approval",
+	string(rotator.BlockAtKeyCap):         "no room for another key",
+	string(rotator.BlockNameInvalid):      "the provider does not take the key's name",
+	string(rotator.BlockLocationTaken):    "its place in a sink belongs to another credential",
+	string(rotator.BlockHeld):             "held",
+	string(rotator.BlockFrozen):           "frozen",
+	string(rotator.BlockOutsideWindow):    "outside its window",
+	string(rotator.BlockOldKeyInUse):      "the old key is still used",
+	string(rotator.BlockOldKeyUnclear):    "the old key's state is unclear",
+	string(rotator.BlockLastKey):          "the new key is not there, so the old one is the last",
+	string(rotator.BlockNewKeyRefused):    "the delivered key does not sign in",
+	string(rotator.BlockSinkMismatch):     "a sink holds something else",
+	string(rotator.BlockSinkConflict):     "something foreign is in the sink",
+	string(rotator.BlockSinkUnknown):      "its sink is not configured any more",
+	string(rotator.BlockDenied):           "rotatord's own credential is refused",
+	string(rotator.BlockInvalid):          "the request is refused for good",
+	string(rotator.BlockSealUnreadable):   "the sealed secret cannot be opened",
+}
+
+// reasonWords says a reason in a few words.
+func reasonWords(reason string) string {
+	if words, ok := reasonNames[reason]; ok {
+		return words
+	}
+	return reason
+}

@@ -76,7 +76,7 @@ func small(next http.Handler) http.Handler {
 }
 
 // streamed are the answers that take the time that their readers take; each piece of them is bounded by itself.
-var streamed = []string{apiPrefix + "/report", apiPrefix + "/audit"}
+var streamed = []string{apiPrefix + "/report", apiPrefix + "/audit", pathFleetCSV}
 
 // bounded gives a request the time that its answer has: what takes longer could not be told to anybody.
 func bounded(r *http.Request) (context.Context, context.CancelFunc) {

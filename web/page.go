@@ -1,53 +1,32 @@
 package web
 
 import (
-	"bytes"
-	_ "embed"
 	"fmt"
-	"html/template"
 	"net/http"
 	"slices"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/rotatord/rotatord/rotator"
 )
 
-//go:embed page.html
-var pageText string
-
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"at": at, "stage": stageWords, "step": stageStep, "steps": func() int { return len(happyPath()) }, "plural": plural,
-}).Parse(pageText))
-
-// pageData is what the page is made of.
-type pageData struct {
-	*Status
-	// Trouble is why there is no status.
-	Trouble string
+// nowData is what the first page is made of.
+type nowData struct {
+	frame
+	Status *Status
 }
 
 // page shows the status to people. If there is none to show, it says so in words, because that is what somebody who
 // opens it then wants to know.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
-	now := time.Now().UTC()
-	data, code := pageData{}, http.StatusOK
-	st, err := s.status(r.Context(), now)
+	f := s.frame(r, "Now")
+	f.Refresh = true
+	st, err := s.status(r.Context(), f.Now)
 	if err != nil {
-		code = http.StatusInternalServerError
-		data.Trouble, st = journalTrouble(err), &Status{Version: s.o.Version, Now: now, NeedsPerson: true}
-	}
-	data.Status = st
-	var body bytes.Buffer
-	if err := pageTemplate.Execute(&body, data); err != nil {
-		s.log.Error("the status page cannot be made", zap.Error(err))
-		http.Error(w, "the status page cannot be made; the API at "+apiPrefix+"/status says the same: "+err.Error(), http.StatusInternalServerError)
+		s.showTrouble(w, f, err)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(code)
-	_, _ = body.WriteTo(w) // the caller is gone
+	f.Alarm = st.NeedsPerson
+	s.show(w, nowPage, http.StatusOK, nowData{frame: f, Status: st})
 }
 
 // moment is a point in time for people: the time itself, and how far away it is.
@@ -58,7 +37,7 @@ func at(t, now time.Time) *moment {
 		return nil
 	}
 	t = t.UTC()
-	return &moment{Exact: t.Format(time.RFC3339), Shown: t.Format("2006-01-02 15:04 MST"), Away: away(t.Sub(now))}
+	return &moment{Exact: t.Format(time.RFC3339), Shown: t.Format(shown), Away: away(t.Sub(now))}
 }
 
 // away says how long until (or, if negative, since), in the one unit that matters.
@@ -145,3 +124,6 @@ func (r Rotation) confirmed() int {
 	}
 	return n
 }
+
+// shown is how pages write a time.
+const shown = "2006-01-02 15:04 MST"

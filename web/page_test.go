@@ -13,16 +13,16 @@ func TestPage(t *testing.T) {
 	s := serve(t, fleet)
 	r := s.get("/")
 	r.want(t, 200,
-		"Something needs a person", "Not ready: rotatord is starting",
-		"cc/u1/stuck", "used yesterday", "move them to the new one", "/api/v1/rotations/r-stuck", // needs a person
+		"2 things need a person", "Not ready: rotatord is starting",
+		"cc/u1/stuck</a>: the old key is still used", "used yesterday", "move them to the new one", "/api/v1/rotations/r-stuck", // needs a person
 		"HTTP 502",                 // of the provider
 		"cc/u1/frozen", "year end", // waits by intent
 		"delivering: 1 of 2 sinks hold it", "no space left", "2 failures in a row", // in motion
-		"key id id-next",        // due next
+		">id-next<",             // due next
 		"7 managed", "1 orphan", // providers
 		"2 holds are in force",
 	)
-	if strings.Contains(r.body, "<script") || strings.Contains(r.body, "style=") || strings.Contains(r.body, "cc/u1/capped") {
+	if strings.Contains(r.body, "<script>") || strings.Contains(r.body, " style=") || strings.Contains(r.body, "cc/u1/capped") {
 		t.Errorf("the page holds what it must not:\n%s", r.body)
 	}
 	if got := r.header.Get("Content-Type"); got != "text/html; charset=utf-8" {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	_ "embed"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,10 +19,8 @@ const (
 	pathReady   = "/-/ready"
 	pathReload  = "/-/reload"
 	pathStyle   = "/style.css"
+	pathScript  = "/page.js"
 )
-
-//go:embed style.css
-var style []byte
 
 // routes puts everything in its place, behind the gate.
 func (s *Server) routes() http.Handler {
@@ -34,8 +31,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{
 		ErrorLog: zap.NewStdLog(s.log), ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true, MaxRequestsInFlight: 4,
 	}))
-	mux.HandleFunc("GET /{$}", s.page)
-	mux.HandleFunc("GET "+pathStyle, stylesheet)
+	s.pages(mux)
 	s.describe(mux)
 	mux.HandleFunc("/api/", unknown)
 
@@ -46,11 +42,26 @@ func (s *Server) routes() http.Handler {
 	return small(s.catch(harden(cross.Handler(s.gate.guard(mux)))))
 }
 
-// harden tells browsers to run nothing, load nothing from elsewhere, and not to be framed. What the web config file sets
-// wins.
+// pages puts the pages for people in their places.
+func (s *Server) pages(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /credentials/{provider}/{user}/{base}", s.credentialPage)
+	mux.HandleFunc("POST /credentials/{provider}/{user}/{base}/{action}", s.actOnCredential)
+	mux.HandleFunc("GET /providers/{provider}", s.providerPage)
+	mux.HandleFunc("POST /providers/{provider}/approve", s.approveOnPage)
+	mux.HandleFunc("GET /calendar", s.calendarPage)
+	mux.HandleFunc("GET /fleet", s.fleetPage)
+	mux.HandleFunc("GET "+pathFleetCSV, s.fleetCSV)
+	mux.HandleFunc("GET /audit", s.showAudit)
+	mux.HandleFunc("GET "+pathStyle, asset("text/css; charset=utf-8", "style.css"))
+	mux.HandleFunc("GET "+pathScript, asset("text/javascript; charset=utf-8", "page.js"))
+}
+
+// harden tells browsers to run and load nothing but what this server gives them, and not to be framed. What
+// the web config file sets wins.
 func harden(next http.Handler) http.Handler {
 	headers := map[string]string{
-		"Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 		"X-Content-Type-Options":  "nosniff",
 		"X-Frame-Options":         "deny",
 		"Referrer-Policy":         "no-referrer",
@@ -102,11 +113,6 @@ func words(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, text) // the caller is gone
-}
-
-func stylesheet(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(style) // the caller is gone
 }
 
 // once computes an answer that never changes, when somebody first wants it.

@@ -96,6 +96,7 @@ type Server struct {
 	o       Options
 	log     *zap.Logger
 	gate    *gate
+	sums    tally
 	handler http.Handler
 	unready atomic.Pointer[string]
 }

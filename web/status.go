@@ -61,6 +61,8 @@ type Item struct {
 	Do       string    `json:"do" doc:"What to do about it."`
 	Since    time.Time `json:"since,omitzero" doc:"Since when; for a failed scan, when the last complete one began."`
 	NextLook time.Time `json:"next_look,omitzero" doc:"When the daemon looks again by itself."`
+
+	credential CredentialName // of a rotation or a key
 }
 
 // How much a status reads and shows. Beyond that the counts speak.
@@ -180,7 +182,7 @@ func (s *Server) gatherRotations(ctx context.Context, st *Status) error {
 			st.InMotion = append(st.InMotion, rotationOf(r))
 			continue
 		}
-		st.block(r.Blocked, Item{About: "rotation", What: r.String(), Rotation: r.ID, KeyID: r.OldKey.ID,
+		st.block(r.Blocked, Item{About: "rotation", What: r.String(), credential: nameOf(r.CredentialID), Rotation: r.ID, KeyID: r.OldKey.ID,
 			Why: r.Trouble, Since: r.BlockedSince, NextLook: r.NextAt})
 	}
 	return nil
@@ -196,7 +198,7 @@ func (s *Server) gatherKeys(ctx context.Context, st *Status) error {
 		if k.Waiting == rotator.BlockAwaitingApproval {
 			continue // said once, of the provider
 		}
-		st.block(k.Waiting, Item{About: "key", What: k.Credential().String(), KeyID: k.ID, Why: k.WaitingWhy,
+		st.block(k.Waiting, Item{About: "key", What: k.Credential().String(), credential: nameOf(k.Credential()), KeyID: k.ID, Why: k.WaitingWhy,
 			Since: k.WaitingSince, NextLook: k.LookAt})
 	}
 	return nil
