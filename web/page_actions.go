@@ -99,7 +99,7 @@ func (s *Server) actOnCredential(w http.ResponseWriter, r *http.Request) {
 	a, trouble := readForm(r)
 	a.credential = credentialIn(r)
 	if what.timed && trouble == "" {
-		ok := false
+		var ok bool
 		if a.until, ok = until(r.PostForm.Get("for"), a.now); !ok {
 			trouble = "Say for how long, at most 30 days."
 		}

@@ -37,7 +37,7 @@ func (s *Server) fleetCSV(w http.ResponseWriter, r *http.Request) {
 
 // everyRow calls fn for each credential, page by page, so that no read of the journal lasts as long as a slow reader.
 func (s *Server) everyRow(ctx context.Context, d *fleetData, fn func(*fleetRow) error) error {
-	q := s.fleetQuery(d)
+	q := s.fleetSearch(d)
 	q.Limit = csvReads
 	for {
 		page, err := s.o.Journal.FleetCredentials(ctx, q, d.Now)

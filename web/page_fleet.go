@@ -47,9 +47,9 @@ func fleetAsked(r *http.Request) fleetData {
 		States: append(keyStates(), stateBlocked, stateHeld)}
 }
 
-// fleetQuery is what the journal is asked.
-func (s *Server) fleetQuery(d *fleetData) rotator.FleetQuery {
-	q := rotator.FleetQuery{Provider: d.ProviderName, Policy: d.Policy, Search: strings.TrimSpace(d.Q), Limit: fleetShows,
+// fleetSearch is what the journal is asked.
+func (s *Server) fleetSearch(d *fleetData) rotator.FleetQuery {
+	q := rotator.FleetQuery{Provider: d.ProviderName, Policy: d.Policy, Search: strings.TrimSpace(strings.ReplaceAll(d.Q, "\x00", "")), Limit: fleetShows,
 		Blocked: d.State == stateBlocked, Held: d.State == stateHeld}
 	if slices.Contains(keyStates(), d.State) {
 		q.State = d.State
@@ -76,7 +76,7 @@ func (s *Server) owned(owner string) []rotator.Owned {
 			}
 		}
 	}
-	return out
+	return out[:min(len(out), ownersMost)]
 }
 
 // mentions reports whether any of the texts holds what is looked for, whatever the case.
@@ -118,7 +118,7 @@ func given(all map[string]string) url.Values {
 
 // gatherFleet reads one page of credentials.
 func (s *Server) gatherFleet(ctx context.Context, place url.Values, d *fleetData) error {
-	q := s.fleetQuery(d)
+	q := s.fleetSearch(d)
 	q.After = rotator.CredentialID{Provider: place.Get("after_provider"), UserID: place.Get("after_user"), Base: place.Get("after")}
 	d.Paged = q.After != rotator.CredentialID{}
 	page, err := s.o.Journal.FleetCredentials(ctx, q, d.Now)

@@ -99,7 +99,7 @@ func (l *leaks) everySecret() *searcher {
 // answers are those to everything that can be asked over HTTP and by the commands.
 func (l *leaks) answers() (all []output) {
 	l.f.t.Helper()
-	paths := []string{"/", "/style.css", "/metrics", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/credentials?limit=10000",
+	paths := []string{"/", "/style.css", "/page.js", "/fleet", "/fleet.csv", "/calendar", "/audit", "/metrics", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/credentials?limit=10000",
 		"/api/v1/rotations?state=open&limit=10000", "/api/v1/rotations?state=ended&limit=10000", "/api/v1/rotations/nobody",
 		"/api/v1/keys", "/api/v1/report", "/api/v1/audit", "/api/v1/service-users", "/api/v1/seal", "/api/openapi.json", "/debug/pprof/", "/nothing"}
 	open, ended := l.f.d.Rotations()

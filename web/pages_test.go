@@ -1,0 +1,182 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/web"
+)
+
+// soaking is a credential whose rotation can be undone.
+func soaking(_ *web.Options, s *site) {
+	r := rotation("ci", func(r *rotator.Rotation) {
+		r.Stage, r.GraceUntil, r.SoakUntil = rotator.StageSoaking, noon, noon.Add(time.Hour)
+		r.Terms = rotator.Terms{Grace: time.Hour, Soak: time.Hour}
+	})
+	s.journal.Open = []rotator.Rotation{r}
+	s.journal.Found = []rotator.TrackedKey{
+		key("ci", func(k *rotator.TrackedKey) { k.ID, k.Name, k.Version, k.LastUsed = "2", "ci-r0003", 3, noon }),
+		key("ci", func(k *rotator.TrackedKey) { k.ID, k.State = "1", rotator.KeyDisabled }),
+	}
+	s.journal.Entries = []rotator.Entry{{Rotation: "r-ci", Seq: 1, At: noon, To: rotator.StagePlanned, Note: "its expiry is near"}}
+	s.journal.Held = []rotator.Hold{{CredentialID: cred("ci"), By: "ada", Until: time.Now().Add(time.Hour), Reason: "audit"}}
+}
+
+func TestCredentialPage(t *testing.T) {
+	s := serve(t, soaking)
+	r := s.get("/credentials/cc/u1/ci")
+	r.want(t, 200, "Held by ada", "the old key is off and can still be brought back", "f00d", "version 7", "not yet</b>: no space left", // evidence
+		`role="img"`, "Key ci-r0003, created 2026-03-01 11:00 UTC", "Grace: both keys work until", "vault confirmed", // timeline
+		"its expiry is near", `action="/credentials/cc/u1/ci/rotate"`, "/hold", "/release", "/undo")
+	if strings.Contains(r.body, planted) {
+		t.Error("the page shows the secret")
+	}
+	s.get("/credentials/cc/u1/none").want(t, 404, "No scan has seen a credential cc/u1/none")
+	s.get("/credentials/cc/"+url.PathEscape("a/b?c")+"/none").want(t, 404, "cc/a/b?c/none")
+}
+
+// post sends a form as a browser does and does not follow where it is sent then.
+func (s *site) post(path string, fields ...string) reply {
+	s.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	client := *s.client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	was := s.client
+	s.client = &client
+	defer func() { s.client = was }()
+	return s.ask(http.MethodPost, path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
+}
+
+func TestActionsOfThePages(t *testing.T) {
+	const at = "/credentials/cc/u1/ci"
+	for name, c := range map[string]struct {
+		path   string
+		fields []string
+		did    string // the beginning of what the operator was asked
+		to     string
+	}{
+		"rotate":      {at + "/rotate", []string{"reason", "new laptop", "kind", "manual"}, "rotate cc/u1/ci manual unverified:ada", at + "?done=rotate"},
+		"compromised": {at + "/rotate", []string{"reason", "it leaked", "kind", "compromised"}, "rotate cc/u1/ci compromised unverified:ada", at + "?done=rotate"},
+		"hold":        {at + "/hold", []string{"reason", "audit", "for", "24h"}, "hold cc/u1/ci unverified:ada " + time.Now().UTC().Add(24*time.Hour).Format(time.DateOnly) + " audit", at + "?done=hold"},
+		"release":     {at + "/release", []string{"reason", "over"}, "release cc/u1/ci unverified:ada", at + "?done=release"},
+		"undo":        {at + "/undo", []string{"reason", "still used", "for", "4h"}, "undo cc/u1/ci unverified:ada", at + "?done=undo"},
+		"approve":     {"/providers/cc/approve", []string{"reason", "as planned", "for", "1h"}, "approve cc unverified:ada 1h0m0s", "/providers/cc?done=approve"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := &auditor{}
+			s := serve(t, soaking, func(o *web.Options, _ *site) { o.Audit = log })
+			r := s.post(c.path, append(c.fields, "actor", "ada")...)
+			if r.status != http.StatusSeeOther || r.header.Get("Location") != c.to {
+				t.Errorf("answered %d to %q: %s", r.status, r.header.Get("Location"), r.body)
+			}
+			if did := s.operator.did(); len(did) != 1 || !strings.HasPrefix(did[0], c.did) {
+				t.Errorf("the operator did %q, want %q", did, c.did)
+			}
+			if told := log.told(t); len(told) != 1 || !strings.Contains(told[0], "unverified:ada asked for on the page, because: "+c.fields[1]) {
+				t.Errorf("the reason is not recorded: %q", told)
+			}
+			s.get(c.to).want(t, 200, "Done.")
+		})
+	}
+}
+
+func TestActionsThatAreNotDone(t *testing.T) {
+	const at = "/credentials/cc/u1/ci"
+	s := serve(t, soaking, func(_ *web.Options, s *site) {
+		s.operator.fails = map[string]error{"ci": rotator.NewFault("rotate", rotator.Conflict, "it is being rotated already")}
+	})
+	s.post(at+"/rotate", "reason", "again").want(t, http.StatusConflict, "Not done.", "being rotated already")
+	calls := len(s.operator.did())
+	s.post(at+"/rotate", "reason", " \t ").want(t, 422, "Say why")
+	s.post(at+"/hold", "reason", "x", "for", "9999h").want(t, 422, "at most 30 days")
+	s.post(at+"/hold", "reason", "x", "for", "-1h").want(t, 422, "Say for how long")
+	s.post(at+"/explode", "reason", "x").want(t, 404, "There is no action explode")
+	s.post("/providers/cc/approve", "reason", "x", "for", "25h").want(t, 422, "at most 24 hours")
+	s.ask(http.MethodPost, at+"/rotate", "reason=x", "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site").want(t, 403, "another site")
+	if did := s.operator.did(); len(did) != calls {
+		t.Errorf("something was done: %q", did)
+	}
+	s.get(at+"?done=everything").want(t, 200)
+	if strings.Contains(s.get(at+"?done=everything").body, "Done.") {
+		t.Error("a link made the page say that something was done")
+	}
+}
+
+func TestWhoMayNotActSeesWhy(t *testing.T) {
+	s := serveNetwork(t, soaking)
+	r := s.get("/credentials/cc/u1/ci")
+	r.want(t, 200, "You can look, but not act here", "has no authentication")
+	if strings.Contains(r.body, "<form") {
+		t.Error("there is a form all the same")
+	}
+}
+
+func TestProviderPage(t *testing.T) {
+	s := serve(t, func(_ *web.Options, s *site) {
+		s.journal.Providers = map[string]rotator.ProviderState{"cc": {LastScan: noon, Awaiting: 12, AwaitingSince: noon}}
+	})
+	s.get("/providers/cc").want(t, 200, "12 rotations", `action="/providers/cc/approve"`)
+	s.get("/providers/else").want(t, 404, "No provider else is configured")
+}
+
+func TestFleetPage(t *testing.T) {
+	s := serve(t, func(o *web.Options, s *site) {
+		for i := range 51 {
+			s.journal.Fleet = append(s.journal.Fleet, rotator.FleetCredential{UserName: "Build", Key: key("ci-"+string(rune('A'+i)), nil)})
+		}
+		s.journal.Fleet[0].Blocked, s.journal.Fleet[0].Stage = rotator.BlockOldKeyInUse, rotator.StageGrace
+		s.journal.Ages = []rotator.AgeCount{{Provider: "cc", Age: 3, NoExpiry: true, Keys: 1234}}
+		o.Policies = func() []string { return []string{"ci", "web"} }
+		o.KeySettings = func(_, policy string) rotator.KeySettings {
+			return rotator.KeySettings{Labels: map[string]string{"team": "team-" + policy}}
+		}
+	})
+	r := s.get("/fleet?q=ci&provider=cc&owner=TEAM-web&state=blocked")
+	r.want(t, 200, "/credentials/cc/u1/ci-A", "old_key_in_use", "under 7 days 1234;", "never 1234;", `rel="next"`, "after=ci-r", `selected>blocked`)
+	want := rotator.FleetQuery{Provider: "cc", Search: "ci", Blocked: true, Limit: 50, Owners: []rotator.Owned{{Provider: "cc", Policy: "web"}}}
+	if diff := cmp.Diff([]rotator.FleetQuery{want}, s.journal.Queries); diff != "" {
+		t.Error(diff)
+	}
+	s.get("/fleet?after_provider=cc&after_user=u1&after=ci-r").want(t, 200, "/credentials/cc/u1/ci-s", "First page")
+	sheet := s.get("/fleet.csv")
+	sheet.want(t, 200, "provider,user_id", "cc,u1,Build,ci-A,")
+	if lines := strings.Count(sheet.body, "\n"); lines != 52 || sheet.header.Get("Content-Type") != "text/csv; charset=utf-8" {
+		t.Errorf("%d lines, %v", lines, sheet.header)
+	}
+}
+
+func TestCalendarPage(t *testing.T) {
+	hour := time.Now().UTC().Truncate(time.Hour)
+	s := serve(t, func(_ *web.Options, s *site) {
+		s.journal.DueCounts = []rotator.DueCount{{Provider: "cc", Hour: hour.Add(-48 * time.Hour), Keys: 3},
+			{Provider: "cc", Hour: hour.Add(time.Hour), Keys: 4}, {Provider: "d1", Hour: hour.Add(time.Hour), Keys: 5}}
+	})
+	s.get("/calendar").want(t, 200, "3 late", hour.Add(time.Hour).Format("15:04")+" 9;", hour.Add(time.Hour).Format("Mon 2 Jan")+", with 9 keys")
+}
+
+func TestAuditPage(t *testing.T) {
+	log := &auditor{}
+	for range 120 {
+		if err := log.Record(t.Context(), rotator.AuditEvent{Kind: rotator.AuditHold, Outcome: rotator.AuditDone, Actor: "ada"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := serve(t, func(o *web.Options, _ *site) { o.Audit = log })
+	r := s.get("/audit")
+	r.want(t, 200, ">120<", ">71<", "before=71", "rotatord audit verify")
+	if strings.Contains(r.body, ">70<") {
+		t.Error("the page holds too much")
+	}
+	s.get("/audit?before=21").want(t, 200, ">20<", ">1<")
+	s.get("/audit?actor=nobody").want(t, 200, "No record matches")
+	s.get("/audit?actor=%5B").want(t, 200, "is not a pattern")
+}
