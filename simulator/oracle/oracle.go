@@ -7,6 +7,8 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -68,14 +70,26 @@ type Breach struct {
 	// Credential is empty where the breach is not about one.
 	Credential string
 	What       string
+	// Also are further guarantees that broke before the world was stopped.
+	Also []string
 }
 
-// String reads "G1 (credential): what".
+// Breaks reports whether the guarantee is among those that broke.
+func (b *Breach) Breaks(guarantee string) bool {
+	return b.Guarantee == guarantee || slices.Contains(b.Also, guarantee)
+}
+
+// String reads "G1 (credential): what; also G3".
 func (b Breach) String() string {
-	if b.Credential == "" {
-		return b.Guarantee + ": " + b.What
+	s := b.Guarantee
+	if b.Credential != "" {
+		s += " (" + b.Credential + ")"
 	}
-	return fmt.Sprintf("%s (%s): %s", b.Guarantee, b.Credential, b.What)
+	s += ": " + b.What
+	if len(b.Also) > 0 {
+		s += "; also " + strings.Join(b.Also, ", ")
+	}
+	return s
 }
 
 // Oracle watches one world. All methods are safe for concurrent use and take the daemon's time, which the daemon's promises are
@@ -134,10 +148,12 @@ func (o *Oracle) Skewed(wrong bool) {
 	o.skewed = wrong
 }
 
-// broken keeps the first breach: what follows may follow from it.
+// broken keeps the first breach, and of others the guarantee alone: what follows may follow from it.
 func (o *Oracle) broken(guarantee string, now time.Time, credential, format string, args ...any) {
 	if o.breach == nil {
 		o.breach = &Breach{Guarantee: guarantee, At: now, Credential: credential, What: fmt.Sprintf(format, args...)}
+	} else if !o.breach.Breaks(guarantee) {
+		o.breach.Also = append(o.breach.Also, guarantee)
 	}
 }
 

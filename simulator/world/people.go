@@ -304,7 +304,11 @@ func (w *World) supply(ctx context.Context, c *credential, r *rotator.Rotation) 
 }
 
 func (w *World) removed(ctx context.Context, c *credential, r *rotator.Rotation) error {
-	for _, ref := range r.Retiring() {
+	ending := r.Retiring()
+	if r.Stage == rotator.StageAbandoning {
+		ending = []rotator.KeyRef{r.NewKey} // the one that was given up; what it was to replace stays in use
+	}
+	for _, ref := range ending {
 		for _, k := range c.acc.sys.keys(c.id.UserID) {
 			if k.name == ref.Name && !k.off {
 				w.remove(c, k)
