@@ -19,6 +19,7 @@ type checker struct {
 func (c *checker) check() {
 	c.server()
 	c.keeping()
+	c.postgres()
 	c.seal()
 	c.schedule("scan.schedule", "scan.timezone", c.cfg.Scan.Schedule, c.cfg.Scan.Timezone)
 	c.providers()

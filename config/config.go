@@ -57,7 +57,10 @@ type Allow struct {
 // Store is where rotations are journalled.
 type Store struct {
 	// Path is the file of the embedded database. Its folder must be on a local disk: file locks and fsync are relied on.
+	// It is for one process.
 	Path string `yaml:"path" default:"/var/lib/rotatord/rotatord.db"`
+	// Postgres has the journal in a PostgreSQL database, in place of path: for several replicas.
+	Postgres *Postgres `yaml:"postgres"`
 	// Seal protects, at rest, the secrets that are on their way to their sinks.
 	Seal Seal `yaml:"seal"`
 	// Audit is the record of what was decided and done.
@@ -65,6 +68,17 @@ type Store struct {
 	// KeepHistory is how long ended rotations and their histories are kept at least; 0 is for ever. What a decision may still
 	// need is kept whatever is written here.
 	KeepHistory Duration `yaml:"keep_history" default:"400d"`
+}
+
+// Postgres is a PostgreSQL database that several replicas share. Each provider's account has one of them act on it.
+type Postgres struct {
+	// DSN is the connection string, as a URL (postgres://rotatord@db.example/rotatord?sslmode=verify-full) or as keywords and
+	// values. It leads to the server itself: through a connection pooler such as PgBouncer, the locks of sessions do not work.
+	DSN SecretRef `yaml:"dsn" required:"true"`
+	// Lease is for how long a replica keeps an account without saying that it is alive: a frozen one, or one that does not reach
+	// the database, is displaced after it. One that ended is displaced at once. It is at least twice the longest timeout of a
+	// provider, because no call begins in its second half.
+	Lease Duration `yaml:"lease" default:"60s"`
 }
 
 // Audit is the record of what was decided and done.

@@ -120,6 +120,14 @@ func (f *flags) openAudit(ctx context.Context, path string) (*journal.AuditFile,
 		if err != nil {
 			return nil, usage{fmt.Errorf("%w; or say which journal with --journal", err)}
 		}
+		if p := c.Store.Postgres; p != nil {
+			dsn, err := p.DSN.Resolve()
+			if err != nil {
+				return nil, fmt.Errorf("store.postgres.dsn: %w", err)
+			}
+			defer dsn.Wipe()
+			return journal.OpenAuditPostgres(ctx, dsn)
+		}
 		path = c.Store.Path
 	}
 	return journal.OpenAudit(ctx, path)

@@ -39,7 +39,7 @@ func AbandonSeal(ctx context.Context, path string, do bool) ([]Loss, error) {
 	if err != nil {
 		return nil, BadConfigError{err}
 	}
-	store, err := journal.Open(ctx, c.Store.Path, journal.Options{})
+	store, err := openJournal(ctx, c, journal.Options{})
 	if err != nil {
 		return nil, err
 	}

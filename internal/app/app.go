@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -23,6 +22,7 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/engine"
 	"github.com/rotatord/rotatord/rotator/journal"
+	"github.com/rotatord/rotatord/rotator/lease"
 	"github.com/rotatord/rotatord/web"
 	"github.com/rotatord/rotatord/web/metrics"
 )
@@ -59,6 +59,9 @@ type App struct {
 	log      *zap.Logger
 	level    zap.AtomicLevel
 	store    *journal.Store
+	replica  string         // the name of this process among several; empty where it is the only one
+	leases   rotator.Leases // nil where this process is the only one, as is chores
+	chores   *lease.Keeper
 	seal     *sealing
 	engine   *engine.Engine
 	metrics  *metrics.Metrics
@@ -131,20 +134,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.dispatcher = notify.New(notify.Options{Outbox: a.store, Log: a.log, Counted: a.metrics.NoticesTried, Drain: cmp.Or(o.Drain, defaultDrain)})
 	a.useRoute(ctx, route)
 	a.engine = engine.New(engine.Options{Store: sealedStore{a.store, a.seal}, Sealer: a.seal.sealer, Log: a.log, Observer: a.observer(),
-		Drain: cmp.Or(o.Drain, defaultDrain)}, setup)
+		Drain: cmp.Or(o.Drain, defaultDrain), Leases: a.leases, Owner: a.replica, LeaseTime: leaseTime(c).Std()}, setup)
 	return a, a.listen(ctx, c, registry)
-}
-
-func (a *App) openStore(ctx context.Context, c *config.Config) error {
-	if err := os.MkdirAll(filepath.Dir(c.Store.Path), 0o700); err != nil {
-		return fmt.Errorf("store.path: %w", err)
-	}
-	var err error
-	a.store, err = journal.Open(ctx, c.Store.Path, journal.Options{OnDamaged: func(rotation string, err error) {
-		a.log.Error("a rotation in the journal cannot be read; it stays where it is and the others go on",
-			zap.String("rotation", rotation), zap.Error(err))
-	}})
-	return err
 }
 
 func (a *App) observer() engine.Observer {
@@ -234,10 +225,10 @@ func (a *App) work(ctx context.Context) error {
 	go a.preflight(ctx)
 	go a.probeSinks(ctx)
 	var beside sync.WaitGroup
-	beside.Go(func() { a.dispatcher.Run(ctx) })
+	a.chore(ctx, &beside, noticesChore, a.dispatcher.Run)
 	beside.Go(func() { a.countFindings(ctx) })
 	beside.Go(func() { a.forgetter.run(ctx) })
-	beside.Go(func() { a.lookAfterRecords(ctx) })
+	a.chore(ctx, &beside, recordsChore, a.lookAfterRecords)
 	a.log.Info("rotatord is running", zap.String("version", a.o.Version), zap.String("listen", a.Addr()),
 		zap.Int("providers", len(a.config.Load().Providers)), zap.Int("policies", len(a.config.Load().Policies)))
 	err := a.engine.Run(ctx)
@@ -301,8 +292,8 @@ func (a *App) reload(ctx context.Context) error {
 // restartNeeded names a field that changed and is only read at start.
 func restartNeeded(old, now *config.Config) string {
 	switch {
-	case old.Store.Path != now.Store.Path:
-		return "store.path"
+	case storeChanged(&old.Store, &now.Store) != "":
+		return storeChanged(&old.Store, &now.Store)
 	case old.Server.Listen != now.Server.Listen:
 		return "server.listen"
 	case old.Server.WebConfigFile != now.Server.WebConfigFile:

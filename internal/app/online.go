@@ -29,6 +29,9 @@ func CheckOnline(ctx context.Context, c *config.Config, version string) []Findin
 		return []Finding{{Name: "configuration", Detail: err.Error()}}
 	}
 	var found []Finding
+	if f, elsewhere := checkStore(ctx, c); elsewhere {
+		found = append(found, f)
+	}
 	for _, a := range setup.Accounts {
 		f := Finding{Name: "provider " + a.Name, OK: true, Detail: "its key may do its work"}
 		if troubles := bounded(ctx, func(ctx context.Context) []string { return Preflight(ctx, a.Provider) }); len(troubles) > 0 {

@@ -46,6 +46,18 @@ func readSeal(ref config.SecretRef) (*seal.Sealer, error) {
 // use makes next's first key the one that seals, and seals anew what is sealed under others: the whole journal goes from one
 // key to the other in one transaction. wrapped is what the journal keeps of the key, where a service wraps it.
 func (s *sealing) use(ctx context.Context, next *seal.Sealer, wrapped string) error {
+	for tries := 1; ; tries++ {
+		err := s.useNow(ctx, next, wrapped)
+		if rotator.KindOf(err) != rotator.Conflict || tries == sealTries {
+			return err
+		}
+	}
+}
+
+// sealTries is how often the seal is looked at again when another replica was quicker to write it: at the first start of all.
+const sealTries = 3
+
+func (s *sealing) useNow(ctx context.Context, next *seal.Sealer, wrapped string) error {
 	s.exchange.Lock()
 	defer s.exchange.Unlock()
 	was, err := s.store.SealState(ctx)

@@ -207,6 +207,27 @@ func OpenAudit(ctx context.Context, path string) (*AuditFile, error) {
 	return &AuditFile{s}, nil
 }
 
+// OpenAuditPostgres is [OpenAudit] for a journal in PostgreSQL.
+func OpenAuditPostgres(ctx context.Context, dsn rotator.Secret) (*AuditFile, error) {
+	const op = "open the audit record"
+	c, err := postgresConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	s := newStore(placeOf(c), inPostgres, Options{})
+	s.readDB = connectTo(c, map[string]string{"default_transaction_read_only": "on"})
+	s.readDB.SetMaxOpenConns(1)
+	s.reads.db = s.readDB
+	version, err := storedVersion(ctx, s.readDB, postgresSchema)
+	if err == nil && version < auditSince {
+		err = rotator.NewFault(op, rotator.Invalid, "%s holds no audit record; the record begins when rotatord starts there", s.path)
+	}
+	if err != nil {
+		return nil, errors.Join(s.faults.of(op, err), s.shut())
+	}
+	return &AuditFile{s}, nil
+}
+
 // auditSince is the version of the schema that brought the audit record.
 const auditSince = 4
 

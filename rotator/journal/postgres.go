@@ -65,6 +65,18 @@ func OpenPostgres(ctx context.Context, dsn rotator.Secret, opts Options) (*Store
 	return s, nil
 }
 
+// PingPostgres looks whether a journal could be opened there, without making anything. Its faults are those of [OpenPostgres].
+func PingPostgres(ctx context.Context, dsn rotator.Secret) (err error) {
+	const op = "reach the journal"
+	c, err := postgresConfig(dsn)
+	if err != nil {
+		return err
+	}
+	db := connectTo(c, nil)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return faults{path: placeOf(c)}.of(op, checkServer(ctx, db, placeOf(c)))
+}
+
 func postgresConfig(dsn rotator.Secret) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(string(dsn.Reveal()))
 	if err != nil {
