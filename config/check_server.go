@@ -18,6 +18,9 @@ func (c *checker) server() {
 		c.errorf("server.allow", "set server.web_config_file, or leave server.allow out",
 			"names users, and nobody can sign in without a web_config_file")
 	}
+	if s.OIDC != nil && c.good("server.oidc") {
+		c.oidc(s.OIDC)
+	}
 	if !c.good("server.listen") {
 		return
 	}
@@ -30,9 +33,23 @@ func (c *checker) server() {
 		c.errorf("server.listen", "write a number from 1 to 65535 behind the colon", "has no valid port")
 		return
 	}
-	if !isLoopback(host) && s.WebConfigFile == "" {
+	if !isLoopback(host) && s.WebConfigFile == "" && s.OIDC != nil {
+		c.warnf("server.listen", "set server.web_config_file with a certificate, or listen on 127.0.0.1 behind a proxy that ends TLS",
+			"listens on the network without TLS: whoever listens in can take a token and act with it")
+	} else if !isLoopback(host) && s.WebConfigFile == "" {
 		c.warnf("server.listen", "set server.web_config_file, or listen on 127.0.0.1",
 			"listens on the network without authentication: everybody can read, and acting is refused")
+	}
+}
+
+func (c *checker) oidc(o *OIDC) {
+	c.baseURL("server.oidc.issuer", o.Issuer)
+	c.absolute("server.oidc.ca_file", o.CAFile)
+	if len(o.Viewers)+len(o.Operators) == 0 {
+		c.errorf("server.oidc", "list groups in viewers or operators", "lets nobody in")
+	}
+	if slices.Contains(o.Operators, "*") {
+		c.warnf("server.oidc.operators", "name the groups", "lets everybody act whom the issuer gives a token")
 	}
 }
 

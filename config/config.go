@@ -44,6 +44,25 @@ type Server struct {
 	WebConfigFile string `yaml:"web_config_file"`
 	// Allow says who may read and who may act, by the names that web_config_file authenticates.
 	Allow Allow `yaml:"allow"`
+	// OIDC lets people in with the tokens of an OpenID Connect issuer. It goes with TLS and client certificates, not with
+	// basic_auth_users. It is read at the start.
+	OIDC *OIDC `yaml:"oidc"`
+}
+
+// OIDC says whose tokens are accepted and what their groups may do.
+type OIDC struct {
+	// Issuer is the issuer's address, written exactly as it stands in its tokens.
+	Issuer string `yaml:"issuer" required:"true"`
+	// Audience must be among those that a token is for: usually the client id that rotatord has at the issuer.
+	Audience string `yaml:"audience" required:"true"`
+	// GroupsClaim is the claim that lists a person's groups. A dot leads into an object, as in realm_access.roles.
+	GroupsClaim string `yaml:"groups_claim" default:"groups"`
+	// Viewers lists the groups that may see the page, the API and the metrics; "*" is everybody with a good token.
+	Viewers []string `yaml:"viewers"`
+	// Operators lists the groups that may also act.
+	Operators []string `yaml:"operators"`
+	// CAFile holds certificates, in PEM, to trust in place of the system's.
+	CAFile string `yaml:"ca_file"`
 }
 
 // Allow lists user names; "*" is everyone who was authenticated.

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/rotatord/rotatord/web/bearer"
 )
 
 // Allow says who may read and who may act, by the names that were authenticated: a basic-auth user, or the common name
@@ -28,6 +30,14 @@ func everybody() Allow { return Allow{Read: []string{"*"}, Act: []string{"*"}} }
 type gate struct {
 	webConfig string
 	allow     func() Allow
+	// bearer verifies tokens; nil if none are taken.
+	bearer Bearer
+}
+
+// Bearer tells who a token is from. A [bearer.Verifier] is one.
+type Bearer interface {
+	// Verify fails with an error that wraps [bearer.ErrUnavailable] if it cannot know.
+	Verify(ctx context.Context, token string) (bearer.Caller, error)
 }
 
 // caller is who made a request.
@@ -36,6 +46,8 @@ type caller struct {
 	name string
 	// address is where the request came from.
 	address string
+	// token is who a bearer token was made for; nil if none was sent. It brings its own permissions.
+	token *bearer.Caller
 }
 
 type contextKey int
@@ -99,6 +111,8 @@ func printable(r rune) rune {
 type denial struct {
 	status int
 	why    string
+	// challenge says how to authenticate; empty for nothing.
+	challenge string
 }
 
 func deny(format string, args ...any) *denial {
@@ -110,6 +124,9 @@ func (g *gate) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, no := g.admit(r)
 		if no != nil {
+			if no.challenge != "" {
+				w.Header().Set("WWW-Authenticate", no.challenge)
+			}
 			refuse(w, r, no.status, no.why)
 			return
 		}
@@ -130,8 +147,11 @@ func (g *gate) admit(r *http.Request) (caller, *denial) {
 		return c, &denial{status: http.StatusInternalServerError,
 			why: "web_config_file cannot be read, so nobody can be told apart; the daemon's log says what is wrong with it"}
 	}
+	if token, sent := bearerToken(r); sent && g.bearer != nil && !isProbe(r) {
+		return g.tokened(r, c, token)
+	}
 	c.name = asks.nameOf(r)
-	if !asks.any() && c.name == "" {
+	if !asks.any() && g.bearer == nil && c.name == "" {
 		return c, g.anonymous(r)
 	}
 	return c, g.named(r, c)
@@ -155,6 +175,10 @@ func (g *gate) anonymous(r *http.Request) *denial {
 func (g *gate) named(r *http.Request, c caller) *denial {
 	if isProbe(r) {
 		return nil
+	}
+	if c.name == "" && g.bearer != nil {
+		return &denial{status: http.StatusUnauthorized, challenge: `Bearer realm="rotatord"`, why: "nobody was authenticated; sign in at the issuer of " +
+			"server.oidc and send its token in the header Authorization: Bearer TOKEN, or send a client certificate that web_config_file accepts"}
 	}
 	if c.name == "" {
 		return deny("nobody was authenticated; send a client certificate that web_config_file accepts, or a user name and password")

@@ -78,6 +78,8 @@ type Options struct {
 	WebConfigFile string
 	// Allow says who may read and who may act; nil is everybody who was authenticated.
 	Allow func() Allow
+	// Bearer verifies OpenID Connect tokens; nil takes none.
+	Bearer Bearer
 	// Reload reads the configuration anew. Its error is shown to whoever asked, so it must hold every problem in words and
 	// no secret.
 	Reload func(ctx context.Context) error
@@ -126,7 +128,12 @@ func New(o Options) (*Server, error) {
 	if err := modernTLS(o.WebConfigFile); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, log: o.Log, gate: &gate{webConfig: o.WebConfigFile, allow: o.Allow}}
+	if o.Bearer != nil {
+		if err := tokensReach(o.WebConfigFile); err != nil {
+			return nil, err
+		}
+	}
+	s := &Server{o: o, log: o.Log, gate: &gate{webConfig: o.WebConfigFile, allow: o.Allow, bearer: o.Bearer}}
 	if s.log == nil {
 		s.log = zap.NewNop()
 	}

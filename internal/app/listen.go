@@ -10,13 +10,17 @@ import (
 
 	"github.com/rotatord/rotatord/config"
 	"github.com/rotatord/rotatord/web"
+	"github.com/rotatord/rotatord/web/bearer"
 )
 
 // listen makes the web server and its listener: the one that systemd hands over, or the configured address.
 func (a *App) listen(ctx context.Context, c *config.Config, registry *prometheus.Registry) error {
-	var err error
+	verifier, err := bearerOf(c.Server.OIDC)
+	if err != nil {
+		return err
+	}
 	a.server, err = web.New(web.Options{
-		Journal: a.store, Operator: a.engine, Forecaster: a.engine, Providers: a.providerNames, Policies: a.policyNames, KeySettings: a.keySettings, Metrics: registry, Version: a.o.Version,
+		Bearer: verifier, Journal: a.store, Operator: a.engine, Forecaster: a.engine, Providers: a.providerNames, Policies: a.policyNames, KeySettings: a.keySettings, Metrics: registry, Version: a.o.Version,
 		WebConfigFile: c.Server.WebConfigFile, Reload: a.takeOver, Audit: a.store, Log: a.log, JournalTrouble: a.trouble.now, Seal: a.seal.status,
 		Allow: func() web.Allow {
 			allow := a.config.Load().Server.Allow
@@ -35,4 +39,17 @@ func (a *App) listen(ctx context.Context, c *config.Config, registry *prometheus
 		return fmt.Errorf("server.listen: %w", err)
 	}
 	return nil
+}
+
+// bearerOf makes what verifies tokens; nil where none are taken.
+func bearerOf(o *config.OIDC) (web.Bearer, error) {
+	if o == nil {
+		return nil, nil //nolint:nilnil // none is wanted
+	}
+	transport, err := newTransport(o.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("server.oidc.ca_file: %w", err)
+	}
+	return bearer.New(bearer.Settings{Issuer: o.Issuer, Audience: o.Audience, GroupsClaim: o.GroupsClaim,
+		Viewers: o.Viewers, Operators: o.Operators, Transport: transport}), nil
 }
