@@ -99,6 +99,19 @@ func elsewhere(f *Facts, now time.Time, why string) (Decision, bool) {
 	return wait("", now.Add(in), why)
 }
 
+// asideRecheck is how often a key is looked at whose credential has a better one, or is about to: what ends that (a rotation is over, a
+// scan finds the better key gone) wakes it at once, and this is for a wake-up that was lost.
+const asideRecheck = 24 * time.Hour
+
+// aside is elsewhere for such a key. Once its time is over it is looked at as often as any other.
+func aside(f *Facts, now time.Time, why string) (Decision, bool) {
+	left := f.Key.Deadline.Sub(now)
+	if left <= 0 {
+		return elsewhere(f, now, why)
+	}
+	return wait("", now.Add(min(asideRecheck, max(left/10, time.Second))), why)
+}
+
 // unmanaged tells a key that no policy selects from one whose policy is gone since the last scan: the next scan finds
 // the policy that selects it now.
 func unmanaged(f *Facts, now time.Time) (Decision, bool) {
@@ -144,7 +157,7 @@ func userInactive(f *Facts, now time.Time) (Decision, bool) {
 
 func rotating(f *Facts, now time.Time) (Decision, bool) {
 	if f.Rotating {
-		return elsewhere(f, now, "its rotation is under way")
+		return aside(f, now, "its rotation is under way")
 	}
 	return Decision{}, false
 }
@@ -155,7 +168,7 @@ func superseded(f *Facts, now time.Time) (Decision, bool) {
 			if f.Key.State == KeyExpired {
 				return ignore("it has expired, and key " + other.Name + " supersedes it")
 			}
-			return elsewhere(f, now, "key "+other.Name+" supersedes it")
+			return aside(f, now, "key "+other.Name+" supersedes it")
 		}
 	}
 	return Decision{}, false

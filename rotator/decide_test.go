@@ -34,7 +34,7 @@ func TestDecide(t *testing.T) {
 		{"due and free", func(*Facts) {}, ActRotate, "", time.Time{}},
 		{"no policy", func(f *Facts) { f.Policy = nil }, ActIgnore, "", time.Time{}},
 		{"the policy is gone since the last scan", func(f *Facts) { f.Policy, f.Key.Policy = nil, "p" }, ActWait, "", noon.Add(elsewhereRecheck)},
-		{"rotation open", func(f *Facts) { f.Rotating = true }, ActWait, "", noon.Add(elsewhereRecheck)},
+		{"rotation open", func(f *Facts) { f.Rotating = true }, ActWait, "", noon.Add(asideRecheck)},
 		{"rotation open and little time left", func(f *Facts) {
 			f.Rotating, f.Key.Deadline = true, noon.Add(10*time.Minute)
 		}, ActWait, "", noon.Add(time.Minute)},
@@ -54,7 +54,11 @@ func TestDecide(t *testing.T) {
 		}, ActIgnore, "", time.Time{}},
 		{"a state we do not know", func(f *Facts) { f.Key.State = KeyOther }, ActIgnore, "", time.Time{}},
 		{"user inactive", func(f *Facts) { f.UserActive = false }, ActWait, "", noon.Add(elsewhereRecheck)},
-		{"superseded", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, time.Time{})) }, ActWait, "", noon.Add(elsewhereRecheck)},
+		{"superseded", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, time.Time{})) }, ActWait, "", noon.Add(asideRecheck)},
+		{"superseded and past the deadline", func(f *Facts) {
+			f.Key.Deadline = noon
+			f.Series = append(f.Series, newer("2", KeyActive, time.Time{}))
+		}, ActWait, "", noon.Add(elsewhereRecheck)},
 		{"a revoked successor does not supersede", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyRevoked, time.Time{})) }, ActRotate, "", time.Time{}},
 		{"a missing successor does not supersede", func(f *Facts) { f.Series = append(f.Series, newer("2", KeyActive, noon)) }, ActRotate, "", time.Time{}},
 		{"no deadline", func(f *Facts) { f.Key.Deadline = time.Time{} }, ActIgnore, "", time.Time{}},
@@ -79,7 +83,7 @@ func TestDecide(t *testing.T) {
 		{"observed only and superseded", func(f *Facts) {
 			f.Policy.Observe = true
 			f.Series = append(f.Series, newer("2", KeyActive, time.Time{}))
-		}, ActWait, "", noon.Add(elsewhereRecheck)},
+		}, ActWait, "", noon.Add(asideRecheck)},
 		{"observed only is named before hold, freeze and cap", func(f *Facts) {
 			f.Policy.Observe, f.Budget, f.Hold = true, 0, &Hold{Until: noon.Add(time.Hour)}
 			f.Freezes = []Freeze{{From: noon, To: noon.Add(dayLong)}}

@@ -66,10 +66,11 @@ type Inventory interface {
 	// that a scan can tell what changed without writing what did not.
 	Digests(ctx context.Context, provider string, fn func(d Digest) error) error
 	// Merge stores what a scan saw, new or changed, in one transaction: everything of the rows but Waiting, WaitingWhy and
-	// WaitingSince, which only SetLook and Commit change. MissingSince is cleared.
+	// WaitingSince, which only SetLook and Commit change. MissingSince is cleared. Where a key comes that is not
+	// active, the LookAt of its credential's other active keys, if it is to come, becomes now: they may have waited for that.
 	Merge(ctx context.Context, provider string, users []UserRow, keys []KeyRow) error
 	// MarkMissing notes that a complete scan did not show these keys: MissingSince becomes at, unless it is set already, and
-	// the stored digest 0, so that a key that comes back is merged.
+	// the stored digest 0, so that a key that comes back is merged. The credential's other active keys are woken as by Merge, at at.
 	MarkMissing(ctx context.Context, provider string, keyIDs []string, at time.Time) error
 	// KeysToLookAt returns up to limit of the provider's keys whose LookAt is not after now, the longest due first, from
 	// an index.

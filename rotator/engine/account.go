@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -206,14 +205,26 @@ func (e *Engine) failed(ctx context.Context, a *account, err error, write bool) 
 	})
 }
 
-// after returns when the attempt'th failure (counted from 1) is tried again.
-func (b Backoff) after(attempt int, now time.Time) time.Time {
+// after returns when the attempt'th failure (counted from 1) is tried again. draw is from [0, 1).
+func (b Backoff) after(attempt int, draw float64, now time.Time) time.Time {
 	d := b.Max
 	if shift := attempt - 1; shift < 30 {
 		d = min(b.Max, b.Base<<shift)
 	}
-	spread := time.Duration(rand.Int64N(int64(d)/5 + 1)) //nolint:gosec // spreads load, guards nothing
-	return now.Add(d - spread)
+	return now.Add(d - time.Duration(draw*float64(d/5)))
+}
+
+// retryAt is when the attempt'th failure of the rotation, or at one of its sinks, is tried again.
+func (e *Engine) retryAt(r *rotator.Rotation, sink string, attempt int, now time.Time) time.Time {
+	return e.setup.Load().Retry.after(attempt, drawOfRetry(r, sink, attempt), now)
+}
+
+// drawOfRetry is a hash of what failed how often: other credentials and other attempts draw something else, and the same world draws the
+// same again, in whatever order things failed.
+func drawOfRetry(r *rotator.Rotation, sink string, attempt int) float64 {
+	var h hasher
+	sum := h.text(r.Provider).text(r.UserID).text(r.Base).text(sink).number(uint64(r.Seq)).number(uint64(attempt)).sum() //nolint:gosec // only their bits count
+	return float64(sum>>11) / (1 << 53)
 }
 
 // inFlight is the set of rotations and credentials that a worker has in hand.

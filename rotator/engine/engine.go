@@ -50,8 +50,8 @@ type Setup struct {
 	Notify Notify
 }
 
-// Backoff spaces retries: Base after the first failure, doubled after each, at most Max, and drawn at random between
-// four fifths of that and all of it. The draw is stored with the due time.
+// Backoff spaces retries: Base after the first failure, doubled after each, at most Max, and drawn between four
+// fifths of that and all of it. The draw is a hash of what failed and how often, and is stored with the due time.
 type Backoff struct {
 	Base, Max time.Duration
 }

@@ -35,6 +35,25 @@ func TestG8AKeyThatFellDueDuringItsOwnRotationIsRotatedAfterIt(t *testing.T) {
 	})
 }
 
+// TestG8AKeyWhoseSuccessorWasRevokedIsRotatedAtTheNextScan has a person revoke the key that made another one superfluous. The other is
+// looked at once a day by itself.
+func TestG8AKeyWhoseSuccessorWasRevokedIsRotatedAtTheNextScan(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		id, _ := w.provider.AddKey(user, "deploy-r0007", time.Now())
+		l := w.start(nil)
+		defer l.stop()
+		pass(2 * time.Hour)
+		if n := w.provider.Mints(); n != 0 {
+			t.Fatalf("%d keys made for a credential that has a new one", n)
+		}
+		if err := w.provider.Retire(t.Context(), rotator.Key{ID: id, UserID: user}); err != nil {
+			t.Fatal(err)
+		}
+		pass(20 * time.Minute)
+		w.wantAmong("deploy-r0008")
+	})
+}
+
 func use(t *testing.T, w *world, id string) {
 	t.Helper()
 	if _, err := w.provider.Use(w.provider.SecretOf(id)); err != nil {

@@ -51,7 +51,7 @@ func (e *Engine) deliverTo(ctx context.Context, r *rotator.Rotation, p *rotator.
 		return
 	}
 	p.Attempt++
-	p.NextAt, p.Trouble, p.Blocked = e.setup.Load().Retry.after(p.Attempt, now), err.Error(), sinkBlock(err)
+	p.NextAt, p.Trouble, p.Blocked = e.retryAt(r, p.Sink, p.Attempt, now), err.Error(), sinkBlock(err)
 	if asked := now.Add(rotator.RetryAfterOf(err)); asked.After(p.NextAt) {
 		p.NextAt = asked
 	}

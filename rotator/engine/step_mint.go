@@ -251,9 +251,9 @@ func (e *Engine) mint(ctx context.Context, a *account, r *rotator.Rotation, rest
 		return e.seal(ctx, a, r, m)
 	}
 	if rotator.WriteKindOf(err) == rotator.UnknownOutcome {
-		return r.MintUnknown(err, now, a.provider().Limits().Propagation, e.setup.Load().Retry.after(1, now)), nil
+		return r.MintUnknown(err, now, a.provider().Limits().Propagation, e.retryAt(r, "", 1, now)), nil
 	}
-	retryAt := e.setup.Load().Retry.after(r.Attempt+1, now)
+	retryAt := e.retryAt(r, "", r.Attempt+1, now)
 	if asked := now.Add(rotator.RetryAfterOf(err)); asked.After(retryAt) {
 		retryAt = asked
 	}
@@ -354,7 +354,7 @@ func (e *Engine) retireUnsealed(ctx context.Context, a *account, r *rotator.Rota
 // burnt is [rotator.Rotation.Burn], with the next attempt put off as after any failure.
 func (e *Engine) burnt(r *rotator.Rotation, note string) rotator.Change {
 	now := time.Now()
-	return r.Burn(now, note).Later(e.setup.Load().Retry.after(r.Attempt+1, now))
+	return r.Burn(now, note).Later(e.retryAt(r, "", r.Attempt+1, now))
 }
 
 // commitPatiently repeats a commit that the journal fails to take, not one that conflicts.

@@ -126,7 +126,7 @@ func (e *Engine) step(ctx context.Context, a *account, r *rotator.Rotation) (rot
 // postpone turns a failed attempt into a change: tried again later, or blocked where trying again alone is no help.
 func (e *Engine) postpone(r *rotator.Rotation, err error) rotator.Change {
 	now := time.Now()
-	next := e.setup.Load().Retry.after(r.Attempt+1, now)
+	next := e.retryAt(r, "", r.Attempt+1, now)
 	if asked := now.Add(rotator.RetryAfterOf(err)); asked.After(next) {
 		next = asked
 	}

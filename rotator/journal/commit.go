@@ -289,6 +289,9 @@ func (c *change) enter(w *writer) error {
 			}
 		}
 		_, err = w.exec(sealName, r.Provider, r.UserID, r.NewKey.Name)
+	case rotator.StageDone:
+		// What fell due meanwhile has waited for the end of this.
+		err = wakeOthers(w, r.CredentialID, r.OldKey.ID, r.StageAt)
 	case rotator.StageAbandoned:
 		if c.From == rotator.StageAbandoning {
 			_, err = w.exec(wakeFailed, up(c.Retry), string(rotator.BlockRotationFailed), r.Why, down(r.StageAt), r.Provider, r.OldKey.ID)

@@ -33,6 +33,12 @@ OR keys.due IS DISTINCT FROM excluded.due`
 	markMissing = `UPDATE keys SET missing_since = COALESCE(missing_since, $1), sum = 0
 WHERE provider = $2 AND id = $3 AND (missing_since IS NULL OR sum <> 0)`
 
+	// A key that was superseded by one that is gone may be needed. Keys at rest, which nothing is to look at, stay so.
+	wakeBeside = `UPDATE keys SET look_at = $1 WHERE provider = $2 AND user_id = $3 AND base = $4
+AND id <> $5 AND state = 'active' AND missing_since IS NULL AND look_at > $1`
+
+	readSeries = `SELECT user_id, base FROM keys WHERE provider = $1 AND id = $2`
+
 	userDigests = `SELECT id, sum FROM users WHERE provider = $1 AND id > $2 ORDER BY id LIMIT $3`
 	keyDigests  = `SELECT id, sum FROM keys WHERE provider = $1 AND id > $2 ORDER BY id LIMIT $3`
 )
@@ -60,9 +66,12 @@ func (s *Store) Merge(ctx context.Context, provider string, users []rotator.User
 }
 
 func mergeOne(w *writer, provider string, k *rotator.KeyRow) error {
-	_, err := w.exec(mergeKey, provider, k.ID, k.UserID, k.Name, k.Base, k.Version, down(k.Created), down(k.Expires), down(k.LastUsed),
+	n, err := w.exec(mergeKey, provider, k.ID, k.UserID, k.Name, k.Base, k.Version, down(k.Created), down(k.Expires), down(k.LastUsed),
 		string(k.State), k.Policy, down(k.Deadline), down(k.Due), up(k.LookAt), k.Draw, signed(k.Sum))
-	return err
+	if err != nil || n == 0 || k.State == rotator.KeyActive {
+		return err
+	}
+	return wakeOthers(w, rotator.CredentialID{Provider: provider, UserID: k.UserID, Base: k.Base}, k.ID, time.Now())
 }
 
 // signed and unsigned move a sum in and out of a column, bit by bit.
@@ -76,12 +85,30 @@ func (s *Store) MarkMissing(ctx context.Context, provider string, keyIDs []strin
 	}
 	return s.write(ctx, "mark missing keys of "+provider, func(w *writer) error {
 		for _, id := range keyIDs {
-			if _, err := w.exec(markMissing, down(at), provider, id); err != nil {
+			if err := missOne(w, provider, id, at); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func missOne(w *writer, provider, id string, at time.Time) error {
+	n, err := w.exec(markMissing, down(at), provider, id)
+	if err != nil || n == 0 {
+		return err
+	}
+	c := rotator.CredentialID{Provider: provider}
+	if _, err := w.one(readSeries, []any{provider, id}, &c.UserID, &c.Base); err != nil {
+		return err
+	}
+	return wakeOthers(w, c, id, at)
+}
+
+// wakeOthers has the credential's keys other than this one looked at: something happened that they may have waited for.
+func wakeOthers(w *writer, c rotator.CredentialID, id string, now time.Time) error {
+	_, err := w.exec(wakeBeside, up(now), c.Provider, c.UserID, c.Base, id)
+	return err
 }
 
 // Digests implements [rotator.Inventory]: first the users, then the keys. fn may call the store.

@@ -139,6 +139,25 @@ var inventoryCases = []testCase{
 		b.same("the key", b.findKey(k.TrackedKey), k.TrackedKey)
 		b.same("the digests", b.digests("p"), map[rotator.Digest]bool{{ID: "k1", Key: true, Sum: 1}: true})
 	}},
+	{"a key that is gone wakes the others of its credential", func(b *bench) {
+		later := b.now.Add(time.Hour)
+		for _, gone := range []func(k rotator.KeyRow){
+			func(k rotator.KeyRow) { b.ok(b.MarkMissing(b.ctx, "p", []string{k.ID}, b.now)) },
+			func(k rotator.KeyRow) {
+				k.State, k.LookAt, k.Sum = rotator.KeyRevoked, time.Time{}, 2
+				b.merge(k)
+			},
+		} {
+			newer, atRest, revoked, stranger := b.key("p", "newer", later), b.key("p", "rests", time.Time{}), b.key("p", "revoked", later), b.key("p", "stranger", later)
+			revoked.State, stranger.Base = rotator.KeyRevoked, "other"
+			b.merge(newer, b.key("p", "older", later), atRest, stranger)
+			b.merge(revoked)
+			b.merge(newer, b.key("p", "older", later)) // which the revoked one woke
+			b.look(time.Now().Add(time.Minute), 10)
+			gone(newer)
+			b.look(time.Now().Add(time.Minute), 10, "older")
+		}
+	}},
 	{"a series holds all keys of the credential, the newest first", func(b *bench) {
 		v1, v2, other := b.key("p", "k1", b.now), b.key("p", "k2", b.now), b.key("p", "k3", b.now)
 		v2.Version = 2
