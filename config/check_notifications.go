@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // notifications checks the section, if it is there.
@@ -19,12 +20,15 @@ func (c *checker) notifications() {
 	if len(n.Events) == 0 && c.good("notifications.events") {
 		c.errorf("notifications.events", "name what is told, or leave the section notifications out", "is empty, so nobody is told anything")
 	}
-	if n.Mail == nil && len(n.Webhooks) == 0 && c.good("notifications.mail", "notifications.webhooks") {
-		c.errorf("notifications", "add mail: with server, from and recipients, or webhooks:", "does not say how anybody is told")
+	if n.Mail == nil && len(n.Webhooks) == 0 && n.Alertmanager == nil && c.good("notifications.mail", "notifications.webhooks", "notifications.alertmanager") {
+		c.errorf("notifications", "add mail: with server, from and recipients, or webhooks:, or alertmanager:", "does not say how anybody is told")
 	}
 	if n.Mail != nil {
 		c.mailServer("notifications.mail", n.Mail)
 		c.mailAddresses("notifications.mail", n.Mail)
+	}
+	if n.Alertmanager != nil {
+		c.alertmanager("notifications.alertmanager", n.Alertmanager)
 	}
 	var webhooks []named
 	for i, w := range n.Webhooks {
@@ -33,6 +37,23 @@ func (c *checker) notifications() {
 		c.webhook(at, w)
 	}
 	c.names(webhooks)
+}
+
+func (c *checker) alertmanager(at string, m *Alertmanager) {
+	c.absolute(at+".ca_file", m.CAFile)
+	c.labels(at+".labels", m.Labels)
+	for i, address := range m.URLs {
+		c.baseURL(fmt.Sprintf("%s.urls[%d]", at, i), address)
+	}
+	if m.PageURL != "" {
+		c.baseURL(at+".page_url", m.PageURL)
+	}
+	if m.Every.Std() < time.Second && c.good(at+".every") {
+		c.errorf(at+".every", "write a time such as 1m", "is shorter than a second")
+	}
+	if c.good(at+".username", at+".password") && (m.Username == "") != m.Password.IsZero() {
+		c.errorf(at+".username", "set both, or neither", "username and password go together")
+	}
 }
 
 func (c *checker) webhook(at string, w Webhook) {

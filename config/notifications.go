@@ -11,6 +11,26 @@ type Notifications struct {
 	Mail *Mail `yaml:"mail"`
 	// Webhooks tell teams and programs, whatever the contact of the service user is.
 	Webhooks []Webhook `yaml:"webhooks"`
+	// Alertmanager is told what needs a person, for those who run no Prometheus with rotatord's alerts beside it.
+	Alertmanager *Alertmanager `yaml:"alertmanager"`
+}
+
+// Alertmanager is told again and again what needs a person at the time.
+type Alertmanager struct {
+	// URLs are the addresses of all members of one cluster, without /api.
+	URLs []string `yaml:"urls" required:"true"`
+	// Every is the time from one telling to the next. An alert that was not told for four times as long counts as resolved there.
+	Every Duration `yaml:"every" default:"1m"`
+	// Labels are added to every alert, to route it by.
+	Labels map[string]string `yaml:"labels"`
+	// PageURL is the address of rotatord's page for people, which alerts link to.
+	PageURL string `yaml:"page_url"`
+	// Username signs in by basic authentication. Without it nobody signs in.
+	Username string `yaml:"username"`
+	// Password goes with the username.
+	Password SecretRef `yaml:"password"`
+	// CAFile holds certificates, in PEM, to trust in place of the system's.
+	CAFile string `yaml:"ca_file"`
 }
 
 // Webhook tells by an HTTP POST.

@@ -83,7 +83,7 @@ func TestNotificationProblems(t *testing.T) {
 		name, text, want string
 	}{
 		{"no way to tell anybody", "  gather: 1m\n",
-			"r.yaml:17:3: notifications: does not say how anybody is told (add mail: with server, from and recipients, or webhooks:)"},
+			"r.yaml:17:3: notifications: does not say how anybody is told (add mail: with server, from and recipients, or webhooks:, or alertmanager:)"},
 		{"an unknown event", "  events: [replacd]\n" + goodMail,
 			`r.yaml:17:12: notifications.events[0]: is not a value that exists (did you mean "replaced"?)`},
 		{"no events", "  events: []\n" + goodMail,
@@ -128,6 +128,12 @@ func TestNotificationProblems(t *testing.T) {
 			`r.yaml:17:50: notifications.webhooks[0].providers[0]: there is no provider "nobody" (write the name of one that is configured)`},
 		{"a policy that is not there", "  webhooks: [{name: ops, url_env: A, policies: [nobody]}]\n",
 			`r.yaml:17:49: notifications.webhooks[0].policies[0]: there is no policy "nobody" (write the name of one that is configured)`},
+		{"an Alertmanager that is not encrypted", "  alertmanager: {urls: ['http://am.example.com:9093']}\n",
+			"r.yaml:17:25: notifications.alertmanager.urls[0]: would send secrets over the network unencrypted (write https://)"},
+		{"an Alertmanager that is told all the time", "  alertmanager: {urls: ['https://am.example.com'], every: 0}\n",
+			"r.yaml:17:59: notifications.alertmanager.every: is shorter than a second (write a time such as 1m)"},
+		{"a name without a password", "  alertmanager: {urls: ['https://am.example.com'], username: u}\n",
+			"r.yaml:17:62: notifications.alertmanager.username: username and password go together (set both, or neither)"},
 		{"no time for a webhook", "  webhooks: [{name: ops, url_env: A, timeout: 0}]\n",
 			"r.yaml:17:47: notifications.webhooks[0].timeout: leaves no time to send a message (write a time such as 30s)"},
 	} {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rotatord/rotatord/config"
 	"github.com/rotatord/rotatord/notify"
+	"github.com/rotatord/rotatord/notify/alertmanager"
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/engine"
 	"github.com/rotatord/rotatord/rotator/journal"
@@ -70,6 +71,7 @@ type App struct {
 	builder  *builder
 
 	dispatcher *notify.Dispatcher
+	pusher     *alertmanager.Pusher
 
 	mu     sync.Mutex // one reload at a time
 	config atomic.Pointer[config.Config]
@@ -129,10 +131,16 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	target, err := newTarget(c.Notifications)
+	if err != nil {
+		return nil, err
+	}
 	a.config.Store(c)
 	a.setup.Store(setup)
 	a.dispatcher = notify.New(notify.Options{Outbox: a.store, Log: a.log, Counted: a.metrics.NoticesTried, Drain: cmp.Or(o.Drain, defaultDrain)})
 	a.useRoute(ctx, route)
+	a.pusher = alertmanager.New(alertmanager.Options{Alerts: a.alerts, Log: a.log, Pushed: a.metrics.AlertsPushed, Agent: "rotatord/" + o.Version})
+	a.pusher.Use(target)
 	a.engine = engine.New(engine.Options{Store: sealedStore{a.store, a.seal}, Sealer: a.seal.sealer, Log: a.log, Observer: a.observer(),
 		Drain: cmp.Or(o.Drain, defaultDrain), Leases: a.leases, Owner: a.replica, LeaseTime: leaseTime(c).Std()}, setup)
 	return a, a.listen(ctx, c, registry)
@@ -226,6 +234,7 @@ func (a *App) work(ctx context.Context) error {
 	go a.probeSinks(ctx)
 	var beside sync.WaitGroup
 	a.chore(ctx, &beside, noticesChore, a.dispatcher.Run)
+	beside.Go(func() { a.pusher.Run(ctx) }) // each replica tells it: the same alert twice is one
 	beside.Go(func() { a.countFindings(ctx) })
 	beside.Go(func() { a.forgetter.run(ctx) })
 	a.chore(ctx, &beside, recordsChore, a.lookAfterRecords)
@@ -270,6 +279,10 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	target, err := newTarget(c.Notifications)
+	if err != nil {
+		return err
+	}
 	if err := a.reloadSeal(ctx, c); err != nil {
 		return err
 	}
@@ -283,6 +296,7 @@ func (a *App) reload(ctx context.Context) error {
 	a.config.Store(c)
 	a.setup.Store(setup)
 	a.useRoute(ctx, route)
+	a.pusher.Use(target)
 	a.setLevel(c)
 	a.warn(c)
 	a.log.Info("the configuration was read anew and is in force")

@@ -36,7 +36,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.findings.collect(ch, providers)
 	m.leases.collect(ch, providers)
 	m.collectState(ch, providers)
-	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.notices, m.leaseChanges, m.lateWrites, m.sinkUp,
+	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.notices, m.alerts, m.leaseChanges, m.lateWrites, m.sinkUp,
 		m.scanDuration, m.requestTime, m.journalErrors, m.configGood, m.configAt, m.build} {
 		c.Collect(ch)
 	}

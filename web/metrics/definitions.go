@@ -133,7 +133,7 @@ func Sections() []Section {
 		{"Sinks", "", []Definition{sinkDeliveries, sinkUp}},
 		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
 		{"Notices", "What the contacts of credentials are told; see the page on notifications.",
-			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried}},
+			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried, alertsPushed}},
 		{"Replicas", "", []Definition{leaseHeld, leaseChanges, lateWrites}},
 		{"Operators and the calendar", "", []Definition{holdActive, freezeActive}},
 		{"The daemon", "The usual `go_` and `process_` metrics are exported too.",

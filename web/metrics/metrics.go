@@ -52,7 +52,7 @@ type Metrics struct {
 	o Options
 
 	rotations, deliveries, scans, orphans, requests *prometheus.CounterVec
-	notices, leaseChanges, lateWrites               *prometheus.CounterVec
+	notices, alerts, leaseChanges, lateWrites       *prometheus.CounterVec
 	sinkUp, scanDuration                            *prometheus.GaugeVec
 	requestTime                                     *prometheus.HistogramVec
 	journalErrors                                   prometheus.Counter
@@ -76,6 +76,7 @@ func New(o Options) *Metrics {
 		orphans:       counterVec(orphansGone),
 		requests:      counterVec(requests),
 		notices:       counterVec(noticesTried),
+		alerts:        counterVec(alertsPushed),
 		leaseChanges:  counterVec(leaseChanges),
 		lateWrites:    counterVec(lateWrites),
 		sinkUp:        gaugeVec(sinkUp),

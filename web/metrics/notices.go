@@ -14,7 +14,18 @@ var (
 	noticesOldest  = gauge("notices_oldest_timestamp_seconds",
 		"When the notice came about that has waited the longest, in seconds since 1970.", "absent while none waits")
 	noticesTried = counter("notices_sent_total", "Attempts to deliver a notice, by how they ended.", "0 for every result", "result")
+	alertsPushed = counter("alertmanager_pushes_total",
+		"Times that the Alertmanagers were told what needs a person: sent if all of them took it.", "0 for sent and failed", "result")
 )
+
+// AlertsPushed notes how an attempt to tell the Alertmanagers what needs a person ended.
+func (m *Metrics) AlertsPushed(err error) {
+	result := notify.Sent
+	if err != nil {
+		result = notify.Failed
+	}
+	m.alerts.WithLabelValues(string(result)).Inc()
+}
 
 // NoticesTried notes what became of an attempt to deliver some notices.
 func (m *Metrics) NoticesTried(r notify.Result, notices int) {
@@ -25,6 +36,8 @@ func (m *Metrics) initialiseNotices() {
 	for _, r := range notify.Results() {
 		m.notices.WithLabelValues(string(r))
 	}
+	m.alerts.WithLabelValues(string(notify.Sent))
+	m.alerts.WithLabelValues(string(notify.Failed))
 }
 
 func (m *Metrics) collectNotices(ctx context.Context, ch chan<- prometheus.Metric) error {
