@@ -51,6 +51,7 @@ func (s *Server) api(mux *http.ServeMux) huma.API {
 	s.acting(api)
 	s.people(api)
 	s.auditing(api)
+	s.streaming(api)
 	s.sealing(api)
 	delete(api.OpenAPI().Components.Schemas.Map(), "ErrorModel") // the library's, which ownProblems replaces
 	delete(api.OpenAPI().Components.Schemas.Map(), "ErrorDetail")

@@ -13,7 +13,10 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-var problemGoType = reflect.TypeFor[Problem]()
+var (
+	problemGoType = reflect.TypeFor[Problem]()
+	changeGoType  = reflect.TypeFor[Change]()
+)
 
 // RotateRequest asks for rotations.
 type RotateRequest struct {

@@ -55,6 +55,8 @@ type contextKey int
 const (
 	keyListener contextKey = iota
 	keyCaller
+	// keyStopping leads to the channel that is closed when the server stops.
+	keyStopping
 )
 
 // receivedOn notes the address of the listener that a request arrives at.

@@ -13,7 +13,7 @@ import (
 )
 
 // crowd is a listener that holds a bounded number of connections. One more waits, unanswered, in the system's queue: each
-// that is held ends by itself, since nothing here may take long.
+// that is held ends by itself, since nothing here may take long, but for the few streams of changes.
 type crowd struct {
 	net.Listener
 	places chan struct{}
@@ -76,7 +76,7 @@ func small(next http.Handler) http.Handler {
 }
 
 // streamed are the answers that take the time that their readers take; each piece of them is bounded by itself.
-var streamed = []string{apiPrefix + "/report", apiPrefix + "/audit", pathFleetCSV}
+var streamed = []string{apiPrefix + "/report", apiPrefix + "/audit", pathFleetCSV, pathEvents}
 
 // bounded gives a request the time that its answer has: what takes longer could not be told to anybody.
 func bounded(r *http.Request) (context.Context, context.CancelFunc) {

@@ -100,7 +100,10 @@ type Server struct {
 	gate    *gate
 	sums    tally
 	handler http.Handler
-	unready atomic.Pointer[string]
+	ticker  ticker
+	// patience is how long a client of a stream may take to read a piece of it.
+	patience time.Duration
+	unready  atomic.Pointer[string]
 }
 
 // Limits of one connection. Nobody has to send much here, and nobody waits long for an answer.
@@ -133,9 +136,12 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{o: o, log: o.Log, gate: &gate{webConfig: o.WebConfigFile, allow: o.Allow, bearer: o.Bearer}}
+	s := &Server{o: o, log: o.Log, gate: &gate{webConfig: o.WebConfigFile, allow: o.Allow, bearer: o.Bearer}, patience: slowest}
 	if s.log == nil {
 		s.log = zap.NewNop()
+	}
+	if o.Audit != nil {
+		s.ticker.head = o.Audit.AuditHead
 	}
 	s.SetUnready("rotatord is starting")
 	s.handler = s.routes()
@@ -164,7 +170,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: headerTime, PingTimeout: headerTime, WriteByteTimeout: requestTime},
 		ErrorLog:          zap.NewStdLog(s.log),
-		BaseContext:       func(net.Listener) context.Context { return receivedOn(context.WithoutCancel(ctx), l.Addr()) },
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(receivedOn(context.WithoutCancel(ctx), l.Addr()), keyStopping, ctx.Done())
+		},
 	}
 	ended, limited := make(chan error, 1), newCrowd(l, maxConnections)
 	go func() {
