@@ -25,6 +25,9 @@ const apiDescription = `Reads and steers a running rotatord.
 Times are RFC 3339. A time or text that is absent never was. A rotation, a key or a credential is named by ids that are not
 secret; secrets are in no answer.
 
+Lists go on at the cursor that they name as *next*. An answer's ETag, sent back as If-None-Match, brings 304 while the answer is the same;
+*/events* says when to look.
+
 Errors are problem details (RFC 9457). Their kind says what may help: *transient* and *throttled* pass by themselves,
 *conflict*, *gone* and *invalid* do not.
 

@@ -39,7 +39,7 @@ func (s *Server) routes() http.Handler {
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusForbidden, "another site's page made the browser send this; it is refused")
 	}))
-	return small(s.catch(harden(cross.Handler(s.gate.guard(mux)))))
+	return small(s.catch(harden(cross.Handler(s.gate.guard(conditional(mux))))))
 }
 
 // pages puts the pages for people in their places.
