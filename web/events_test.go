@@ -41,7 +41,7 @@ func (s *site) listen(t *testing.T, last string) *listener {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = resp.Body.Close() })
-	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || kind != "text/event-stream" {
+	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || kind != "text/event-stream" {
 		t.Fatalf("status %d, content type %q", resp.StatusCode, kind)
 	}
 	return &listener{t: t, resp: resp, text: bufio.NewScanner(resp.Body)}
