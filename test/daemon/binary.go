@@ -20,10 +20,11 @@ var built string
 
 // Main runs the tests of a package and removes what was built for them. Call it from TestMain.
 func Main(m *testing.M) {
-	os.Exit(run(m))
+	os.Exit(Run(m))
 }
 
-func run(m *testing.M) int {
+// Run is [Main] for a package that has more to do around its tests: it returns the exit code.
+func Run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "rotatord-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "make a folder for the binary:", err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/journal"
+	"github.com/rotatord/rotatord/test/daemon"
 	"github.com/rotatord/rotatord/test/realserver"
 )
 
@@ -17,19 +18,18 @@ var server *realserver.PostgresServer
 
 const template = "journal"
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
+func TestMain(m *testing.M) {
 	var err error
 	if server, err = realserver.StartPostgres(); err == nil {
-		defer server.Stop()
 		err = makeTemplate()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		os.Exit(1)
 	}
-	return m.Run()
+	code := daemon.Run(m)
+	server.Stop()
+	os.Exit(code)
 }
 
 func makeTemplate() error {
