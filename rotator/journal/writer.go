@@ -27,7 +27,7 @@ func (w *writer) get(query string) (*sql.Stmt, error) {
 	}
 	ctx, cancel := w.patience()
 	defer cancel()
-	st, err := w.conn.PrepareContext(ctx, query)
+	st, err := w.conn.PrepareContext(ctx, query) //nolint:sqlclosecheck // close closes it
 	if err != nil {
 		return nil, err
 	}

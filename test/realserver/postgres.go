@@ -178,5 +178,9 @@ func freePort() (int, error) {
 		return 0, err
 	}
 	defer l.Close()                          //nolint:errcheck // nobody connected
-	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // it listens on TCP
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(port)
 }
