@@ -1,8 +1,11 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"time"
+
+	"github.com/rotatord/rotatord/rotator/forecast"
 )
 
 const (
@@ -11,40 +14,88 @@ const (
 	calendarHours, calendarDays = 24, 30
 	// calendarBack is how far it looks back for what should have begun.
 	calendarBack = 10 * 365 * oneDay
+	windowsShown = 20
 )
 
 type calendarData struct {
 	frame
-	// Late is how many should have been decided upon by now.
+	// Late is how many keys should have been decided upon by now.
 	Late        int
 	Peak        string
 	Hours, Days bars
+	// Plan is the forecast; nil while it is being worked out, or where there is none.
+	Plan *Plan
+	// Foresees is true where there is a forecast to wait for.
+	Foresees bool
+	// MoreWindows is how many windows are not shown.
+	MoreWindows int
 }
 
-// calendarPage shows when keys come up for a decision.
+// calendarPage shows when rotations begin, and what stands in their way.
 func (s *Server) calendarPage(w http.ResponseWriter, r *http.Request) {
-	d := calendarData{frame: s.frame(r, "Calendar")}
-	today, hour := d.Now.Truncate(oneDay), d.Now.Truncate(time.Hour)
-	counts, err := s.o.Journal.DueByHour(r.Context(), today.Add(-calendarBack), today.Add(calendarDays*oneDay))
+	d := calendarData{frame: s.frame(r, "Calendar"), Foresees: s.o.Forecaster != nil}
+	c := newCourse(d.Now)
+	counts, err := s.o.Journal.DueByHour(r.Context(), c.today.Add(-calendarBack), c.today.Add(calendarDays*oneDay))
 	if err != nil {
 		s.showTrouble(w, d.frame, err)
 		return
 	}
-	hours, days := make([]int, calendarHours), make([]int, calendarDays)
-	for _, c := range counts {
-		if c.Hour.Before(hour) {
-			d.Late += c.Keys
-			continue
-		}
-		days[c.Hour.Sub(today)/oneDay] += c.Keys
-		if i := c.Hour.Sub(hour) / time.Hour; i < calendarHours {
-			hours[i] += c.Keys
+	plan := s.planned(r.Context(), d.Now)
+	for _, due := range counts {
+		if due.Hour.Before(c.hour) {
+			d.Late += due.Keys
+		} else if plan == nil {
+			c.add(due.Hour, due.Keys)
 		}
 	}
-	names := moments(today, calendarDays, oneDay, "Mon 2 Jan")
-	d.Hours = chart("Keys that come up, by hour", moments(hour, calendarHours, time.Hour, "15:04"), hours)
-	d.Days, d.Peak = chart("Keys that come up, by day", names, days), peak(names, days)
+	if plan != nil {
+		for _, h := range plan.Hours {
+			c.add(h.At, h.Begin())
+		}
+		shown := planOf(plan)
+		d.Plan, d.MoreWindows = &shown, max(len(shown.Windows)-windowsShown, 0)
+		shown.Windows = shown.Windows[:len(shown.Windows)-d.MoreWindows]
+	}
+	d.Hours, d.Days, d.Peak = c.charts()
 	s.show(w, calendarPage, http.StatusOK, d)
+}
+
+// planned returns the forecast, or nil while there is none yet.
+func (s *Server) planned(ctx context.Context, now time.Time) *forecast.Plan {
+	if s.o.Forecaster == nil {
+		return nil
+	}
+	return s.plans.get(ctx, now, func(ctx context.Context) (*forecast.Plan, error) {
+		return s.o.Forecaster.Forecast(ctx, now.Add(calendarDays*oneDay), 0)
+	})
+}
+
+// course counts what begins by hour and by day.
+type course struct {
+	hour, today time.Time
+	hours, days []int
+}
+
+func newCourse(now time.Time) *course {
+	return &course{hour: now.Truncate(time.Hour), today: now.Truncate(oneDay), hours: make([]int, calendarHours), days: make([]int, calendarDays)}
+}
+
+func (c *course) add(at time.Time, n int) {
+	if at.Before(c.hour) {
+		return
+	}
+	if i := at.Sub(c.today) / oneDay; i < calendarDays {
+		c.days[i] += n
+	}
+	if i := at.Sub(c.hour) / time.Hour; i < calendarHours {
+		c.hours[i] += n
+	}
+}
+
+func (c *course) charts() (hours, days bars, fullest string) {
+	names := moments(c.today, calendarDays, oneDay, "Mon 2 Jan")
+	return chart("Rotations that begin, by hour", moments(c.hour, calendarHours, time.Hour, "15:04"), c.hours),
+		chart("Rotations that begin, by day", names, c.days), peak(names, c.days)
 }
 
 func moments(from time.Time, n int, step time.Duration, layout string) []string {
@@ -66,5 +117,5 @@ func peak(labels []string, counts []int) string {
 	if counts[most] == 0 {
 		return ""
 	}
-	return labels[most] + ", with " + plural(counts[most], "key", "keys")
+	return labels[most] + ", with " + plural(counts[most], "rotation", "rotations")
 }

@@ -94,7 +94,7 @@ func (s *Server) fleetPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.First, d.CSV = "/fleet?"+d.link().Encode(), pathFleetCSV+"?"+d.link().Encode()
-	if d.Sums = s.sums.get(r.Context(), s.o.Journal, d.Now); d.Sums != nil {
+	if d.Sums = s.counted(r.Context(), d.Now); d.Sums != nil {
 		d.Ages, d.Left = d.Sums.ages(), d.Sums.lefts()
 	}
 	s.show(w, fleetPage, http.StatusOK, d)

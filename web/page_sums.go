@@ -3,17 +3,9 @@ package web
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
-)
-
-const (
-	sumsStale = time.Minute
-	// sumsWait is how long a page waits for a count that is under way before it goes without.
-	sumsWait  = 40 * time.Millisecond
-	sumsLimit = time.Minute
 )
 
 // sums are counts over all keys that are active.
@@ -51,49 +43,16 @@ func bucket(unknown bool, days int, ends []int) int {
 	return len(ends)
 }
 
-// tally counts keys in the background, one count at a time, so that no page waits for it in a large fleet.
-type tally struct {
-	mu      sync.Mutex
-	last    *sums
-	running chan struct{}
-}
-
-// get returns the latest count, or nil if there is none yet. It begins another if the latest is stale.
-func (t *tally) get(ctx context.Context, journal Reader, now time.Time) *sums {
-	t.mu.Lock()
-	if t.running == nil && (t.last == nil || now.Sub(t.last.At) > sumsStale) {
-		t.running = make(chan struct{})
-		go t.count(context.WithoutCancel(ctx), journal, now)
-	}
-	last, running := t.last, t.running
-	t.mu.Unlock()
-	if last != nil || running == nil {
-		return last
-	}
-	select {
-	case <-running:
-	case <-time.After(sumsWait):
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.last
-}
-
-func (t *tally) count(ctx context.Context, journal Reader, now time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, sumsLimit)
-	defer cancel()
-	fresh := &sums{At: now}
-	counts, err := journal.FleetAges(ctx, now)
-	for _, c := range counts {
-		fresh.add(c)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err == nil {
-		t.last = fresh
-	}
-	close(t.running)
-	t.running = nil
+// counted returns the counts, or nil while there are none yet.
+func (s *Server) counted(ctx context.Context, now time.Time) *sums {
+	return s.sums.get(ctx, now, func(ctx context.Context) (*sums, error) {
+		counts, err := s.o.Journal.FleetAges(ctx, now)
+		fresh := &sums{At: now}
+		for _, c := range counts {
+			fresh.add(c)
+		}
+		return fresh, err
+	})
 }
 
 // bars is a bar chart that is drawn by the server.

@@ -31,7 +31,7 @@ var (
 func pageTemplate(name string) *template.Template {
 	return template.Must(template.New(name).Funcs(template.FuncMap{
 		"at": at, "stage": stageWords, "step": stageStep, "steps": func() int { return len(happyPath()) }, "plural": plural,
-		"link": credentialLink, "itemLink": itemLink, "reasonWords": reasonWords, "approvable": approvable,
+		"link": credentialLink, "itemLink": itemLink, "reasonWords": reasonWords, "approvable": approvable, "first": firstDue,
 		"advise": func(reason string) string { return advice[reason] },
 	}).ParseFS(pageFiles, "pages/layout.html", "pages/"+name+".html"))
 }
@@ -141,6 +141,11 @@ func itemLink(i Item) string {
 		return ""
 	}
 }
+
+// dueShown is how much of what is due next the first page shows, so that what follows stays in sight.
+const dueShown = 8
+
+func firstDue(all []Credential) []Credential { return all[:min(len(all), dueShown)] }
 
 func approvable(i Item) bool { return i.Reason == string(rotator.BlockAwaitingApproval) }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/forecast"
 	"github.com/rotatord/rotatord/web"
 )
 
@@ -128,6 +129,16 @@ func TestProviderPage(t *testing.T) {
 	s.get("/providers/else").want(t, 404, "No provider else is configured")
 }
 
+// settled asks until the answer holds the text: what takes long is worked out beside the answers.
+func (s *site) settled(path, text string) reply {
+	s.t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; {
+		if r := s.get(path); strings.Contains(r.body, text) || time.Now().After(end) {
+			return r
+		}
+	}
+}
+
 func TestFleetPage(t *testing.T) {
 	s := serve(t, func(o *web.Options, s *site) {
 		for i := range 51 {
@@ -140,6 +151,8 @@ func TestFleetPage(t *testing.T) {
 			return rotator.KeySettings{Labels: map[string]string{"team": "team-" + policy}}
 		}
 	})
+	s.settled("/fleet?provider=none", "active keys")
+	s.journal.Queries = nil
 	r := s.get("/fleet?q=ci&provider=cc&owner=TEAM-web&state=blocked")
 	r.want(t, 200, "/credentials/cc/u1/ci-A", "old_key_in_use", "under 7 days 1234;", "never 1234;", `rel="next"`, "after=ci-r", `selected>blocked`)
 	want := rotator.FleetQuery{Provider: "cc", Search: "ci", Blocked: true, Limit: 50, Owners: []rotator.Owned{{Provider: "cc", Policy: "web"}}}
@@ -160,7 +173,20 @@ func TestCalendarPage(t *testing.T) {
 		s.journal.DueCounts = []rotator.DueCount{{Provider: "cc", Hour: hour.Add(-48 * time.Hour), Keys: 3},
 			{Provider: "cc", Hour: hour.Add(time.Hour), Keys: 4}, {Provider: "d1", Hour: hour.Add(time.Hour), Keys: 5}}
 	})
-	s.get("/calendar").want(t, 200, "3 late", hour.Add(time.Hour).Format("15:04")+" 9;", hour.Add(time.Hour).Format("Mon 2 Jan")+", with 9 keys")
+	s.get("/calendar").want(t, 200, "3 late", hour.Add(time.Hour).Format("15:04")+" 9;", hour.Add(time.Hour).Format("Mon 2 Jan")+", with 9 rotations")
+}
+
+func TestCalendarPageWithForecast(t *testing.T) {
+	soon := time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour)
+	s := serve(t, func(o *web.Options, _ *site) {
+		o.Forecaster = &foreseen{plan: forecast.Plan{
+			Hours:      []forecast.Hour{{At: soon, Provider: "cc", Counts: map[forecast.Kind]int{forecast.Mint: 7, forecast.Revoke: 9}}},
+			Collisions: []forecast.Collision{{Provider: "cc", Obstacle: "frozen", From: soon, Count: 2, Example: cred("ci"), Why: "year end"}},
+			Freezes:    []rotator.Freeze{{From: soon, To: soon.Add(time.Hour), Reason: "the great freeze"}},
+			Windows:    []forecast.Opening{{Policy: "office", From: soon, To: soon.Add(time.Hour)}},
+		}}
+	})
+	s.settled("/calendar", "What stands in the way").want(t, 200, soon.Format("15:04")+" 7;", "/credentials/cc/u1/ci", "year end", "not by itself", "the great freeze", "office:")
 }
 
 func TestAuditPage(t *testing.T) {

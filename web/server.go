@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/forecast"
 )
 
 // Reader answers what the pages and the API show. A [rotator.Store] is one.
@@ -98,7 +99,8 @@ type Server struct {
 	o       Options
 	log     *zap.Logger
 	gate    *gate
-	sums    tally
+	sums    later[sums]
+	plans   later[forecast.Plan]
 	handler http.Handler
 	ticker  ticker
 	// patience is how long a client of a stream may take to read a piece of it.
