@@ -1,0 +1,132 @@
+package browser
+
+import (
+	_ "embed"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/rotatord/rotatord/rotator"
+)
+
+const one = "/credentials/cc/u000001/ci"
+
+// paths are the pages by name.
+func paths() map[string]string {
+	return map[string]string{"now": "/", "credential": one, "provider": "/providers/cc", "calendar": "/calendar", "fleet": "/fleet", "audit": "/audit"}
+}
+
+//go:embed access.js
+var access string
+
+// TestPages looks at each page as people with different devices do, and checks that everybody can use it.
+func TestPages(t *testing.T) {
+	s := serve(t, 120)
+	for name, path := range paths() {
+		t.Run(name, func(t *testing.T) {
+			p := s.open(t)
+			for _, scheme := range []string{"light", "dark"} {
+				for device, width := range map[string]int64{"phone": 360, "desktop": 1280} {
+					p.look(width, scheme)
+					p.visit(path)
+					p.do(chromedp.WaitVisible(chromedp.CSS("main h1")))
+					for _, w := range run(p, chromedp.Evaluate[[]string](access)) {
+						t.Errorf("%s, %s: %s", device, scheme, w)
+					}
+					p.shoot(strings.Join([]string{name, device, scheme}, "-"))
+				}
+			}
+		})
+	}
+}
+
+// TestActions does each action by its form, once with and once without JavaScript.
+func TestActions(t *testing.T) {
+	for _, script := range []bool{true, false} {
+		t.Run(fmt.Sprintf("script %t", script), func(t *testing.T) {
+			s := serve(t, 3)
+			p := s.open(t)
+			if _, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script}); err != nil {
+				t.Fatal(err)
+			}
+			send := func(path, form string) {
+				t.Helper()
+				p.visit(path)
+				field := chromedp.CSS(fmt.Sprintf(`form[action=%q] input[name=reason]`, path+"/"+form))
+				if path == one {
+					p.do(chromedp.Click(chromedp.CSS(fmt.Sprintf(`details:has(form[action=%q]) summary`, path+"/"+form))))
+				}
+				p.do(chromedp.WaitVisible(field), chromedp.SendKeys(field, "a test\r"),
+					chromedp.WaitVisible(chromedp.CSS(".said.good")))
+			}
+			send(one, "rotate")
+			send(one, "hold")
+			send(one, "release")
+			send("/providers/cc", "approve")
+			const want = "[rotate cc/u000001/ci manual hold cc/u000001/ci a test release cc/u000001/ci approve cc 1h0m0s]"
+			if got := s.acts.done(); got != want {
+				t.Errorf("did %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// TestLive sees a page follow the journal by itself, and leave alone what somebody is writing.
+func TestLive(t *testing.T) {
+	s := serve(t, 3)
+	p := s.open(t)
+	p.visit(one)
+	p.do(chromedp.Click(chromedp.CSS("details summary")), chromedp.SendKeys(chromedp.CSS("input[name=reason]"), "half a"))
+	hold := rotator.Hold{CredentialID: rotator.CredentialID{Provider: "cc", UserID: "u000001", Base: "ci"}, By: "ada", Reason: "incident 7",
+		At: time.Now(), Until: time.Now().Add(time.Hour)}
+	if err := s.journal.PutHold(t.Context(), hold); err != nil {
+		t.Fatal(err)
+	}
+	p.awaits("incident 7")
+	if written := run(p, chromedp.Value(chromedp.CSS("input[name=reason]"))); written != "half a" {
+		t.Errorf("what somebody wrote became %q", written)
+	}
+}
+
+// TestLargeFleet holds each page of a large fleet to its time, once everything was asked for once.
+func TestLargeFleet(t *testing.T) {
+	s := serve(t, 100_000)
+	all := paths()
+	all["blocked"] = "/fleet?state=blocked"
+	all["last page"] = "/fleet?after_provider=cc&after_user=u099900&after=ci"
+	all["search that finds much"] = "/fleet?q=build"
+	const rare = "search that finds little" // reads every name; nobody waits a second for it either
+	all[rare] = "/fleet?q=u099999"
+	for name, path := range all {
+		best := time.Hour
+		for range 4 { // the machine may be busy; the page is not
+			begun := time.Now()
+			resp, err := http.Get(s.url + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if best = min(best, time.Since(begun)); resp.StatusCode != http.StatusOK {
+				t.Errorf("%s answers %d", name, resp.StatusCode)
+			}
+		}
+		t.Logf("%s: %s", name, best.Round(time.Millisecond))
+		limit := 100 * time.Millisecond
+		if name == rare {
+			limit = time.Second
+		}
+		if best > limit {
+			t.Errorf("%s takes %s", name, best)
+		}
+	}
+	p := s.open(t)
+	p.visit("/fleet")
+	p.awaits("100000 active keys")
+	p.do(chromedp.Click(chromedp.CSS("a[rel=next]")), chromedp.WaitVisible(chromedp.CSS(`.pager a[href="/fleet?"]`)))
+	p.shoot("fleet-large")
+}
