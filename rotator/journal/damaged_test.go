@@ -112,3 +112,33 @@ func FuzzDecodeRotation(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDecodeNotice(f *testing.F) {
+	for _, body := range []string{``, `{}`, `null`, `{"id":"r/1"}`, `{"id":"r/2"}`, `{"id":"r/1","event":7}`, `[{"id":"r/1"}]`} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		n, err := decodeNotice(body, "r/1")
+		if err == nil && n.ID != "r/1" {
+			t.Fatalf("took %s for notice r/1", body)
+		}
+		if err != nil && (rotator.KindOf(err) != rotator.Invalid || !strings.Contains(err.Error(), "notice r/1 ") || n.ID != "") {
+			t.Fatalf("%v does not name the notice, is of another kind than invalid, or something came with it", err)
+		}
+	})
+}
+
+func FuzzDecodeState(f *testing.F) {
+	for _, body := range []string{``, `{}`, `null`, `{"provider":"cc"}`, `{"provider":"other"}`, `{"provider":"cc","failures":-1}`, `{"provider":["cc"]}`} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		state, err := decodeState("read the state of provider cc", body, "cc")
+		if state.Provider != "cc" {
+			t.Fatalf("took %s for the state of provider cc: %+v", body, state)
+		}
+		if err != nil && (rotator.KindOf(err) != rotator.Invalid || !strings.Contains(err.Error(), "provider cc")) {
+			t.Fatalf("%v does not name the provider, or is of another kind than invalid", err)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -67,12 +68,22 @@ func (s *Store) ProviderState(ctx context.Context, provider string) (rotator.Pro
 	op := "read the state of provider " + provider
 	var body []byte
 	found, err := s.one(ctx, readState, []any{provider}, &body)
-	state := rotator.ProviderState{Provider: provider}
 	if err != nil || !found {
-		return state, s.faults.of(op, err)
+		return rotator.ProviderState{Provider: provider}, s.faults.of(op, err)
 	}
-	if err := json.Unmarshal(body, &state); err != nil {
-		return rotator.ProviderState{Provider: provider}, rotator.NewFault(op, rotator.Invalid, "what is stored is not valid JSON: %w; "+
+	return decodeState(op, body, provider)
+}
+
+// decodeState reads the stored form of a provider's state. The error is [rotator.Invalid]; what comes with it is the state of
+// a provider that nothing is known of.
+func decodeState(op string, body []byte, provider string) (rotator.ProviderState, error) {
+	var state rotator.ProviderState
+	err := json.Unmarshal(body, &state)
+	if err == nil && state.Provider != provider {
+		err = errors.New("it is another provider's")
+	}
+	if err != nil {
+		return rotator.ProviderState{Provider: provider}, rotator.NewFault(op, rotator.Invalid, "what is stored cannot be used: %w; "+
 			"stop rotatord, keep a copy of the journal, and restore its latest backup", err)
 	}
 	return state, nil

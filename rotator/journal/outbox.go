@@ -65,15 +65,15 @@ func (s *Store) DueNotices(ctx context.Context, now time.Time, limit int) ([]rot
 	var due []rotator.Notice
 	var bad []damage
 	err := s.each(ctx, dueNotices, []any{now.UnixMilli(), limit}, func(rows *sql.Rows) error {
-		var n rotator.Notice
 		var id, trouble, message string
 		var attempt int
 		var body sql.RawBytes
 		if err := rows.Scan(&id, &attempt, &trouble, &message, &body); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(body, &n); err != nil || n.ID != id {
-			bad = append(bad, damage{id: id, why: unreadableNotice(id, err)})
+		n, err := decodeNotice(body, id)
+		if err != nil {
+			bad = append(bad, damage{id: id, why: err})
 			return nil
 		}
 		n.Attempt, n.Trouble, n.Message = attempt, trouble, message
@@ -85,6 +85,15 @@ func (s *Store) DueNotices(ctx context.Context, now time.Time, limit int) ([]rot
 	}
 	s.putNoticesAside(ctx, bad, now)
 	return due, nil
+}
+
+// decodeNotice reads the stored form of a notice. The error is [rotator.Invalid] and names the notice.
+func decodeNotice(body []byte, id string) (rotator.Notice, error) {
+	var n rotator.Notice
+	if err := json.Unmarshal(body, &n); err != nil || n.ID != id {
+		return rotator.Notice{}, unreadableNotice(id, err)
+	}
+	return n, nil
 }
 
 func unreadableNotice(id string, err error) error {
