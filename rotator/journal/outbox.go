@@ -74,7 +74,7 @@ func (s *Store) DueNotices(ctx context.Context, now time.Time, limit int) ([]rot
 		n, err := decodeNotice(body, id)
 		if err != nil {
 			bad = append(bad, damage{id: id, why: err})
-			return nil
+			return nil //nolint:nilerr // the damage carries it
 		}
 		n.Attempt, n.Trouble, n.Message = attempt, trouble, message
 		due = append(due, n)
