@@ -53,12 +53,15 @@ func (k *Keeper) Run(ctx context.Context, account string, work func(ctx context.
 		t, err := k.acquire(ctx, account)
 		if err != nil {
 			k.tell(ctx, account, err)
-			pause(ctx, k.Time/renewals)
+			pause(ctx, min(k.Time/renewals, askAgain))
 			continue
 		}
 		k.serve(ctx, t, work)
 	}
 }
+
+// askAgain is how often a replica asks for a lease that another one has: it may take over as soon as that one has ended.
+const askAgain = time.Second
 
 // renewals is how often a lease is renewed within its time.
 const renewals = 6
