@@ -97,7 +97,7 @@ simulate: ## Play worlds that nobody has seen, until a guarantee breaks (SIMULAT
 	SIMULATE_FOR=$${SIMULATE_FOR:-5m} go test ./simulator -run TestGuaranteesHoldInWorlds -count 1 -v -timeout 60m
 
 .PHONY: mutants
-mutants: ## Take one guard of the daemon away at a time, and see whether the simulator notices (MUTANT=part of a name)
+mutants: ## Take one guard of the daemon away at a time, and see whether fresh worlds notice (MUTANT=part of a name)
 	go test -tags mutants ./simulator/mutants -run TestMutantsAreNoticed -count 1 -v -timeout 90m
 
 .PHONY: vuln

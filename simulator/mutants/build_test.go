@@ -1,45 +1,57 @@
+//go:build !race
+
 package mutants_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rotatord/rotatord/simulator/mutants"
 )
 
-// build makes a test binary of the simulator over the mutant.
-func build(t *testing.T, m mutants.Mutant) string {
+// build makes a test binary of the package in that folder, over the mutant.
+func build(t *testing.T, m mutants.Mutant, of string) string {
 	t.Helper()
 	dir := t.TempDir()
-	path, text := mutated(t, m)
-	changed := filepath.Join(dir, "changed.go")
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
+	replace := map[string]string{}
+	for i, e := range m.Edits {
+		path, text := mutated(t, m.Name, e)
+		changed := filepath.Join(dir, fmt.Sprintf("changed%d.go", i))
+		write(t, changed, text)
+		replace[path] = changed
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{changed: text, filepath.Join(dir, "overlay.json"): overlay} {
-		if err := os.WriteFile(name, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	binary := filepath.Join(dir, "simulator.test")
-	// Without -vet and symbols it is built in half the time.
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, "..")
+	write(t, filepath.Join(dir, "overlay.json"), overlay)
+	binary := filepath.Join(dir, "mutant.test")
+	// Without symbols it is linked in half the time.
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, of)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the mutant that %s: %v\n%s", m.Name, err, out)
 	}
 	return binary
 }
 
-// play plays worlds over the mutant, as the variable of the environment says, and returns what broke there; empty for nothing.
-func play(t *testing.T, binary, variable string) string {
+func write(t *testing.T, path string, text []byte) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^TestGuaranteesHoldInWorlds$", "-test.v")
-	cmd.Env = append(os.Environ(), variable, "SIMULATE_TOLD=no")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs one test of the mutant, and returns what broke there; empty for nothing.
+func run(t *testing.T, binary, test string, env ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, "-test.run", test, "-test.v")
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return ""
@@ -55,22 +67,10 @@ func play(t *testing.T, binary, variable string) string {
 
 // names reports whether what broke is the guarantee, first or along with another.
 func names(broke, guarantee string) bool {
-	what, also, _ := cutLast(broke, "; also ")
-	first, _, _ := strings.Cut(what, " ")
-	if strings.TrimSuffix(first, ":") == guarantee {
-		return true
+	var also string
+	if i := strings.LastIndex(broke, "; also "); i >= 0 {
+		also = broke[i+len("; also "):]
 	}
-	for g := range strings.SplitSeq(also, ", ") {
-		if g == guarantee {
-			return true
-		}
-	}
-	return false
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
+	first, _, _ := strings.Cut(broke, " ")
+	return strings.TrimSuffix(first, ":") == guarantee || slices.Contains(strings.Split(also, ", "), guarantee)
 }

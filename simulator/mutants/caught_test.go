@@ -1,52 +1,54 @@
+//go:build !race
+
 package mutants_test
 
 import (
-	"fmt"
+	"regexp"
+	"strings"
 	"testing"
 
-	"github.com/rotatord/rotatord/simulator"
 	"github.com/rotatord/rotatord/simulator/mutants"
+	"github.com/rotatord/rotatord/simulator/world"
 )
 
-// attempts is how often a seed is replayed at most: the engine spreads its retries by chance, so that a replay can differ.
-const attempts = 3
+// These worlds are not played under the race detector, which would take minutes for what it sees in package simulator already.
 
-// TestMutantsAreCaught builds each mutant that has a seed and replays the seed: there it breaks the guarantee that its guard is
-// there for, and the daemon as it is breaks none.
-func TestMutantsAreCaught(t *testing.T) {
-	clean := map[uint64]bool{}
+// TestWorldsOfMutantsAreSound plays the world of each mutant over the daemon as it is, which breaks nothing there. Built over a
+// mutant, it is what notices it.
+func TestWorldsOfMutantsAreSound(t *testing.T) {
 	for _, m := range mutants.List() {
-		if m.Seed == 0 {
-			continue
-		}
-		t.Run(m.Guarantee+" "+m.Name, func(t *testing.T) {
-			if !clean[m.Seed] {
-				holds(t, m.Seed)
-				clean[m.Seed] = true
+		t.Run(m.Name, func(t *testing.T) {
+			o, err := world.Run(t.Context(), m.World())
+			if err != nil {
+				t.Fatal(err)
 			}
-			binary := build(t, m)
-			var broke string
-			for range attempts {
-				if broke = play(t, binary, fmt.Sprint("SIMULATE_SEED=", m.Seed)); names(broke, m.Guarantee) {
-					t.Log(broke)
-					return
-				}
+			if o.Breach == nil {
+				return
 			}
-			t.Errorf("the daemon that %s broke %q in the world of seed %d, want %s; find another seed with: make mutants MUTANT=%q",
-				m.Name, broke, m.Seed, m.Guarantee, m.Name)
+			for _, l := range o.Story[max(0, len(o.Story)-told):] {
+				t.Log(l)
+			}
+			t.Errorf("it breaks %s", o.Breach)
 		})
 	}
 }
 
-// holds plays the world over the daemon as it is.
-func holds(t *testing.T, seed uint64) {
-	t.Helper()
-	find, _, err := simulator.Hunt(t.Context(), seed, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if find != nil {
-		t.Fatalf("seed %d is of no use for a mutant: the daemon as it is breaks %s", seed, find.Breach)
+// told is how many lines of a story are shown.
+const told = 40
+
+// TestMutantsAreCaught builds each mutant and plays its world: there it breaks the guarantee that its guard is there for. That the
+// daemon as it is does not, TestWorldsOfMutantsAreSound shows.
+func TestMutantsAreCaught(t *testing.T) {
+	for _, m := range mutants.List() {
+		t.Run(m.Guarantee+" "+m.Name, func(t *testing.T) {
+			t.Parallel()
+			world := regexp.QuoteMeta(strings.ReplaceAll(m.Name, " ", "_")) // as subtests are named
+			broke := run(t, build(t, m, "."), "^TestWorldsOfMutantsAreSound$/^"+world+"$")
+			if !names(broke, m.Guarantee) {
+				t.Fatalf("the daemon that %s broke %q in its world, want %s", m.Name, broke, m.Guarantee)
+			}
+			t.Log(broke)
+		})
 	}
 }
 

@@ -22,23 +22,28 @@ func TestEachGuaranteeHasAMutant(t *testing.T) {
 // TestMutantsFitTheCode fails as soon as the code has moved away from under a mutant.
 func TestMutantsFitTheCode(t *testing.T) {
 	for _, m := range mutants.List() {
-		_, _ = mutated(t, m)
+		if len(m.Edits) == 0 {
+			t.Errorf("the mutant that %s changes nothing", m.Name)
+		}
+		for _, e := range m.Edits {
+			_, _ = mutated(t, m.Name, e)
+		}
 	}
 }
 
 // mutated returns the path of the file and its changed text.
-func mutated(t *testing.T, m mutants.Mutant) (string, []byte) {
+func mutated(t *testing.T, name string, e mutants.Edit) (string, []byte) {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", filepath.FromSlash(m.File)))
+	path, err := filepath.Abs(filepath.Join("..", "..", filepath.FromSlash(e.File)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatalf("the mutant that %s: %v", m.Name, err)
+		t.Fatalf("the mutant that %s: %v", name, err)
 	}
-	if n := bytes.Count(text, []byte(m.Old)); n != 1 {
-		t.Errorf("the mutant that %s: its text stands %d times in %s, want once; follow the code", m.Name, n, m.File)
+	if n := bytes.Count(text, []byte(e.Old)); n != 1 {
+		t.Errorf("the mutant that %s: its text stands %d times in %s, want once; follow the code", name, n, e.File)
 	}
-	return path, bytes.Replace(text, []byte(m.Old), []byte(m.New), 1)
+	return path, bytes.Replace(text, []byte(e.Old), []byte(e.New), 1)
 }

@@ -59,6 +59,9 @@ func (w *World) meddle(i Incident, until time.Time) {
 	case Overwrite, Wipe:
 		w.spoil(c, w.sinks[i.Sink], i.Kind == Overwrite)
 		return
+	case Restore:
+		w.restore(c, w.sinks[i.Sink])
+		return
 	case MakeKey:
 		w.makeKey(c)
 		return
@@ -178,6 +181,20 @@ func (w *World) spoil(c *credential, s *sink, foreign bool) {
 	}
 	w.tell("person", "writes %q over %s in sink %s", text, c.location(), s.spec.Name)
 	s.spoil(c.location(), text)
+}
+
+// restore puts a place back to what it held before. Where that is a key that works no more, it is the doing of whoever restored it.
+func (w *World) restore(c *credential, s *sink) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	there := s.items[c.location()]
+	if there == nil || there.before == nil {
+		return
+	}
+	back := *there.before
+	back.spoiled = back.spoiled || !w.Works(w.keyOf(back.secret))
+	s.items[c.location()] = &back
+	w.tell("person", "restores %s in sink %s from a backup", c.location(), s.spec.Name)
 }
 
 // makeKey is a key that a person makes in the series, under a name of his own.

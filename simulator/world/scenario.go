@@ -171,6 +171,7 @@ const (
 	Reload       Kind = "reload"        // the configuration is read anew, with another grace period, or a freeze for the time For
 	Overwrite    Kind = "overwrite"     // somebody else writes into a sink, where the credential stands
 	Wipe         Kind = "wipe"          // somebody empties that place
+	Restore      Kind = "restore"       // that place is put back to what stood there before, as from a backup
 	MakeKey      Kind = "make_key"      // a person makes a key of the series by hand
 	RemoveKey    Kind = "remove_key"    // a person revokes the oldest key of the series by hand
 	SecondDaemon Kind = "second_daemon" // somebody starts another daemon on the journal

@@ -1,0 +1,136 @@
+package mutants
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/simulator/world"
+)
+
+const (
+	hour = time.Hour
+	day  = 24 * hour
+)
+
+// rotates is when a person asks for a second rotation in the worlds of this file: the first one is over for days.
+const rotates = 5 * day
+
+// quiet is a world of one account, one sink and one key in which nothing goes wrong: its key is replaced on the second day.
+func quiet() *world.Scenario {
+	return &world.Scenario{
+		Seed: 1, Start: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), Span: 8 * day, Look: time.Hour, Scan: "7 */3 * * *",
+		Limits: rotator.CapLimits{MaxShare: 1, AlwaysAllowed: 1000}, HaltAfter: 5,
+		Accounts: []world.Account{{Name: "acc0", System: world.CertCentral, Propagation: time.Minute}},
+		Sinks:    []world.Sink{{Name: "sink0"}},
+		Policies: []world.Policy{{Policy: rotator.Policy{
+			Name: "policy0", Match: rotator.Match{Providers: []string{"acc0"}, Keys: []string{"key*"}}, Sinks: []string{"sink0"},
+			MaxAge: 6 * day, RenewBefore: 36 * time.Hour, Grace: 6 * time.Hour, Idle: 8 * time.Hour, Soak: time.Hour, Lifetime: 30 * day,
+		}}},
+		Credentials: []world.Credential{{User: "ci-0", Base: "key0", Age: 3 * day, Lifetime: 30 * day,
+			Consumers: []world.Consumer{{Every: 2 * time.Hour, Cache: time.Hour}}}},
+	}
+}
+
+// with is the quiet world and what disturbs it.
+func with(change func(*world.Scenario)) func() *world.Scenario {
+	return func() *world.Scenario {
+		s := quiet()
+		change(s)
+		return s
+	}
+}
+
+// happens is the quiet world with incidents.
+func happens(list ...world.Incident) func() *world.Scenario {
+	return with(func(s *world.Scenario) { s.Incidents = list })
+}
+
+// rotated is the quiet world in which a person asks for a rotation, and then something happens.
+func rotated(next ...world.Incident) func() *world.Scenario {
+	return happens(append([]world.Incident{{Kind: world.Rotate, At: rotates}}, next...)...)
+}
+
+// refused: the new key is refused for so long that it is given up.
+func refused(s *world.Scenario) {
+	s.Accounts[0].RefusedFor = 50 * time.Second
+	s.Incidents = []world.Incident{{Kind: world.Rotate, At: rotates}, {Kind: world.Refusal, At: rotates + 20*time.Second, For: 5 * time.Hour}}
+}
+
+// slow: a new key is refused for most of an hour, and a consumer looks often.
+func slow(s *world.Scenario) {
+	s.Accounts[0].RefusedFor, s.Accounts[0].Propagation = 50*time.Minute, time.Hour
+	s.Credentials[0].Consumers[0] = world.Consumer{Every: 10 * time.Minute, Cache: 5 * time.Minute}
+}
+
+// lossy: answers to calls that were carried out are lost, while many keys are made.
+func lossy(s *world.Scenario) {
+	s.Odds = map[world.Fault]float64{world.LostAfter: 0.3}
+	s.Span, s.Calm = 12*day, 4*day
+	for i := range 10 {
+		s.Incidents = append(s.Incidents, world.Incident{Kind: world.Rotate, At: time.Duration(i+1) * 18 * time.Hour})
+	}
+}
+
+// late: and a new key is missing from lists for longer than a retry takes.
+func late(s *world.Scenario) {
+	lossy(s)
+	s.Accounts[0].ListedAfter = 50 * time.Second
+}
+
+// idle: the old key lies idle long before its grace period is over.
+func idle(s *world.Scenario) {
+	p := &s.Policies[0]
+	p.Grace, p.Idle = 20*hour, hour
+	s.Credentials[0].Consumers[0] = world.Consumer{Every: 20 * time.Minute, Cache: 10 * time.Minute}
+}
+
+// restored: while the old key waits, one of two sinks is put back to what it held before.
+func restored(s *world.Scenario) {
+	s.Sinks = append(s.Sinks, world.Sink{Name: "sink1"})
+	s.Policies[0].Sinks = append(s.Policies[0].Sinks, "sink1")
+	s.Incidents = []world.Incident{{Kind: world.Rotate, At: rotates}, {Kind: world.Restore, At: rotates + 2*hour, Sink: 1}}
+}
+
+// clinging: a consumer keeps what it read for days, and is seen at the provider.
+func clinging(s *world.Scenario) {
+	s.Credentials[0].Consumers[0] = world.Consumer{Every: 2 * time.Hour, Cache: 2 * day, Patient: true}
+}
+
+// full: a person has made a key beside the one that is there, and the cap is two.
+func full(s *world.Scenario) {
+	s.Accounts[0].MaxKeys = 2
+	s.Incidents = []world.Incident{{Kind: world.MakeKey, At: time.Hour}, {Kind: world.Rotate, At: 12 * time.Hour}}
+}
+
+// crowd replaces the key by n of the same age.
+func crowd(s *world.Scenario, n int) {
+	c := s.Credentials[0]
+	s.Credentials = nil
+	for i := range n {
+		c.User, c.Base = fmt.Sprintf("ci-%d", i), fmt.Sprintf("key%d", i)
+		s.Credentials = append(s.Credentials, c)
+	}
+}
+
+// rush: more keys are due at once than the cap lets through.
+func rush(s *world.Scenario) {
+	crowd(s, 12)
+	s.Limits = rotator.CapLimits{MaxShare: 0.2, AlwaysAllowed: 2}
+}
+
+// hammered: an account fails while many rotations are under way.
+func hammered(s *world.Scenario) {
+	crowd(s, 150)
+	s.Span, s.Concurrent = 3*day, 16
+	for i := range s.Credentials {
+		s.Credentials[i].Consumers = nil
+	}
+	s.Incidents = []world.Incident{{Kind: world.Outage, At: 30 * time.Hour, For: 14 * time.Hour}}
+}
+
+// dark: an account answers nothing for days, and no breaker tells.
+func dark(s *world.Scenario) {
+	s.HaltAfter = 0
+	s.Incidents = []world.Incident{{Kind: world.Outage, At: 3 * day, For: 4 * day}}
+}
