@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -76,20 +77,31 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// TestLive sees a page follow the journal by itself, and leave alone what somebody is writing.
+// TestLive sees a page follow the journal by itself, by the stream of changes and where there is none by asking, and leave
+// alone what somebody is writing.
 func TestLive(t *testing.T) {
-	s := serve(t, 3)
-	p := s.open(t)
-	p.visit(one)
-	p.do(chromedp.Click(chromedp.CSS("details summary")), chromedp.SendKeys(chromedp.CSS("input[name=reason]"), "half a"))
-	hold := rotator.Hold{CredentialID: rotator.CredentialID{Provider: "cc", UserID: "u000001", Base: "ci"}, By: "ada", Reason: "incident 7",
-		At: time.Now(), Until: time.Now().Add(time.Hour)}
-	if err := s.journal.PutHold(t.Context(), hold); err != nil {
-		t.Fatal(err)
-	}
-	p.awaits("incident 7")
-	if written := run(p, chromedp.Value(chromedp.CSS("input[name=reason]"))); written != "half a" {
-		t.Errorf("what somebody wrote became %q", written)
+	for name, without := range map[string]string{
+		"by the stream": `window.setInterval = () => 0`,
+		"by asking":     `window.EventSource = class { static OPEN = 1; static CLOSED = 2; readyState = 0; addEventListener() {} close() {} }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, 3)
+			p := s.open(t)
+			if _, err := chromedp.Call(p.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: without}); err != nil {
+				t.Fatal(err)
+			}
+			p.visit(one)
+			p.do(chromedp.Click(chromedp.CSS("details summary")), chromedp.SendKeys(chromedp.CSS("input[name=reason]"), "half a"))
+			hold := rotator.Hold{CredentialID: rotator.CredentialID{Provider: "cc", UserID: "u000001", Base: "ci"}, By: "ada", Reason: "incident 7",
+				At: time.Now(), Until: time.Now().Add(time.Hour)}
+			if err := s.journal.PutHold(t.Context(), hold); err != nil {
+				t.Fatal(err)
+			}
+			p.awaits("incident 7")
+			if written := run(p, chromedp.Value(chromedp.CSS("input[name=reason]"))); written != "half a" {
+				t.Errorf("what somebody wrote became %q", written)
+			}
+		})
 	}
 }
 

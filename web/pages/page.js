@@ -1,4 +1,4 @@
-// Keeps the page live: it asks for the same page again every few seconds and takes over what differs.
+// Keeps the page live: it asks for the same page again when something changed and takes over what differs.
 // Without it everything works all the same, by reloading.
 "use strict";
 (() => {
@@ -63,7 +63,25 @@
     }
   };
 
+  // The daemon says when something changed. A page in the background lets go of the stream: browsers hold few connections
+  // to one server, and the daemon few streams.
+  let source = null, soon = 0, ticks = 0;
+  const changed = () => { soon ||= setTimeout(() => { soon = 0; look(); }, 300); };
+  const listen = () => {
+    source?.close();
+    source = document.hidden ? null : new EventSource("/api/v1/events");
+    source?.addEventListener("change", changed);
+    source?.addEventListener("reset", changed);
+  };
+  // Without a stream the page asks every few seconds; with one it asks now and then, because "3 min ago" ages, too.
+  const tick = () => {
+    ticks++;
+    if (source?.readyState !== EventSource.OPEN || ticks % 6 === 0) look();
+    if (source?.readyState === EventSource.CLOSED && ticks % 12 === 0) listen();
+  };
+
   copies(document);
-  setInterval(look, 5000); // also when nothing changed: "3 min ago" ages, too
-  document.addEventListener("visibilitychange", look);
+  listen();
+  setInterval(tick, 5000);
+  document.addEventListener("visibilitychange", () => { listen(); look(); });
 })();
