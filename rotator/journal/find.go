@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/rotatord/rotatord/rotator"
 )
@@ -12,13 +13,36 @@ import (
 const findKeys = `SELECT k.provider, k.id, k.user_id, k.name, k.base, k.version, k.created, k.expires, k.last_used, k.state, k.policy, k.deadline, k.due,
 k.look_at, k.draw, k.waiting, k.waiting_why, k.waiting_since, k.missing_since, COALESCE(u.name, ''), COALESCE(u.email, '')
 FROM keys k LEFT JOIN users u ON u.provider = k.provider AND u.id = k.user_id
-ORDER BY k.provider, k.user_id, k.base`
+WHERE 1 = 1`
+
+const findOrder = "\nORDER BY k.provider, k.user_id, k.base"
+
+// findQuery leaves to the database what a pattern without wildcards says, which is what most requests do: they are about one
+// credential.
+func findQuery(provider, user, base string) (query string, args []any) {
+	f := filters{}
+	if literal(provider) {
+		f.and("k.provider = %s", f.place(provider))
+	}
+	if literal(base) {
+		f.and("k.base = %s", f.place(base))
+	}
+	if literal(user) {
+		at := f.place(user)
+		f.and("(k.provider, k.user_id) IN (SELECT provider, id FROM users WHERE name = %[1]s OR email = %[1]s UNION "+
+			"SELECT provider, user_id FROM keys WHERE user_id = %[1]s)", at)
+	}
+	return findKeys + f.text.String() + findOrder, f.args
+}
+
+// literal reports whether only the pattern itself matches it.
+func literal(pattern string) bool { return pattern != "" && !strings.ContainsAny(pattern, `*?[\`) }
 
 // FindCredentials implements [rotator.View]. Each credential comes as its current key: the newest that is active and
 // still seen, or else the newest. The order is by provider, user id and base name. A malformed pattern is a fault of kind
 // [rotator.Invalid].
 //
-// It reads every key. Patterns are matched as those of policies are ([path.Match]), which is not what a database's own
+// It reads every key that a pattern without wildcards does not rule out. Patterns are matched as those of policies are ([path.Match]), which is not what a database's own
 // globs do.
 func (s *Store) FindCredentials(ctx context.Context, provider, user, base string, limit int) ([]rotator.TrackedKey, error) {
 	const op = "find credentials"
@@ -31,7 +55,8 @@ func (s *Store) FindCredentials(ctx context.Context, provider, user, base string
 		return nil, nil
 	}
 	var found []rotator.TrackedKey
-	err := s.each(ctx, findKeys, nil, func(rows *sql.Rows) error {
+	query, args := findQuery(provider, user, base)
+	err := s.each(ctx, query, args, func(rows *sql.Rows) error {
 		var k rotator.TrackedKey
 		var userName, email string
 		if err := rows.Scan(append(keyFields(&k), &userName, &email)...); err != nil {

@@ -36,6 +36,8 @@ func BenchmarkFleet(b *testing.B) {
 		{"due by hour", func() error { _, err := s.DueByHour(ctx, now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)); return err }},
 		{"due next", func() error { _, err := s.DueNext(ctx, "p", 20); return err }},
 		{"counts", func() error { _, err := s.Counts(ctx, now); return err }},
+		{"find by id", func() error { _, err := s.FindCredentials(ctx, "p", "u99999", "ci", 9); return err }},
+		{"find by name", func() error { _, err := s.FindCredentials(ctx, "*", "ci-99999", "*", 9); return err }},
 		{"rotations of one", func() error {
 			_, err := s.RotationsOf(ctx, rotator.CredentialID{Provider: "p", UserID: "u10", Base: "ci"}, 20)
 			return err
