@@ -39,6 +39,7 @@ type usage struct{ error }
 type flags struct {
 	config string
 	server string
+	token  string
 	output string
 }
 
@@ -82,6 +83,7 @@ period and on evidence.`,
 	}
 	root.PersistentFlags().StringVarP(&f.config, "config", "c", "/etc/rotatord/rotatord.yaml", "configuration file")
 	root.PersistentFlags().StringVar(&f.server, "server", envOr("ROTATORD_SERVER", "http://127.0.0.1:9650"), "address of the running daemon (or $ROTATORD_SERVER)")
+	root.PersistentFlags().StringVar(&f.token, "token-file", os.Getenv("ROTATORD_TOKEN_FILE"), "file with the OpenID Connect token for the daemon (or $ROTATORD_TOKEN_FILE)")
 	root.PersistentFlags().StringVarP(&f.output, "output", "o", "text", "text or json")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
@@ -129,6 +131,12 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 func (f *flags) daemon() (*client.Client, error) {
 	c, err := client.New(f.server)
 	if err != nil {
+		return nil, usage{err}
+	}
+	if f.token == "" {
+		return c, nil
+	}
+	if err := c.UseToken(f.token); err != nil {
 		return nil, usage{err}
 	}
 	return c, nil
