@@ -26,6 +26,12 @@ func TestProblems(t *testing.T) {
 	}{
 		{"unknown field at the top", []string{listen, "limit: {always_allowed: 1}\nstore: {seal"},
 			`r.yaml:1:1: unknown field "limit" (did you mean "limits"?)`},
+		{"two places for the journal", []string{"store: {seal", "store: {path: /var/lib/r.db, postgres: {dsn_file: /run/dsn}, seal"},
+			`r.yaml:1:40: store.postgres: has the journal in two places (write either path, for one process, or postgres, for several replicas)`},
+		{"a lease that is shorter than two calls", []string{"store: {seal", "store: {postgres: {dsn_file: /run/dsn, lease: 10s}, seal"},
+			`r.yaml:1:47: store.postgres.lease: 10s is less than twice the longest timeout of a provider, 30s: a call could outlast the lease that it was begun under (write a longer one, or shorter timeouts)`},
+		{"a database without a connection string", []string{"store: {seal", "store: {postgres: {}, seal"},
+			`r.yaml:1:19: store.postgres.dsn: is missing (write dsn_file with an absolute path, or dsn_env with the name of a variable)`},
 		{"field of another type", []string{"type: file", "type: file\n    mount: secret"},
 			`r.yaml:9:5: sinks[0]: unknown field "mount" (write one of: name, type, path, root, mode, owner, group, dir_mode, format, template, field, keep_previous, adopt_existing)`},
 		{"a key without a value", []string{"    grace: 7d", "    grace:"},

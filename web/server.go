@@ -86,6 +86,8 @@ type Options struct {
 	Reload func(ctx context.Context) error
 	// JournalTrouble returns why the journal could not be written lately and since when; empty if it can. nil is never.
 	JournalTrouble func() (why string, since time.Time)
+	// Leases returns which replica acts on which provider; nil where there is one process only.
+	Leases func(ctx context.Context) ([]rotator.LeaseState, error)
 	// Seal returns where the seal key stands; nil is a server without one.
 	Seal func(ctx context.Context) (Seal, error)
 	// Audit keeps the audit record; nil is none.

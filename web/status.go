@@ -31,6 +31,8 @@ type Status struct {
 // ProviderStatus is one provider.
 type ProviderStatus struct {
 	Name          string         `json:"name"`
+	Owner         string         `json:"owner,omitempty" doc:"The replica that acts on it: approve and supply there. Absent where there is one process only, and while no replica does."`
+	OwnerSince    time.Time      `json:"owner_since,omitzero"`
 	LastScan      time.Time      `json:"last_scan,omitzero" doc:"When the last complete scan began; absent if there was none."`
 	ScanTrouble   string         `json:"scan_trouble,omitempty" doc:"Why the latest scan failed; absent if it did not."`
 	Users         int            `json:"users" doc:"Service users that the last complete scan saw."`
@@ -105,6 +107,10 @@ func (s *Server) gatherProviders(ctx context.Context, st *Status) error {
 		return err
 	}
 	st.Holds = counts.Holds
+	acting, err := s.leaseholders(ctx, st.Now)
+	if err != nil {
+		return err
+	}
 	names := slices.Sorted(slices.Values(s.o.Providers()))
 	for _, name := range slices.Compact(names) {
 		state, err := s.o.Journal.ProviderState(ctx, name)
@@ -112,6 +118,7 @@ func (s *Server) gatherProviders(ctx context.Context, st *Status) error {
 			return err
 		}
 		p := providerOf(name, state, st.Now)
+		p.Owner, p.OwnerSince = acting[name].Owner, acting[name].Since
 		p.count(counts)
 		for reason, n := range counts.Blocked[name] {
 			st.NeedsPerson = st.NeedsPerson || n > 0 && needsPerson(reason)
@@ -120,6 +127,24 @@ func (s *Server) gatherProviders(ctx context.Context, st *Status) error {
 		st.Attention = append(st.Attention, p.attention()...)
 	}
 	return nil
+}
+
+// leaseholders are the leases in force, by account.
+func (s *Server) leaseholders(ctx context.Context, now time.Time) (map[string]rotator.LeaseState, error) {
+	if s.o.Leases == nil {
+		return nil, nil
+	}
+	states, err := s.o.Leases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	acting := make(map[string]rotator.LeaseState, len(states))
+	for _, l := range states {
+		if l.Until.After(now) {
+			acting[l.Account] = l
+		}
+	}
+	return acting, nil
 }
 
 func providerOf(name string, s rotator.ProviderState, now time.Time) ProviderStatus {

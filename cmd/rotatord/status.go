@@ -51,6 +51,9 @@ func printStatus(w io.Writer, s *web.Status) {
 	for _, p := range s.Providers {
 		line(w, "  %s\t%d users\t%d keys\t%d managed\t%d waiting\tlast scan %s", p.Name, p.Users, p.Keys, p.KeysByState["managed"],
 			p.KeysByState["waiting"], when(p.LastScan))
+		if p.Owner != "" {
+			line(w, "    replica %s acts on it since %s", p.Owner, p.OwnerSince.Local().Format(time.DateTime))
+		}
 		if p.PausedUntil.After(s.Now) {
 			line(w, "    paused until %s: %s", p.PausedUntil.Local().Format(time.TimeOnly), p.PausedWhy)
 		}

@@ -99,6 +99,14 @@ func leaseTime(c *config.Config) (d config.Duration) {
 	return d
 }
 
+// leaseStates tells who owns what; nil where this process is the only one.
+func (a *App) leaseStates() func(context.Context) ([]rotator.LeaseState, error) {
+	if a.leases == nil {
+		return nil
+	}
+	return a.leases.LeaseStates
+}
+
 // storeChanged names the field that moved the journal elsewhere; empty if it is where it was.
 func storeChanged(old, now *config.Store) string {
 	switch {

@@ -131,6 +131,9 @@ func (p *pair) verdict() {
 			p.t.Errorf("%s has the active keys %+v, want one new one", s.Name, active)
 		}
 	}
+	if of := p.b.Status().Providers; len(of) != 1 || of[0].Owner == "" || of[0].Owner != p.a.Status().Providers[0].Owner {
+		p.t.Errorf("the replicas do not agree on who acts: %+v", of)
+	}
 	ofA, _ := p.a.Metric("rotatord_lease_held")
 	ofB, _ := p.b.Metric("rotatord_lease_held")
 	if ofA+ofB != 1 {
