@@ -21,6 +21,8 @@ const (
 	AuditWait       AuditKind = "wait"         // a due key is not rotated now
 	AuditHold       AuditKind = "hold"         // a hold was placed
 	AuditRelease    AuditKind = "release"      // a hold was released
+	AuditFreeze     AuditKind = "freeze"       // a freeze was placed
+	AuditLift       AuditKind = "lift"         // a freeze was lifted
 	AuditApprove    AuditKind = "approve"      // rotations beyond the blast-radius cap were let through
 	AuditSupply     AuditKind = "supply"       // a person supplied a key
 	AuditRemoval    AuditKind = "removal"      // a person said that a key was removed
@@ -41,7 +43,7 @@ const (
 
 // AuditKinds lists every kind.
 func AuditKinds() []AuditKind {
-	return []AuditKind{AuditPlan, AuditStep, AuditProgress, AuditWait, AuditHold, AuditRelease, AuditApprove, AuditSupply, AuditRemoval,
+	return []AuditKind{AuditPlan, AuditStep, AuditProgress, AuditWait, AuditHold, AuditRelease, AuditFreeze, AuditLift, AuditApprove, AuditSupply, AuditRemoval,
 		AuditStartOver, AuditHasten, AuditUndo, AuditRevoke, AuditUser, AuditBreaker, AuditScan, AuditReload, AuditSeal, AuditStart,
 		AuditStop, AuditCheckpoint, AuditPrune}
 }

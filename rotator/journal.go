@@ -238,5 +238,6 @@ type Store interface {
 	View
 	Leases
 	Agenda
+	Freezes
 	Close() error
 }

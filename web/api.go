@@ -50,6 +50,7 @@ func (s *Server) api(mux *http.ServeMux) huma.API {
 	s.reading(api)
 	s.fleet(api)
 	s.planning(api)
+	s.freezing(api)
 	s.reporting(api)
 	s.acting(api)
 	s.people(api)

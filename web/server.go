@@ -64,6 +64,8 @@ type Options struct {
 	Operator Operator
 	// Forecaster foresees; nil is a server that does not.
 	Forecaster Forecaster
+	// Freezer places and lifts freezes; nil is a server that does neither.
+	Freezer Freezer
 	// Providers returns the names that are configured now.
 	Providers func() []string
 	// Policies returns the names that are configured now; nil is none.

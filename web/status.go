@@ -23,6 +23,7 @@ type Status struct {
 	Holds       int              `json:"holds" doc:"Holds that are in force."`
 	Attention   []Item           `json:"attention" nullable:"false" doc:"What needs a person, the longest first."`
 	Waiting     []Item           `json:"waiting" nullable:"false" doc:"What waits for a time that somebody chose: a hold, a freeze, a window."`
+	Freezes     []Freeze         `json:"freezes" nullable:"false" doc:"Freezes that are in force or still to come."`
 	InMotion    []Rotation       `json:"in_motion" nullable:"false" doc:"Open rotations that go on by themselves, the nearest deadline first."`
 	DueNext     []Credential     `json:"due_next" nullable:"false" doc:"Managed credentials by when the daemon decides about them, the nearest first, without those that are in motion or blocked."`
 	Truncated   bool             `json:"truncated" doc:"Whether a list does not hold everything. The counts of the providers always do."`
@@ -77,12 +78,12 @@ const (
 // status gathers the state of everything, or fails with the journal's error.
 func (s *Server) status(ctx context.Context, now time.Time) (*Status, error) {
 	st := &Status{Version: s.o.Version, Now: now, Ready: true,
-		Providers: []ProviderStatus{}, Attention: []Item{}, Waiting: []Item{}, InMotion: []Rotation{}, DueNext: []Credential{}}
+		Providers: []ProviderStatus{}, Attention: []Item{}, Waiting: []Item{}, Freezes: []Freeze{}, InMotion: []Rotation{}, DueNext: []Credential{}}
 	if why := s.unready.Load(); why != nil {
 		st.Ready, st.NotReady = false, *why
 	}
 	s.gatherJournal(st)
-	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherRotations, s.gatherKeys, s.gatherServiceUsers, s.gatherDue} {
+	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherFreezes, s.gatherRotations, s.gatherKeys, s.gatherServiceUsers, s.gatherDue} {
 		if err := gather(ctx, st); err != nil {
 			return nil, err
 		}

@@ -47,6 +47,7 @@ func printStatus(w io.Writer, s *web.Status) {
 	for _, i := range s.Waiting {
 		line(w, "  waits: %s\t%s\t%s", i.What, i.Reason, i.Why)
 	}
+	printFrozen(w, s)
 	line(w, "\nPROVIDERS")
 	for _, p := range s.Providers {
 		line(w, "  %s\t%d users\t%d keys\t%d managed\t%d waiting\tlast scan %s", p.Name, p.Users, p.Keys, p.KeysByState["managed"],

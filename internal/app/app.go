@@ -119,7 +119,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	registry := prometheus.NewRegistry()
 	a.metrics = metrics.New(metrics.Options{
 		Registry: registry, View: a.store, Operations: a.store, Provisions: a.store.Provisions, Version: o.Version, Revision: o.Revision,
-		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: func() []rotator.Freeze { return a.setup.Load().Freezes },
+		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: a.freezes,
 		Notices: a.store.CountNotices, AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)

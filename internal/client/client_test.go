@@ -76,6 +76,14 @@ func TestWhatIsAsked(t *testing.T) {
 			request{Method: http.MethodGet, URI: "/under/api/v1/status"}},
 		{"plan", func(ctx context.Context, c *Client) error { _, err := c.Plan(ctx, 72*time.Hour, 5); return err },
 			request{Method: http.MethodGet, URI: "/under/api/v1/plan?for=72h0m0s&limit=5"}},
+		{"freezes", func(ctx context.Context, c *Client) error { _, err := c.Freezes(ctx); return err },
+			request{Method: http.MethodGet, URI: "/under/api/v1/freezes"}},
+		{"freeze", func(ctx context.Context, c *Client) error {
+			_, err := c.Freeze(ctx, web.FreezeRequest{To: until, Reason: "move", Actor: "somebody else"})
+			return err
+		}, request{Method: http.MethodPost, URI: "/under/api/v1/freezes", Body: map[string]any{"to": "2026-11-22T03:00:00Z", "reason": "move", "actor": "jane"}}},
+		{"lift", func(ctx context.Context, c *Client) error { return c.Lift(ctx, "f/1") },
+			request{Method: http.MethodDelete, URI: "/under/api/v1/freezes/f%2F1?actor=jane"}},
 		{"rotate", func(ctx context.Context, c *Client) error {
 			_, err := c.Rotate(ctx, web.RotateRequest{Selection: selected, Reason: "compromised", Actor: "somebody else"})
 			return err

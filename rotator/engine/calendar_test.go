@@ -114,3 +114,31 @@ type journalFailures struct {
 }
 
 func (j *journalFailures) JournalFailed(error) { j.n.Add(1) }
+
+func TestG3AFreezeThatAnOperatorPlacesStopsTheRevocationUntilItIsLifted(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		l := w.start(nil)
+		defer l.stop()
+		pass(time.Minute)
+		if r := l.only(); r.Stage != rotator.StageGrace {
+			t.Fatalf("stage %s, want a grace period to freeze in", r.Stage)
+		}
+		f := rotator.PlacedFreeze{ID: "f", By: "ada", At: time.Now(), Freeze: rotator.Freeze{From: time.Now(), To: time.Now().Add(50 * day), Reason: "move"}}
+		if err := l.engine.Freeze(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		pass(20 * day)
+		if r := l.only(); r.Blocked != rotator.BlockFrozen {
+			t.Errorf("stage %s, blocked %q: %s", r.Stage, r.Blocked, r.Trouble)
+		}
+		w.wantActive("deploy", "deploy-r0001")
+		if all, err := l.engine.Freezes(t.Context()); err != nil || len(all) != 1 || all[0].By != "ada" {
+			t.Errorf("freezes %+v, %v", all, err)
+		}
+		if err := l.engine.Lift(t.Context(), "f", "ann"); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Hour)
+		w.wantRotated()
+	})
+}

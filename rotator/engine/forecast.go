@@ -12,7 +12,12 @@ import (
 // soonest. It changes nothing and calls nobody; it costs by what comes up in the span.
 func (e *Engine) Forecast(ctx context.Context, until time.Time, limit int) (*forecast.Plan, error) {
 	s, now := e.setup.Load(), time.Now().UTC()
-	f := forecast.New(e.forecastFacts(s, now, until), limit)
+	facts := e.forecastFacts(s, now, until)
+	var err error
+	if facts.Freezes, err = e.freezes(ctx, now); err != nil {
+		return nil, err
+	}
+	f := forecast.New(facts, limit)
 	for i := range s.Accounts {
 		name := s.Accounts[i].Name
 		err := e.store.UpcomingKeys(ctx, name, now, until, func(k rotator.UpcomingKey) error {
@@ -34,7 +39,7 @@ func (e *Engine) Forecast(ctx context.Context, until time.Time, limit int) (*for
 }
 
 func (e *Engine) forecastFacts(s *Setup, now, until time.Time) forecast.Facts {
-	facts := forecast.Facts{Now: now, Until: until, Freezes: s.Freezes, Scan: s.Scan, Cap: s.Cap, Concurrent: s.Concurrent,
+	facts := forecast.Facts{Now: now, Until: until, Scan: s.Scan, Cap: s.Cap, Concurrent: s.Concurrent,
 		Accounts: map[string]forecast.Account{}, Policies: map[string]*rotator.Policy{}}
 	for i := range s.Accounts {
 		facts.Accounts[s.Accounts[i].Name] = e.forecastAccount(&s.Accounts[i])

@@ -155,9 +155,12 @@ func (e *Engine) decide(ctx context.Context, k rotator.TrackedKey, budget *atomi
 }
 
 func (e *Engine) facts(ctx context.Context, k rotator.TrackedKey, now time.Time) (rotator.Facts, error) {
-	f := rotator.Facts{Key: k, UserActive: true, Freezes: e.setup.Load().Freezes}
+	f := rotator.Facts{Key: k, UserActive: true}
 	c := k.Credential()
 	var err error
+	if f.Freezes, err = e.freezes(ctx, now); err != nil {
+		return f, err
+	}
 	if f.Series, err = e.store.Series(ctx, c); err != nil {
 		return f, err
 	}

@@ -262,7 +262,11 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 	if !ok {
 		return e.failedToCreate(ctx, p, errNoDirectory, now)
 	}
-	if fr, frozen := rotator.FrozenAt(e.setup.Load().Freezes, now); frozen {
+	freezes, err := e.freezes(ctx, now)
+	if err != nil {
+		return journalError{err}
+	}
+	if fr, frozen := rotator.FrozenAt(freezes, now); frozen {
 		return e.failedToCreate(ctx, p, fmt.Errorf("nothing is made before %s: %s", fr.To.UTC().Format(time.RFC3339), fr.Reason), now)
 	}
 	key, err := e.keyToCome(ctx, a, p)

@@ -84,7 +84,11 @@ func (e *Engine) mayBegin(ctx context.Context, r *rotator.Rotation) (rotator.Ver
 	if err != nil {
 		return rotator.Verdict{}, journalError{err}
 	}
-	return rotator.MayBegin(r, hold, e.setup.Load().Freezes, now), nil
+	freezes, err := e.freezes(ctx, now)
+	if err != nil {
+		return rotator.Verdict{}, journalError{err}
+	}
+	return rotator.MayBegin(r, hold, freezes, now), nil
 }
 
 // expecting leaves out the key that a person is to make under the rotation's name: that it is there already, and not handed
@@ -205,7 +209,11 @@ const roomIdle = 24 * time.Hour
 // makeRoom is guarantee G4 at the cap: it retires a key only if it is ours, superseded and idle; else it blocks.
 func (e *Engine) makeRoom(ctx context.Context, a *account, r *rotator.Rotation, s series, why string) (rotator.Change, error) {
 	now := time.Now()
-	if v := rotator.MayClear(r, e.setup.Load().Freezes, now); !v.OK {
+	freezes, err := e.freezes(ctx, now)
+	if err != nil {
+		return rotator.Change{}, journalError{err}
+	}
+	if v := rotator.MayClear(r, freezes, now); !v.OK {
 		return e.notYet(r, v), nil
 	}
 	for _, k := range s.keys {

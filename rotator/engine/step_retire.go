@@ -210,7 +210,11 @@ func (e *Engine) signsInWithOld(ctx context.Context, a *account, r *rotator.Rota
 
 // askPeople notes what operators and the configuration say at this moment.
 func (e *Engine) askPeople(ctx context.Context, r *rotator.Rotation, ev *rotator.Evidence) error {
-	ev.Now, ev.Freezes = time.Now(), e.setup.Load().Freezes
+	ev.Now = time.Now()
+	var err error
+	if ev.Freezes, err = e.freezes(ctx, ev.Now); err != nil {
+		return asJournal(err)
+	}
 	p, err := e.policyNow(ctx, r)
 	if err != nil {
 		return asJournal(err)

@@ -38,6 +38,7 @@ func Run(t *testing.T, open Open) {
 		{"Audit", auditCases},
 		{"Leases", leaseCases},
 		{"Agenda", agendaCases},
+		{"Freezes", freezeCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
