@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"reflect"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -312,6 +313,8 @@ func restartNeeded(old, now *config.Config) string {
 		return "server.listen"
 	case old.Server.WebConfigFile != now.Server.WebConfigFile:
 		return "server.web_config_file"
+	case !reflect.DeepEqual(old.Server.OIDC, now.Server.OIDC):
+		return "server.oidc"
 	case old.Log.Format != now.Log.Format:
 		return "log.format"
 	default:

@@ -131,6 +131,7 @@ func TestReloadSaysWhatWantsARestart(t *testing.T) {
 	for _, tc := range []struct{ field, from, to string }{
 		{"store.path", "rotatord.db", "other.db"},
 		{"server.listen", "127.0.0.1:0", "127.0.0.1:9650"},
+		{"server.oidc", `listen: "127.0.0.1:0"`, `listen: "127.0.0.1:0", oidc: {issuer: https://login.example, audience: x, viewers: [staff]}`},
 		{"log.format", "scan:", "log: {format: console}\nscan:"},
 	} {
 		t.Run(tc.field, func(t *testing.T) {
