@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,5 +142,36 @@ func TestSlog(t *testing.T) {
 	log.Warn("of interest")
 	if log.Enabled(t.Context(), slog.LevelInfo) || logs.Len() != 1 {
 		t.Errorf("logged %d", logs.Len())
+	}
+}
+
+// Whatever the pages may show as a reason has its words and its place in the runbooks.
+func TestEveryReasonHasWordsAndARunbook(t *testing.T) {
+	for reason := range advice {
+		if reasonNames[reason] == "" {
+			t.Errorf("%s has no words", reason)
+		}
+		if !strings.Contains(string(runbooks()), ` id="`+reason+`"`) {
+			t.Errorf("%s has no runbook", reason)
+		}
+	}
+}
+
+func TestReadable(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"heading":   {"## What *is* `a_b`", "<h2 id=\"what-is-a_b\">What <em>is</em> <code>a_b</code></h2>\n"},
+		"paragraph": {"one\n**two** <3\n\nthree", "<p>one <strong>two</strong> &lt;3</p>\n<p>three</p>\n"},
+		"code":      {"a `**x** [y](z)`", "<p>a <code>**x** [y](z)</code></p>\n"},
+		"links":     {"[a](#b) [c](d.md) [e](https://e)", `<p><a href="#b">a</a> c <a href="https://e">e</a></p>` + "\n"},
+		"no script": {`[a](javascript:alert) [b](https://x"onclick=y)`, `<p>a <a href="https://x&#34;onclick=y">b</a></p>` + "\n"},
+		"lists":     {"- a\n  b\n- c\n\n1. d\n2. e", "<ul>\n<li>a b</li>\n<li>c</li>\n</ul>\n<ol>\n<li>d</li>\n<li>e</li>\n</ol>\n"},
+		"fence":     {"```sh\na <b\n```\nc", "<pre>a &lt;b</pre>\n<p>c</p>\n"},
+		"no end":    {"```\na", "<pre>a</pre>\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := string(readable(c.text)); got != c.want {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+		})
 	}
 }

@@ -12,7 +12,8 @@ import (
 // nowData is what the first page is made of.
 type nowData struct {
 	frame
-	Status *Status
+	Status  *Status
+	Notices rotator.NoticeCounts
 }
 
 // page shows the status to people. If there is none to show, it says so in words, because that is what somebody who
@@ -25,8 +26,13 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 		s.showTrouble(w, f, err)
 		return
 	}
+	notices, err := s.o.Journal.CountNotices(r.Context())
+	if err != nil {
+		s.showTrouble(w, f, err)
+		return
+	}
 	f.Alarm = st.NeedsPerson
-	s.show(w, nowPage, http.StatusOK, nowData{frame: f, Status: st})
+	s.show(w, nowPage, http.StatusOK, nowData{frame: f, Status: st, Notices: notices})
 }
 
 // moment is a point in time for people: the time itself, and how far away it is.

@@ -31,6 +31,21 @@ func TestPage(t *testing.T) {
 	s.get("/style.css").want(t, 200, "color-scheme")
 }
 
+func TestPageTellsOfNotices(t *testing.T) {
+	for name, c := range map[string]struct {
+		counts rotator.NoticeCounts
+		want   string
+	}{
+		"none":       {rotator.NoticeCounts{}, "Every notice was delivered."},
+		"on the way": {rotator.NoticeCounts{Fresh: 1, Oldest: noon}, "Every notice was delivered, but 1 that is on the way."},
+		"failing":    {rotator.NoticeCounts{Fresh: 1, Failed: 2, Oldest: noon}, "2 notices could not be delivered yet and are tried again; the oldest is from"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			serve(t, func(_ *web.Options, s *site) { s.journal.Notices = c.counts }).get("/").want(t, 200, c.want)
+		})
+	}
+}
+
 func TestPageWhenAllIsWell(t *testing.T) {
 	s := serve(t, func(_ *web.Options, s *site) {
 		s.journal.Providers = map[string]rotator.ProviderState{"cc": {LastScan: time.Now().Add(-90 * time.Second)}}

@@ -25,13 +25,14 @@ var (
 	calendarPage   = pageTemplate("calendar")
 	fleetPage      = pageTemplate("fleet")
 	auditPage      = pageTemplate("audit")
+	runbooksPage   = pageTemplate("runbooks")
 	plainPage      = pageTemplate("plain")
 )
 
 func pageTemplate(name string) *template.Template {
 	return template.Must(template.New(name).Funcs(template.FuncMap{
 		"at": at, "stage": stageWords, "step": stageStep, "steps": func() int { return len(happyPath()) }, "plural": plural,
-		"link": credentialLink, "itemLink": itemLink, "reasonWords": reasonWords, "approvable": approvable, "first": firstDue,
+		"link": credentialLink, "itemLink": itemLink, "reasonWords": reasonWords, "approvable": approvable, "first": firstDue, "runbook": runbookLink,
 		"advise": func(reason string) string { return advice[reason] },
 	}).ParseFS(pageFiles, "pages/layout.html", "pages/"+name+".html"))
 }
@@ -67,7 +68,8 @@ type said struct {
 
 func (s *Server) frame(r *http.Request, title string) frame {
 	f := frame{Title: title, Version: s.o.Version, Now: time.Now().UTC(), Caller: callerOf(r.Context()).name, WhyNot: s.whyNot(r)}
-	for _, l := range []navLink{{Name: "Now", Href: "/"}, {Name: "Calendar", Href: "/calendar"}, {Name: "Fleet", Href: "/fleet"}, {Name: "Audit", Href: "/audit"}} {
+	for _, l := range []navLink{{Name: "Now", Href: "/"}, {Name: "Calendar", Href: "/calendar"}, {Name: "Fleet", Href: "/fleet"}, {Name: "Audit", Href: "/audit"},
+		{Name: "Runbooks", Href: pathRunbooks}} {
 		l.Here = l.Href == r.URL.Path
 		f.Nav = append(f.Nav, l)
 	}

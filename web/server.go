@@ -28,6 +28,8 @@ type Reader interface {
 	HoldOn(ctx context.Context, c rotator.CredentialID, now time.Time) (*rotator.Hold, error)
 	// ProviderState returns what is stored of a provider; the zero state if nothing is.
 	ProviderState(ctx context.Context, provider string) (rotator.ProviderState, error)
+	// CountNotices counts what is still to be told to consumers and people.
+	CountNotices(ctx context.Context) (rotator.NoticeCounts, error)
 	// Provisions returns the service users that must exist at the provider, or at all if it is empty.
 	Provisions(ctx context.Context, provider string) ([]rotator.Provision, error)
 }

@@ -19,7 +19,7 @@ const one = "/credentials/cc/u000001/ci"
 
 // paths are the pages by name.
 func paths() map[string]string {
-	return map[string]string{"now": "/", "credential": one, "provider": "/providers/cc", "calendar": "/calendar", "fleet": "/fleet", "audit": "/audit"}
+	return map[string]string{"now": "/", "credential": one, "provider": "/providers/cc", "calendar": "/calendar", "fleet": "/fleet", "audit": "/audit", "runbooks": "/runbooks"}
 }
 
 //go:embed access.js
