@@ -53,8 +53,9 @@ func (e *Engine) workAt(ctx context.Context, a *account, t *tenure) {
 	a.tenure.Store(t)
 	e.obs.Leased(a.name, true)
 	defer func() {
-		a.tenure.Store(nil)
-		e.obs.Leased(a.name, false)
+		if a.tenure.CompareAndSwap(t, nil) { // else a reload has brought the account back meanwhile
+			e.obs.Leased(a.name, false)
+		}
 	}()
 	var loops sync.WaitGroup
 	loops.Go(func() { e.runScans(ctx, a) })
