@@ -32,6 +32,7 @@ func BenchmarkFleet(b *testing.B) {
 		{"held", list(rotator.FleetQuery{Held: true})},
 		{"search that finds few", list(rotator.FleetQuery{Search: "ci-99999"})},
 		{"search that finds none", list(rotator.FleetQuery{Search: "nobody"})},
+		{"search that finds all", list(rotator.FleetQuery{Search: "u"})},
 		{"ages", func() error { _, err := s.FleetAges(ctx, now); return err }},
 		{"due by hour", func() error { _, err := s.DueByHour(ctx, now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)); return err }},
 		{"due next", func() error { _, err := s.DueNext(ctx, "p", 20); return err }},
