@@ -25,6 +25,7 @@ type RotateRequest struct {
 	Actor     string `json:"actor,omitempty" maxLength:"100" doc:"Who asks, where nobody is authenticated."`
 	StartOver bool   `json:"start_over,omitempty" doc:"Give up the new key of a rotation that is under way and cannot go on, and make another; the key that is given up is revoked with the old one, on the same evidence."`
 	DryRun    bool   `json:"dry_run,omitempty" doc:"Only list what matches."`
+	Expect    int    `json:"expect,omitempty" minimum:"0" doc:"How many credentials are meant: if another number matches, nothing is done. Absent for whatever matches."`
 }
 
 // RotateResult is what became of the request for one credential.
@@ -98,6 +99,9 @@ func (s *Server) rotate(ctx context.Context, in *request[RotateRequest]) (*answe
 		return nil, err
 	}
 	keys = rotatable(keys)
+	if n := in.Body.Expect; n > 0 && n != len(keys) {
+		return nil, problem(http.StatusConflict, "%d credentials match %s and %d were expected; nothing was done: look at them again", len(keys), in.Body.Selection, n)
+	}
 	out := RotateAnswer{Results: []RotateResult{}}
 	actor := callerOf(ctx).actor(in.Body.Actor)
 	for _, k := range keys {

@@ -20,7 +20,8 @@ func rotateCommand(f *flags) *cobra.Command {
 or the blast-radius cap. USER is the service user's id, name or e-mail; each part may hold * and ?. A hold is respected.
 
 --compromised also sets aside freezes, the grace period and the idle time. What it does not set aside: every sink is
-read back and the new key is tried before the old one is revoked. A rotation that is under way is hastened.
+read back and the new key is tried before the old one is revoked. A rotation that is under way is hastened. Where more than one
+credential matches, they are listed and nothing is done before their number is confirmed: typed at a terminal, or given with --expect.
 
 --start-over is for a rotation that cannot go on, because a sink lost the new key, say. The key that is given up is left
 alone until the old one goes, and is revoked with it on the same evidence.`,
@@ -38,6 +39,9 @@ alone until the old one goes, and is revoked with it on the same evidence.`,
 			if err != nil {
 				return err
 			}
+			if err := confirmMany(cmd, c, &r, compromised); err != nil {
+				return err
+			}
 			a, err := c.Rotate(cmd.Context(), r)
 			if err != nil {
 				return err
@@ -53,6 +57,7 @@ alone until the old one goes, and is revoked with it on the same evidence.`,
 	}
 	cmd.Flags().BoolVar(&compromised, "compromised", false, "the secret leaked: do not wait for anything but proof")
 	cmd.Flags().BoolVar(&r.StartOver, "start-over", false, "give up the new key of a rotation that cannot go on, and make another")
+	cmd.Flags().IntVar(&r.Expect, "expect", 0, "how many credentials are meant; if another number matches, nothing is done")
 	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "only list what matches")
 	return cmd
 }
