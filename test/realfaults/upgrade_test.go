@@ -92,7 +92,7 @@ func (x *site) again() {
 		}
 		before[s.UserID] = k
 	}
-	x.rotate("--compromised")
+	x.rotate("--compromised", "--expect", strconv.Itoa(len(x.services)))
 	for _, s := range x.services {
 		x.ended(s, before[s.UserID].ID)
 	}
