@@ -22,6 +22,7 @@ type memory struct {
 	sets  [][]*rotator.Policy // distinct lists of policies that a user can fall under
 	index map[string]uint32   // where a list stands in sets
 	drops int                 // complete scans in a row that lacked too many keys to be believed
+	whole uint32              // the latest complete scan that was believed
 }
 
 type userMark struct {

@@ -300,6 +300,13 @@ func (v *visit) row(k rotator.Key, u userMark, listed bool) rotator.KeyRow {
 	return rotator.KeyRow{TrackedKey: t}
 }
 
+// missing counts a key that is gone, unless it was gone before.
+func (v *visit) missing(k keyMark) {
+	if k.sum != 0 {
+		v.res.Missing++
+	}
+}
+
 // unlessGone returns err, or nil where err only says that there is no such thing.
 func unlessGone(err error) error {
 	if rotator.KindOf(err) == rotator.Gone {
@@ -341,37 +348,42 @@ func (v *visit) forget() {
 	}
 }
 
-// finish looks for what a complete scan no longer showed.
+// finish looks for what a complete scan no longer showed. What one scan lacks may be in the next: one empty or shifted list
+// among many would else take a key out of sight, and with it what is said of the key. It is gone when two complete scans in a
+// row lack it, or when many others are gone with it and scans have long said so.
 func (v *visit) finish(now time.Time) error {
 	keys, users := v.m.unseenKeys(), v.m.unseenUsers()
+	lacking := v.m.whole
 	if v.m.drops < disbelieved {
 		if err := errors.Join(keys.doubt("keys"), users.doubt("service users")); err != nil {
 			v.m.drops++
 			return err
 		}
+	} else {
+		lacking = v.m.gen
 	}
-	v.m.drops = 0
-	v.res.Missing = keys.counted
+	v.m.drops, v.m.whole = 0, v.m.gen
 	if keys.unseen+users.unseen == 0 {
 		return nil
 	}
-	return asJournal(v.dismiss(now))
+	return asJournal(v.dismiss(lacking, now))
 }
 
-// dismiss stores what is gone and forgets it. A user is stored without its sum, which brings it back as soon as it is
-// listed again; its keys are under no policy from the next scan on.
-func (v *visit) dismiss(now time.Time) error {
+// dismiss stores what was seen last before the scan lacking, and forgets it. A user is stored without its sum, which brings it
+// back as soon as it is listed again; its keys are under no policy from the next scan on.
+func (v *visit) dismiss(lacking uint32, now time.Time) error {
 	var keys []string
 	var users []rotator.UserRow
 	store, name := v.e.store, v.a.name
 	err := store.Digests(v.ctx, name, func(d rotator.Digest) error {
 		if d.Key {
-			if v.m.keys[idOf(d.ID)].gen != v.m.gen {
+			if mark := v.m.keys[idOf(d.ID)]; mark.gen < lacking {
 				keys = append(keys, d.ID)
+				v.missing(mark)
 			}
 			return nil
 		}
-		if mark, known := v.m.users[idOf(d.ID)]; !known || mark.gen == v.m.gen {
+		if mark, known := v.m.users[idOf(d.ID)]; !known || mark.gen >= lacking {
 			return nil
 		}
 		u, err := store.User(v.ctx, name, d.ID)

@@ -83,6 +83,41 @@ func TestKeysThatWereGoneLongAgoDoNotCountAfterARestart(t *testing.T) {
 	})
 }
 
+// TestG8AKeyThatOneScanLacksStaysInSight hides one key among others, for one scan at a time and then for good.
+func TestG8AKeyThatOneScanLacksStaysInSight(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.policies[0].MaxAge = 200 * day
+		hidden := rotator.CredentialID{Provider: "cc", UserID: user, Base: "svc-00"}
+		w.provider.AddKey(user, hidden.Base, time.Now().Add(-day))
+		w.provider.AddKey(user, "svc-01", time.Now().Add(-day))
+		h := w.hide()
+		l := w.start(nil)
+		defer l.stop()
+		pass(time.Minute)
+		scans := func(lacks int32, want bool) {
+			t.Helper()
+			h.keys.Store(lacks)
+			before := l.state().LastScan
+			pass(15 * time.Minute)
+			if s := l.state(); !s.LastScan.After(before) || s.ScanTrouble != "" {
+				t.Fatalf("no scan since %s: %s", before, s.ScanTrouble)
+			}
+			keys, err := l.store.Series(t.Context(), hidden)
+			if err != nil || len(keys) != 1 {
+				t.Fatalf("keys %v, %v", keys, err)
+			}
+			if missing := !keys[0].MissingSince.IsZero(); missing != want {
+				t.Errorf("missing: %t, want %t", missing, want)
+			}
+		}
+		scans(1, false)
+		scans(0, false)
+		scans(1, false) // it was seen between the two
+		scans(1, true)
+		scans(0, false)
+	})
+}
+
 // TestG8AnEmptyListOfUsersDoesNotDismissTheirKeys has a provider that lists every key and, all of a sudden, no service
 // user: taken at its word, no key would be managed any more.
 func TestG8AnEmptyListOfUsersDoesNotDismissTheirKeys(t *testing.T) {
