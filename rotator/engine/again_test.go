@@ -14,7 +14,7 @@ import (
 func TestKeysOfNoUseAreMadeEverMoreRarely(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
-		w.provider.AcceptAfter = 365 * day
+		w.provider.SetAcceptAfter(365 * day)
 		secret := w.provider.SecretOf("1")
 		l := w.start(nil)
 		defer l.stop()
@@ -31,7 +31,7 @@ func TestKeysOfNoUseAreMadeEverMoreRarely(t *testing.T) {
 			t.Errorf("waiting %+v, %v", waiting, err)
 		}
 		w.wantActive("deploy")
-		w.provider.AcceptAfter = 0
+		w.provider.SetAcceptAfter(0)
 		pass(14 * time.Hour)
 		w.wantRotated()
 		if waiting, err := l.store.WaitingKeys(t.Context(), 10); err != nil || len(waiting) != 0 {
@@ -137,7 +137,7 @@ func TestG5NothingIsIntendedBeforeTheProviderIsReady(t *testing.T) {
 // a person for.
 func TestAKeyThatFailedAndIsRevokedByHandAsksNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.provider.AcceptAfter = 365 * day
+		w.provider.SetAcceptAfter(365 * day)
 		l := w.start(nil)
 		defer l.stop()
 		pass(10 * time.Minute)

@@ -328,7 +328,7 @@ func TestAKeyThatIsRefusedForGoodIsAbandoned(t *testing.T) {
 func TestPropagationDelayIsWaitedOut(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
-		w.provider.AcceptAfter = 40 * time.Second
+		w.provider.SetAcceptAfter(40 * time.Second)
 		w.lives(3 * time.Hour)
 		w.wantActive("deploy-r0001")
 		w.wantRotated()

@@ -21,22 +21,21 @@ type Hook func(op string, after bool) error
 type Provider struct {
 	// Lim is what Limits returns.
 	Lim rotator.Limits
-	// AcceptAfter is how long a new key is refused.
-	AcceptAfter time.Duration
 	// Lifetime gives minted keys an expiry, if set.
 	Lifetime time.Duration
 	orders   atomic.Pointer[Hook]
 
-	mu        sync.Mutex
-	calls     map[string]int
-	listAfter time.Duration
-	showAfter time.Duration
-	users     []rotator.ServiceUser
-	madeAt    map[string]time.Time // when users were created; those that were there from the start are not in it
-	keys      []*fakeKey
-	nextID    int
-	mints     int
-	retired   []string
+	mu          sync.Mutex
+	calls       map[string]int
+	acceptAfter time.Duration
+	listAfter   time.Duration
+	showAfter   time.Duration
+	users       []rotator.ServiceUser
+	madeAt      map[string]time.Time // when users were created; those that were there from the start are not in it
+	keys        []*fakeKey
+	nextID      int
+	mints       int
+	retired     []string
 }
 
 type fakeKey struct {
@@ -122,6 +121,13 @@ func (p *Provider) add(userID, name string, created time.Time) *fakeKey {
 
 // SetHook orders faults from now on; nil orders none.
 func (p *Provider) SetHook(h Hook) { p.orders.Store(&h) }
+
+// SetAcceptAfter says how long a new key is refused.
+func (p *Provider) SetAcceptAfter(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acceptAfter = d
+}
 
 // SetListAfter says how long a new key is not listed.
 func (p *Provider) SetListAfter(d time.Duration) {
@@ -244,7 +250,7 @@ func (p *Provider) Use(secret string) (userID string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, k := range p.keys {
-		if k.secret == secret && k.live() && time.Since(k.made) >= p.AcceptAfter {
+		if k.secret == secret && k.live() && time.Since(k.made) >= p.acceptAfter {
 			k.LastUsed = time.Now()
 			return k.UserID, nil
 		}
