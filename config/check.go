@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -73,6 +74,9 @@ var (
 	validLabel = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,62}$`)
 )
 
+// takenLabels are what the daemon's own series are told apart by.
+var takenLabels = []string{"provider", "policy"}
+
 // names checks the form of names and that no two things of one kind share one.
 func (c *checker) names(things []named) {
 	first := map[string]string{}
@@ -96,6 +100,11 @@ func (c *checker) names(things []named) {
 
 func (c *checker) labels(path string, labels map[string]string) {
 	for name := range labels {
+		if slices.Contains(takenLabels, name) || strings.HasPrefix(name, "__") {
+			c.errorf(join(path, name), "choose another name, such as team",
+				"%q is a label that metrics and alerts have already", name)
+			continue
+		}
 		if !validLabel.MatchString(name) {
 			c.errorf(join(path, name), "use a-z, A-Z, 0-9 and underscore, and do not begin with a digit",
 				"%q is not a name that a metric's label can have", name)

@@ -80,6 +80,8 @@ func TestProblems(t *testing.T) {
 			`r.yaml:3:11: providers[0].name: is not a name that can be used in metrics and paths (use a-z, 0-9, dash, underscore and dot, at most 63, and begin with a letter or a digit)`},
 		{"a name twice", []string{"providers:\n", "providers:\n  - {name: cc, type: certcentral, api_key_env: CC}\n"},
 			`r.yaml:4:11: providers[1].name: "cc" is the name of providers[0] already (give each a name of its own)`},
+		{"a label that metrics have", []string{"name: all", "name: all\n    labels: {policy: pki}"},
+			`r.yaml:12:22: policies[0].labels.policy: "policy" is a label that metrics and alerts have already (choose another name, such as team)`},
 		{"a label no metric can have", []string{"name: all", "name: all\n    labels: {on-call: pki}"},
 			`r.yaml:12:23: policies[0].labels.on-call: "on-call" is not a name that a metric's label can have (use a-z, A-Z, 0-9 and underscore, and do not begin with a digit)`},
 

@@ -47,6 +47,9 @@ type Journal interface {
 // ErrLocationTaken says that two credentials would be delivered to the same place.
 const ErrLocationTaken = sentinel("the location belongs to another credential")
 
+// ErrInventoryDropped says that a scan lacked most of what earlier ones had seen, and is not believed.
+const ErrInventoryDropped = sentinel("most of the inventory is gone")
+
 type sentinel string
 
 func (s sentinel) Error() string { return string(s) }
@@ -210,6 +213,8 @@ type StageCount struct {
 type View interface {
 	Fleet
 	Counts(ctx context.Context, now time.Time) (Counts, error)
+	// Standing returns what is late and what stands still, of these providers.
+	Standing(ctx context.Context, providers []string, now time.Time) (Standing, error)
 	// ManagedKeys calls fn for each managed key that is active, in the order of deadlines.
 	ManagedKeys(ctx context.Context, fn func(TrackedKey) error) error
 	// Rotations returns open rotations (or, with final, the ended ones, latest first), up to limit.

@@ -45,9 +45,12 @@ type Match struct {
 	Exclude      []string // against all of these; wins
 }
 
+// SelectsProvider reports whether keys at the provider can fall under the policy.
+func (p *Policy) SelectsProvider(provider string) bool { return matches(p.Match.Providers, provider) }
+
 // SelectsUser reports whether keys of the user can fall under the policy.
 func (p *Policy) SelectsUser(provider string, u ServiceUser) bool {
-	return matches(p.Match.Providers, provider) &&
+	return p.SelectsProvider(provider) &&
 		matches(p.Match.ServiceUsers, u.ID, u.Name, u.Email, u.Login) &&
 		!excluded(p.Match.Exclude, u.ID, u.Name, u.Email, u.Login)
 }

@@ -159,6 +159,9 @@ func New(o Options) (*Server, error) {
 // SetReady makes /-/ready answer 200.
 func (s *Server) SetReady() { s.unready.Store(nil) }
 
+// Ready reports what /-/ready answers.
+func (s *Server) Ready() bool { return s.unready.Load() == nil }
+
 // SetUnready makes /-/ready answer 503 and say why.
 func (s *Server) SetUnready(why string) { s.unready.Store(&why) }
 

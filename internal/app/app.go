@@ -122,6 +122,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Registry: registry, View: a.store, Operations: a.store, Provisions: a.store.Provisions, Version: o.Version, Revision: o.Revision,
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: a.freezes,
 		Notices: a.store.CountNotices, AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
+		Owners: a.owners, NextDue: a.nextDue, NextScan: a.nextScan, SinkTokens: a.sinkTokens, Ready: a.ready,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)
 	setup, err := a.builder.setup(c)

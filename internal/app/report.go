@@ -53,13 +53,15 @@ func (s scanned) Scanned(provider string, _ engine.ScanResult, _ time.Duration, 
 	}
 }
 
-// countFindings counts, after each scan, what is to be said against the provider's keys.
+// countFindings counts, after each scan, what is to be said against the provider's keys, and looks after the daemon's own.
 func (a *App) countFindings(ctx context.Context) {
+	own := ownKeys{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case provider := <-a.scanned.providers:
+			own.look(ctx, a, provider)
 			if err := a.metrics.CountFindings(ctx, provider); err != nil && ctx.Err() == nil {
 				a.log.Error("the findings about a provider's keys could not be counted; the metric keeps its value until after the next scan",
 					zap.String("provider", provider), zap.Error(err))

@@ -129,8 +129,8 @@ func (t tally) doubt(what string) error {
 		return nil
 	}
 	return rotator.NewFault("scan", rotator.Invalid,
-		"the provider listed %d of the %d %s that it listed before and gave no error; taking that for a fault, not for deletions",
-		t.total-t.counted, t.total, what)
+		"%w: the provider listed %d of the %d %s that it listed before and gave no error; taking that for a fault, not for deletions",
+		rotator.ErrInventoryDropped, t.total-t.counted, t.total, what)
 }
 
 // hasher makes sums without allocating.

@@ -40,6 +40,10 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"report's last":         {reportKeys, []any{0, "p", "k", "", 1}, "SEARCH e USING INDEX rotations_last (provider=? AND user_id=? AND base=?)"},
 		"count fresh notices":   {countFreshNotices, nil, "SEARCH notices USING COVERING INDEX notices_state (attempt=?)"},
 		"count failed notices":  {countFailedNotices, nil, "SEARCH notices USING COVERING INDEX notices_state (attempt>?)"},
+		"standing rotations":    {standingRotations, nil, "INDEX rotations_"},
+		"standing waiting":      {standingWaiting, nil, "SCAN keys USING INDEX keys_waiting"},
+		"standing unseen":       {standingUnseen, []any{"p", 0}, "SEARCH keys USING INDEX keys_look (provider=? AND look_at>? AND look_at<?)"},
+		"standing key":          {keyTimes, []any{"p", "k"}, "SEARCH keys USING INDEX sqlite_autoindex_keys_1 (provider=? AND id=?)"},
 		"count orphans":         {countOrphans, nil, "SCAN n USING INDEX names_unsealed"},
 	}
 	for name, c := range cases {

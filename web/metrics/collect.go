@@ -35,6 +35,8 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.initialise(providers, sinks)
 	m.findings.collect(ch, providers)
 	m.leases.collect(ch, providers)
+	m.collectOwn(ch, providers)
+	send(ch, ready, truth(m.o.Ready == nil || m.o.Ready()))
 	m.collectState(ch, providers)
 	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.notices, m.alerts, m.leaseChanges, m.lateWrites, m.sinkUp,
 		m.scanDuration, m.requestTime, m.journalErrors, m.configGood, m.configAt, m.build} {
@@ -80,10 +82,11 @@ func (m *Metrics) collectState(ch chan<- prometheus.Metric, providers []string) 
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
 	now := time.Now()
-	send(ch, freezeActive, truth(slices.ContainsFunc(m.o.Freezes(), func(f rotator.Freeze) bool { return f.Contains(now) })))
+	m.collectFreezes(ch, now)
 	up := true
 	for _, collect := range []func() error{
 		func() error { return m.collectCounts(ctx, ch, providers, now) },
+		func() error { return m.collectStanding(ctx, ch, providers, now) },
 		func() error { return m.collectProviders(ctx, ch, providers, now) },
 		func() error { return m.collectServiceUsers(ctx, ch, providers) },
 		func() error { return m.collectNotices(ctx, ch) },
@@ -187,12 +190,22 @@ func (m *Metrics) collectProviders(ctx context.Context, ch chan<- prometheus.Met
 		}
 		send(ch, providerUp, truth(!s.LastScan.IsZero() && s.ScanTrouble == "" && !s.BreakerOpen), p)
 		send(ch, lastScan, seconds(s.LastScan), p)
+		if m.o.NextScan != nil {
+			send(ch, scanDue, m.scanDueAfter(s.LastScan), p)
+		}
 		send(ch, scanKeys, float64(s.Keys), p)
 		send(ch, breakerOpen, truth(s.BreakerOpen), p)
 		send(ch, paused, truth(now.Before(s.PausedUntil)), p)
 		send(ch, awaitingApproval, float64(s.Awaiting), p)
 	}
 	return nil
+}
+
+func (m *Metrics) scanDueAfter(last time.Time) float64 {
+	if last.IsZero() {
+		return 0
+	}
+	return seconds(m.o.NextScan(last))
 }
 
 func (m *Metrics) collectServiceUsers(ctx context.Context, ch chan<- prometheus.Metric, providers []string) error {

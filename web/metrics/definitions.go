@@ -91,6 +91,9 @@ var (
 	providerUp = gauge("provider_up", "Whether the latest scan was complete and the breaker is closed: 1 or 0.", "0 for a provider that was never scanned", "provider")
 	lastScan   = gauge("last_scan_success_timestamp_seconds",
 		"When the last complete scan began, in seconds since 1970; kept over a restart.", "0 for a provider that never was: its age is then since 1970, so an alert on a stale scan works from the start", "provider")
+	scanDue = gauge("scan_due_timestamp_seconds",
+		"When, by the schedule, the scan begins that follows the last complete one, in seconds since 1970. Long past, scans fail or do not run.",
+		"0 for a provider that never was scanned", "provider")
 	scanDuration = gauge("scan_duration_seconds", "How long the latest scan took, complete or not.", "absent until the first scan of this process has ended", "provider")
 	scansTotal   = counter("scans_total", "Scans that ended.", zeroForEveryLabel, "provider", "result")
 	scanKeys     = gauge("scan_keys", "Keys of any state that the last complete scan saw.", zeroForConfigured, "provider")
@@ -109,6 +112,7 @@ var (
 
 	journalUp     = gauge("journal_up", "Whether the journal could be read for this scrape: 1 or 0. While it is 0, everything that is counted in the journal is absent.", "never unset")
 	journalErrors = counter("journal_errors_total", "Reads and commits of the journal that failed.", "0")
+	ready         = gauge("ready", "Whether this process does its work: 1 or 0. It does not while it waits for its seal key, nor while it stops.", "never unset")
 	configGood    = gauge("config_last_reload_successful", "Whether the configuration was good when it was last read: 1 or 0. A bad one is not in force.", "1 at start")
 	configAt      = gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was read, in seconds since 1970.", "the start of the process")
 	buildInfo     = gauge("build_info", "Always 1; says what is running.", "never unset", "version", "revision", "goversion")
@@ -128,16 +132,18 @@ func Sections() []Section {
 			"credential rotates it has two keys, and the old one's times have passed: ask for the newest with\n" +
 			"`max by (provider, user_id, credential) (rotatord_key_rotation_due_timestamp_seconds)`.",
 			[]Definition{keyExpiration, keyRotationDue, keyRevokeDue, keyLastUsed, keys, unmanagedKeys, orphanKeys, orphansGone, keyFindings}},
-		{"Rotations", "", []Definition{rotationsTotal, openRotations, stageSince, rotationsBlocked, awaitingApproval, lastProven}},
+		{"Rotations", "", []Definition{rotationsTotal, openRotations, stageSince, stepSince, nextStep, rotationsBlocked, blockedSince, awaitingApproval, lastProven}},
+		{"What is late, and whose it is", "What alerts are made of: each exists once for each provider and policy, however many keys there are.",
+			[]Definition{dueKeys, windowUsed, expiredKeys, ownerInfo}},
 		{"Service users", "", []Definition{serviceUsers}},
 		{"Sinks", "", []Definition{sinkDeliveries, sinkUp}},
-		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
+		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDue, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
 		{"Notices", "What the contacts of credentials are told; see the page on notifications.",
 			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried, alertsPushed}},
 		{"Replicas", "", []Definition{leaseHeld, leaseChanges, lateWrites}},
-		{"Operators and the calendar", "", []Definition{holdActive, freezeActive}},
+		{"Operators and the calendar", "", []Definition{holdActive, holdSince, freezeActive, freezeSince}},
 		{"The daemon", "The usual `go_` and `process_` metrics are exported too.",
-			[]Definition{journalUp, journalErrors, auditRecords, auditChain, configGood, configAt, buildInfo}},
+			[]Definition{ready, ownExpiration, journalUp, journalErrors, auditRecords, auditChain, configGood, configAt, buildInfo}},
 	}
 }
 
@@ -182,11 +188,12 @@ func deliveryResults() []string {
 
 // What became of a scan.
 const (
-	scanComplete = "complete"
-	scanFailed   = "failed"
+	scanComplete    = "complete"
+	scanFailed      = "failed"
+	scanDisbelieved = "disbelieved"
 )
 
-func scanResults() []string { return []string{scanComplete, scanFailed} }
+func scanResults() []string { return []string{scanComplete, scanFailed, scanDisbelieved} }
 
 // noCode is the code of a request that no usable status code answered.
 const noCode = "none"

@@ -39,6 +39,16 @@ type Options struct {
 	Providers func() []string
 	Sinks     func() []string
 	Freezes   func() []rotator.Freeze
+	// Owners returns whose keys are whose, by the labels of the configuration; nil is nobody's.
+	Owners func() []Owner
+	// NextDue returns when the provider's next step of a rotation is due, zero for none; nil is not asked.
+	NextDue func(ctx context.Context, provider string) (time.Time, error)
+	// NextScan returns when the schedule has the scan that follows one at last; nil is not asked.
+	NextScan func(last time.Time) time.Time
+	// SinkTokens returns when the tokens end that the daemon has for sinks; nil is none.
+	SinkTokens func() map[string]time.Time
+	// Ready says whether this process does its work; nil is yes.
+	Ready func() bool
 	// KeySettings returns what the configuration in force says of keys of that provider and that policy; nil is nothing.
 	KeySettings func(provider, policy string) rotator.KeySettings
 	// PerKey says whether a few series are exported for each key; nil is yes.
@@ -59,6 +69,8 @@ type Metrics struct {
 	configGood, configAt, build                     prometheus.Gauge
 
 	counts   countsCache
+	standing standingCache
+	own      own
 	proven   proven
 	findings findings
 	leases   leases
@@ -87,6 +99,7 @@ func New(o Options) *Metrics {
 		configAt:      prometheus.NewGauge(prometheus.GaugeOpts{Name: configAt.Name, Help: configAt.Help}),
 		build:         gaugeVec(buildInfo).WithLabelValues(clean(o.Version), clean(o.Revision), runtime.Version()),
 		proven:        proven{at: map[string]time.Time{}},
+		own:           own{ends: map[string]time.Time{}},
 		leases:        leases{held: map[string]bool{}},
 		findings:      findings{of: map[string]map[rotator.FindingKind]int{}},
 	}

@@ -33,6 +33,13 @@ func busy() *viewtest.Journal {
 			Orphans: map[string]int{"cc": 1},
 			Holds:   6,
 		},
+		Stands: rotator.Standing{
+			Renewals: []rotator.Renewal{{Provider: "cc", Policy: "ci", Due: 8, Expired: 1, Used: 0.75}},
+			Blocks:   []rotator.Blockage{{Provider: "cc", Policy: "gone", Reason: rotator.BlockOldKeyInUse, Count: 2, Since: noon}},
+			Steps:    []rotator.Pace{{Provider: "cc", Policy: "ci", Stage: rotator.StageDelivering, Count: 1, Since: noon}},
+			Holds:    []rotator.HoldAge{{Provider: "cc", Count: 6, Since: noon}},
+		},
+		Open: []rotator.Rotation{{CredentialID: rotator.CredentialID{Provider: "cc"}, NextAt: noon}},
 		Managed: []rotator.TrackedKey{{
 			Provider: "cc", Base: "ci", Policy: "ci", Due: noon.Add(time.Hour), Deadline: noon.Add(2 * time.Hour),
 			Key: rotator.Key{ID: "17", UserID: "u1", Name: "ci-r0002", Expires: noon.Add(3 * time.Hour), LastUsed: noon},
@@ -58,7 +65,17 @@ func setUp(j *viewtest.Journal, change func(*metrics.Options)) fixture {
 		Providers: func() []string { return []string{"cc"} },
 		Sinks:     func() []string { return []string{"vault"} },
 		Freezes:   func() []rotator.Freeze { return nil },
-		Version:   "1.2.3", Revision: "abc",
+		Owners: func() []metrics.Owner {
+			return []metrics.Owner{
+				{Provider: "cc", Labels: labels{"team": "pki", "site": "zrh"}},
+				{Provider: "cc", Policy: "ci", Labels: labels{"team": "platform", "site": "zrh"}},
+				{Provider: "cc", Policy: "idle", Labels: labels{"team": "pki"}},
+			}
+		},
+		NextDue:    func(ctx context.Context, p string) (time.Time, error) { return j.NextDue(ctx, p, false) },
+		NextScan:   func(last time.Time) time.Time { return last.Add(15 * time.Minute) },
+		SinkTokens: func() map[string]time.Time { return map[string]time.Time{"vault": noon, "disk": {}} },
+		Version:    "1.2.3", Revision: "abc",
 	}
 	if change != nil {
 		change(&o)
@@ -324,6 +341,16 @@ func TestFreezeActive(t *testing.T) {
 	f.want(t, "freeze_active", labels{}, 1)
 }
 
+// frozen are two freezes in force that follow each other, and one that is over.
+func frozen() []rotator.Freeze {
+	now := time.Now()
+	return []rotator.Freeze{
+		{From: now.Add(-time.Hour), To: now.Add(time.Hour)},
+		{From: noon, To: now.Add(-time.Hour)},
+		{From: noon.Add(-48 * time.Hour), To: noon.Add(-24 * time.Hour)},
+	}
+}
+
 func TestProviderRequests(t *testing.T) {
 	f := setUp(&viewtest.Journal{}, nil)
 	for _, code := range []string{"200", "429", "", "dial tcp: refused", "999", "2x0"} {
@@ -352,7 +379,7 @@ func TestStyle(t *testing.T) {
 // full is a fixture in which every metric has at least one series.
 func full(t *testing.T) fixture {
 	t.Helper()
-	f := setUp(busy(), nil)
+	f := setUp(busy(), func(o *metrics.Options) { o.Freezes = frozen })
 	f.Scanned("cc", engine.ScanResult{}, time.Second, nil)
 	f.Probed("vault", nil)
 	f.ProviderRequest("cc", "list_keys", "200", time.Second)
@@ -360,6 +387,7 @@ func full(t *testing.T) fixture {
 		t.Fatal(err)
 	}
 	f.AuditVerified(true)
+	f.OwnCredential("cc", noon)
 	return f
 }
 

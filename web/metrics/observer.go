@@ -13,7 +13,10 @@ var _ engine.Observer = (*Metrics)(nil)
 // Scanned implements [engine.Observer].
 func (m *Metrics) Scanned(provider string, _ engine.ScanResult, took time.Duration, err error) {
 	result := scanComplete
-	if err != nil {
+	switch {
+	case errors.Is(err, rotator.ErrInventoryDropped):
+		result = scanDisbelieved
+	case err != nil:
 		result = scanFailed
 	}
 	m.scans.WithLabelValues(clean(provider), result).Inc()

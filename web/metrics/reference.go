@@ -50,13 +50,16 @@ func labels() [][2]string {
 		{"`finding`", quoted(texts(rotator.Findings()))},
 		{"`stage`", quoted(texts(openStages()))},
 		{"`reason` of `" + rotationsTotal.Name + "`", quoted(texts(rotator.Reasons()))},
-		{"`reason` of `" + rotationsBlocked.Name + "`", quoted(texts(rotator.BlockReasons()))},
+		{"`reason` of `" + rotationsBlocked.Name + "` and `" + blockedSince.Name + "`", quoted(texts(rotator.BlockReasons()))},
 		{"`result` of `" + rotationsTotal.Name + "`", quoted(texts(results()))},
-		{"`result` of `" + scansTotal.Name + "`", quoted(scanResults())},
+		{"`result` of `" + scansTotal.Name + "`", quoted(scanResults()) +
+			"; `" + scanDisbelieved + "` is one that lacked most of what there was, and is taken for a fault"},
+		{"`kind`", quoted(ownKinds())},
 		{"`result` of `" + noticesTried.Name + "`", quoted(texts(notify.Results()))},
 		{"`result` of `" + sinkDeliveries.Name + "`", quoted(deliveryResults()) +
 			"; `" + deliveryOther + "` is a sink that took the delivery and does not hold it, or that is not configured any more"},
 		{"`change`", quoted([]string{leaseGained, leaseLost})},
+		{"other labels of `" + ownerInfo.Name + "`", "the labels of policies and providers in the configuration"},
 		{"`operation`", "a word for each request that the provider's package makes; see the provider's page"},
 		{"`code`", "the answer's HTTP status code, or `" + noCode + "` where no usable answer came"},
 	}

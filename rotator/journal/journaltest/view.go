@@ -81,6 +81,56 @@ var viewCases = []testCase{
 		b.ok(err)
 		b.same("the holds", c.Holds, 1)
 	}},
+	{"what is late counts by provider and policy until every sink has the new key", func(b *bench) {
+		old := func(n int, r rotator.Rotation) {
+			k := b.key("p", r.OldKey.ID, b.now.Add(-time.Hour)) // due for an hour, which is all there was
+			k.UserID, k.LookAt = r.UserID, time.Time{}
+			if n == 3 {
+				k.Expires = b.now
+			}
+			b.merge(k)
+		}
+		for n, stage := range map[int]rotator.Stage{1: rotator.StageTesting, 2: rotator.StageGrace, 3: rotator.StageAbandoning, 4: rotator.StageRevoking} {
+			old(n, b.start(n, stage))
+		}
+		b.merge(b.key("q", "unseen", b.now.Add(-90*time.Minute)), b.key("q", "not due", b.now.Add(time.Minute)))
+		unseen := b.key("r", "another provider's", b.now.Add(-time.Hour))
+		b.merge(unseen)
+		st, err := b.Standing(b.ctx, []string{"p", "q"}, b.now)
+		b.ok(err)
+		policy := b.plan(1).After.Policy
+		b.same("the renewals", st.Renewals, []rotator.Renewal{
+			{Provider: "p", Policy: policy, Due: 2, Expired: 1, Used: 1}, {Provider: "q", Policy: "ci", Due: 1, Used: 1.5},
+		})
+	}},
+	{"a block counts from its beginning, and what nothing blocks from its stage, but for what has to last", func(b *bench) {
+		r := b.start(1, rotator.StageGrace)
+		b.commit(r.Block(rotator.BlockOldKeyInUse, "in use", b.now.Add(-time.Hour), b.now))
+		r = b.start(2, rotator.StageDelivering)
+		b.start(3, rotator.StageGrace)
+		b.start(4, rotator.StageSoaking)
+		b.oneKeyOfEachState()
+		st, err := b.Standing(b.ctx, []string{"p"}, b.now)
+		b.ok(err)
+		b.same("the blocks", st.Blocks, []rotator.Blockage{
+			{Provider: "p", Policy: r.Policy, Reason: rotator.BlockOldKeyInUse, Count: 1, Since: b.now.Add(-time.Hour)},
+			{Provider: "p", Policy: "ci", Reason: rotator.BlockHeld, Count: 1, Since: b.now},
+		})
+		b.same("the steps", st.Steps, []rotator.Pace{{Provider: "p", Policy: r.Policy, Stage: rotator.StageDelivering, Count: 1, Since: b.now}})
+	}},
+	{"the oldest hold in force counts", func(b *bench) {
+		for n, age := range []time.Duration{time.Minute, time.Hour, 3 * time.Hour} {
+			h := b.hold(2 * time.Hour)
+			h.CredentialID, h.At = credential("p", n+1), b.now.Add(-age)
+			if n == 2 {
+				h.Until = b.now.Add(-time.Second)
+			}
+			b.ok(b.PutHold(b.ctx, h))
+		}
+		st, err := b.Standing(b.ctx, nil, b.now)
+		b.ok(err)
+		b.same("the holds", st.Holds, []rotator.HoldAge{{Provider: "p", Count: 2, Since: b.now.Add(-time.Hour)}})
+	}},
 	{"managed keys come in the order of deadlines, those for ever last", func(b *bench) {
 		b.oneKeyOfEachState()
 		want := []string{"waiting", "managed"}

@@ -13,6 +13,7 @@ import (
 // Journal answers the questions of the web packages. The zero Journal is empty. Its fields are set before it is used.
 type Journal struct {
 	Count     rotator.Counts
+	Stands    rotator.Standing
 	Managed   []rotator.TrackedKey
 	Waiting   []rotator.TrackedKey
 	Found     []rotator.TrackedKey
@@ -41,6 +42,11 @@ type Journal struct {
 func (j *Journal) Counts(context.Context, time.Time) (rotator.Counts, error) {
 	j.Asked.Add(1)
 	return j.Count, j.Err
+}
+
+// Standing implements [rotator.View].
+func (j *Journal) Standing(context.Context, []string, time.Time) (rotator.Standing, error) {
+	return j.Stands, j.Err
 }
 
 // ManagedKeys implements [rotator.View].
@@ -123,6 +129,17 @@ func (j *Journal) Provisions(_ context.Context, provider string) ([]rotator.Prov
 		}
 	}
 	return out, j.Err
+}
+
+// NextDue is that of [rotator.Journal]: of Open.
+func (j *Journal) NextDue(_ context.Context, provider string, _ bool) (time.Time, error) {
+	var next time.Time
+	for _, r := range j.Open {
+		if r.Provider == provider && (next.IsZero() || r.NextAt.Before(next)) {
+			next = r.NextAt
+		}
+	}
+	return next, j.Err
 }
 
 // ProviderState implements [rotator.Operations].
