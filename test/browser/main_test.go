@@ -100,7 +100,11 @@ func serve(t *testing.T, credentials int) *site {
 	}
 	seed(t, store, credentials)
 	s := &site{journal: store, acts: &acts{journal: store}}
-	server, err := web.New(web.Options{Journal: store, Operator: s.acts, Audit: store, Providers: func() []string { return []string{"cc"} },
+	server, err := web.New(web.Options{Journal: store, Operator: s.acts, Audit: store, Forecaster: forecaster(t, store),
+		Providers: func() []string { return []string{"cc", "digicert-one"} }, Policies: func() []string { return []string{"ci"} },
+		KeySettings: func(string, string) rotator.KeySettings {
+			return rotator.KeySettings{Labels: map[string]string{"team": "platform"}}
+		},
 		Metrics: prometheus.NewRegistry(), Version: "1.2.3", Reload: func(context.Context) error { return nil }})
 	if err != nil {
 		t.Fatal(err)
@@ -133,11 +137,11 @@ func seed(t *testing.T, store *journal.Store, n int) {
 		var users []rotator.UserRow
 		var keys []rotator.KeyRow
 		for i := from; i < min(from+batch, n); i++ {
-			user := fmt.Sprintf("u%06d", i)
+			user := credential(i).UserID
 			users = append(users, rotator.UserRow{ServiceUser: rotator.ServiceUser{ID: user, Name: "Build " + user, Active: true}, Sum: 1})
 			due := now.Add(time.Duration(i%2000+1) * time.Hour)
 			keys = append(keys, rotator.KeyRow{Sum: 1, TrackedKey: rotator.TrackedKey{Provider: "cc", Base: "ci", Version: 1, Policy: "ci", Due: due, LookAt: due,
-				Deadline: due.AddDate(0, 0, 30), Key: rotator.Key{ID: fmt.Sprint(700000 + i), UserID: user, Name: "ci-r0001", State: rotator.KeyActive,
+				Deadline: due.AddDate(0, 0, 30), Key: rotator.Key{ID: keyID(i), UserID: user, Name: "ci-r0001", State: rotator.KeyActive,
 					Created: now.AddDate(0, 0, -(i % 200)), Expires: due.AddDate(0, 0, 30), LastUsed: now.Add(-time.Hour)}}})
 		}
 		if err := store.Merge(t.Context(), "cc", users, keys); err != nil {
@@ -149,6 +153,12 @@ func seed(t *testing.T, store *journal.Store, n int) {
 		t.Fatal(err)
 	}
 }
+
+func credential(i int) rotator.CredentialID {
+	return rotator.CredentialID{Provider: "cc", UserID: fmt.Sprintf("u%06d", i), Base: "ci"}
+}
+
+func keyID(i int) string { return fmt.Sprint(700_000 + i) }
 
 // tab is one page of the browser. What it writes to the console as an error fails the test.
 type tab struct {

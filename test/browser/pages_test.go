@@ -28,7 +28,10 @@ var access string
 // TestPages looks at each page as people with different devices do, and checks that everybody can use it.
 func TestPages(t *testing.T) {
 	s := serve(t, 120)
-	for name, path := range paths() {
+	night(t, s.journal)
+	all := paths()
+	all["soaking"], all["delivering"], all["in-use"], all["replaced"] = soaking, delivering, inUse, replaced
+	for name, path := range all {
 		t.Run(name, func(t *testing.T) {
 			p := s.open(t)
 			for _, scheme := range []string{"light", "dark"} {
