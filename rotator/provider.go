@@ -105,6 +105,8 @@ type Limits struct {
 	// Propagation is how long after a change the provider may still act on the old state: a new key may be refused,
 	// and a key whose create call was lost may not be listed, for this long.
 	Propagation time.Duration
+	// CallsPerHour is how many calls the rates it is called under let through in an hour; 0 is no known bound.
+	CallsPerHour int
 	// Supplied is true where only a person can make a key: Mint is never called, and the engine waits until somebody
 	// supplies one.
 	Supplied bool

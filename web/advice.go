@@ -1,6 +1,9 @@
 package web
 
-import "github.com/rotatord/rotatord/rotator"
+import (
+	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/forecast"
+)
 
 // What stands against a provider as a whole, beside the reasons that rotations and keys are blocked for.
 const (
@@ -42,16 +45,16 @@ var advice = map[string]string{
 	string(rotator.BlockAtKeyCap):       "The service user has as many keys as the provider allows. Revoke one that nobody uses, at the provider.",
 	string(rotator.BlockNameInvalid):    "Give the credential a base name that the provider accepts with a version behind it.",
 	string(rotator.BlockLocationTaken):  "Two credentials would be delivered to the same place. Make the sink's path template tell them apart.",
-	string(rotator.BlockHeld):           "Nothing, or release it with: rotatord release",
+	string(rotator.BlockHeld):           "Nothing, or release it with: rotatord release PROVIDER/USER/CREDENTIAL",
 	string(rotator.BlockFrozen):         "Nothing: the freeze of the calendar ends at the time shown.",
 	string(rotator.BlockOutsideWindow):  "Nothing: the policy's window opens at the time shown.",
 	string(rotator.BlockOldKeyInUse):    "Find who still uses the old key, by its id in the provider's logs, and move them to the new one.",
 	string(rotator.BlockOldKeyUnclear):  "Look at the old key at the provider. If it is not needed any more, revoke it there by hand.",
 	string(rotator.BlockLastKey):        "Look at the new key at the provider: somebody may have revoked it. The old key stays.",
 	string(rotator.BlockNewKeyRefused):  "The copy in a sink does not sign in. Look at the new key at the provider and at what the sink holds. The old key stays.",
-	string(rotator.BlockSinkMismatch):   "Something else than the new key is in the sink. Find out who wrote it and bring the delivered version back, or make another key with: rotatord rotate --start-over",
+	string(rotator.BlockSinkMismatch):   "Something else than the new key is in the sink. Find out who wrote it and bring the delivered version back, or make another key with: rotatord rotate --start-over PROVIDER/USER/CREDENTIAL",
 	string(rotator.BlockSinkConflict):   "Something that rotatord did not write is in the sink, and it is not overwritten. Move it away, or give the sink another path.",
-	string(rotator.BlockSinkUnknown):    "The sink is not in the configuration any more. Put it back, or make another key without it with: rotatord rotate --start-over",
+	string(rotator.BlockSinkUnknown):    "The sink is not in the configuration any more. Put it back, or make another key without it with: rotatord rotate --start-over PROVIDER/USER/CREDENTIAL",
 	string(rotator.BlockDenied):         "The daemon's own credential is refused. Renew it, or give it the permission that the reason names.",
 	string(rotator.BlockInvalid):        "The other side refuses the request for good. The reason says what it does not take; correct the configuration.",
 	string(rotator.BlockSealUnreadable): "The sealed secret cannot be opened. Start the daemon with the seal key that it was sealed with.",
@@ -62,6 +65,10 @@ var reasonNames = map[string]string{
 	reasonBreaker:    "rotatord stopped calling it after repeated failures",
 	reasonScanFailed: "the scan fails",
 	reasonJournal:    "the journal cannot be written",
+
+	forecast.Paused: "the provider is left alone for now",
+	forecast.Queued: "more begin than move at the same time",
+	forecast.Rate:   "more calls than the provider takes in an hour",
 
 	rotator.ComplaintTrouble: "something is wrong with a service user",
 	rotator.ComplaintDrift:   "a service user differs from its declaration",

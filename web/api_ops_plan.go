@@ -17,6 +17,7 @@ type Plan struct {
 	Totals     map[string]int  `json:"totals" doc:"Actions of the whole span by kind: supply, mint, extend, deliver, grace_end, switch_off, revoke, remove."`
 	Hours      []PlannedHour   `json:"hours" nullable:"false" doc:"One entry for each hour and provider in which something happens."`
 	Peaks      []PlannedHour   `json:"peaks" nullable:"false" doc:"The hour of each provider in which most rotations begin."`
+	Quotas     []Quota         `json:"quotas" nullable:"false" doc:"For each provider that is called under rates, the hour that needs most calls."`
 	Collisions []Collision     `json:"collisions" nullable:"false" doc:"What would happen and is stopped or put off, the first of it first."`
 	More       int             `json:"more_collisions" doc:"Collisions that are not listed."`
 	Actions    []PlannedAction `json:"actions" nullable:"false" doc:"The soonest single actions."`
@@ -33,6 +34,14 @@ type PlannedHour struct {
 	Counts   map[string]int `json:"counts" doc:"Actions by kind."`
 }
 
+// Quota compares what the fullest hour needs of a provider with what its rates let through.
+type Quota struct {
+	Provider string    `json:"provider"`
+	At       time.Time `json:"at" doc:"When the hour begins that needs most calls."`
+	Calls    int       `json:"calls" doc:"How many calls it needs, about, scans not counted."`
+	PerHour  int       `json:"calls_per_hour" doc:"How many calls the provider's rates let through in an hour."`
+}
+
 // PlannedAction is one thing that will happen to one credential.
 type PlannedAction struct {
 	At   time.Time `json:"at"`
@@ -45,7 +54,7 @@ type PlannedAction struct {
 // Collision is something that would happen and is stopped or put off.
 type Collision struct {
 	Provider string          `json:"provider"`
-	Obstacle string          `json:"obstacle" doc:"A reason for a block, or paused or concurrent_rotations."`
+	Obstacle string          `json:"obstacle" doc:"A reason for a block, or paused, rate or concurrent_rotations."`
 	From     time.Time       `json:"from" doc:"When the first of them is stopped."`
 	Until    time.Time       `json:"until,omitzero" doc:"When they go on; absent for what does not go on by itself."`
 	Count    int             `json:"count" doc:"How many actions it stops."`
@@ -105,7 +114,10 @@ func (s *Server) plan(ctx context.Context, q *planQuery) (*answer[Plan], error) 
 
 func planOf(p *forecast.Plan) Plan {
 	out := Plan{From: p.From, Until: p.Until, Totals: countsOf(p.Totals), Hours: hoursOf(p.Hours), Peaks: hoursOf(p.Peaks), More: p.MoreCollisions, Truncated: p.Truncated,
-		Collisions: []Collision{}, Actions: []PlannedAction{}, Freezes: []PlannedFreeze{}, Windows: []PlannedWindow{}}
+		Quotas: []Quota{}, Collisions: []Collision{}, Actions: []PlannedAction{}, Freezes: []PlannedFreeze{}, Windows: []PlannedWindow{}}
+	for _, q := range p.Quotas {
+		out.Quotas = append(out.Quotas, Quota(q))
+	}
 	for _, c := range p.Collisions {
 		shown := Collision{Provider: c.Provider, Obstacle: c.Obstacle, From: c.From, Until: c.Until, Count: c.Count, Why: c.Why}
 		if c.Example.Provider != "" {

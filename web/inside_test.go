@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +97,7 @@ func TestEveryStageHasWords(t *testing.T) {
 func TestAway(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "now", 999 * time.Millisecond: "now", -500 * time.Millisecond: "now",
-		59 * time.Second: "in 59 s", -time.Minute: "1 min ago", 119 * time.Minute: "in 119 min", 2 * time.Hour: "in 2 h",
+		59 * time.Second: "in 59 s", -time.Minute: "1 min ago", 119 * time.Minute: "in 2 h", 2 * time.Hour: "in 2 h",
 		-47 * time.Hour: "47 h ago", 48 * time.Hour: "in 2 days", -400 * 24 * time.Hour: "400 days ago",
 	} {
 		if got := away(d); got != want {
@@ -173,5 +174,84 @@ func TestReadable(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestAdviceNamesWhatItIsAbout(t *testing.T) {
+	about := CredentialName{Provider: "cc", UserID: "o'neil", Credential: "ci"}
+	for reason, want := range map[string]string{
+		string(rotator.BlockHeld):             `rotatord release 'cc/o'\''neil/ci'`,
+		string(rotator.BlockSinkMismatch):     `rotatord rotate --start-over 'cc/o'\''neil/ci'`,
+		string(rotator.BlockAwaitingApproval): "rotatord approve cc",
+	} {
+		if got := adviceOn(reason, about); !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %q does not end with %q", reason, got, want)
+		}
+	}
+	for reason := range advice {
+		if got := adviceOn(reason, about); strings.Contains(got, "PROVIDER") {
+			t.Errorf("%s: %q leaves it to the reader to fill in a name", reason, got)
+		}
+	}
+}
+
+func TestProofs(t *testing.T) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	old := rotator.TrackedKey{Key: rotator.Key{ID: "1", LastUsed: now.Add(-30 * time.Hour)}}
+	good := rotator.Rotation{Stage: rotator.StageGrace, OldKey: rotator.KeyRef{ID: "1"}, GraceUntil: now.Add(-time.Hour), Terms: rotator.Terms{Idle: 24 * time.Hour},
+		Sinks: []rotator.SinkProgress{{Sink: "vault", ConfirmedAt: now.Add(-time.Hour)}}}
+	for name, c := range map[string]struct {
+		change func(r *rotator.Rotation, k *rotator.TrackedKey) *rotator.Hold
+		fails  string
+	}{
+		"all hold": {func(*rotator.Rotation, *rotator.TrackedKey) *rotator.Hold { return nil }, ""},
+		"not tried": {func(r *rotator.Rotation, _ *rotator.TrackedKey) *rotator.Hold {
+			r.Stage = rotator.StageTesting
+			return nil
+		}, "signs in"},
+		"refused": {func(r *rotator.Rotation, _ *rotator.TrackedKey) *rotator.Hold {
+			r.Blocked = rotator.BlockNewKeyRefused
+			return nil
+		}, "signs in"},
+		"a sink lacks it": {func(r *rotator.Rotation, _ *rotator.TrackedKey) *rotator.Hold {
+			r.Sinks[0].ConfirmedAt = time.Time{}
+			return nil
+		}, "sink"},
+		"another key": {func(r *rotator.Rotation, _ *rotator.TrackedKey) *rotator.Hold {
+			r.Blocked = rotator.BlockSinkMismatch
+			return nil
+		}, "sink"},
+		"in grace":     {func(r *rotator.Rotation, _ *rotator.TrackedKey) *rotator.Hold { r.GraceUntil = now.Add(1); return nil }, "grace"},
+		"before grace": {func(r *rotator.Rotation, _ *rotator.TrackedKey) *rotator.Hold { r.GraceUntil = time.Time{}; return nil }, "grace"},
+		"used": {func(_ *rotator.Rotation, k *rotator.TrackedKey) *rotator.Hold {
+			k.LastUsed = now.Add(-23 * time.Hour)
+			return nil
+		}, "not used for 24 h"},
+		"found in use": {func(r *rotator.Rotation, _ *rotator.TrackedKey) *rotator.Hold {
+			r.Blocked = rotator.BlockOldKeyInUse
+			return nil
+		}, "not used for 24 h"},
+		"held": {func(*rotator.Rotation, *rotator.TrackedKey) *rotator.Hold {
+			return &rotator.Hold{By: "ada", Until: now.Add(1)}
+		}, "hold"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, k := good, old
+			r.Sinks = slices.Clone(good.Sinks)
+			hold := c.change(&r, &k)
+			var failing []string
+			for _, p := range proofsOf(&r, []rotator.TrackedKey{k}, hold, now) {
+				if !p.Holds {
+					failing = append(failing, p.What)
+				}
+			}
+			got := strings.Join(failing, "; ")
+			if c.fails == "" && got != "" || c.fails != "" && !strings.Contains(got, c.fails) {
+				t.Errorf("fails: %q, want %q", got, c.fails)
+			}
+		})
+	}
+	if first := (&rotator.Rotation{Stage: rotator.StageTesting}); proofsOf(first, nil, nil, now) != nil {
+		t.Error("a first key ends no old one")
 	}
 }

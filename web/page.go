@@ -65,10 +65,10 @@ func span(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", d/time.Second)
-	case d < 2*time.Hour:
+	case d < 100*time.Minute:
 		return fmt.Sprintf("%d min", d/time.Minute)
 	case d < 2*day:
-		return fmt.Sprintf("%d h", d/time.Hour)
+		return fmt.Sprintf("%d h", d.Round(time.Hour)/time.Hour)
 	default:
 		return fmt.Sprintf("%d days", d/day)
 	}
@@ -84,7 +84,7 @@ func plural(n int, one, many string) string {
 // happyPath are the stages of a rotation that goes well.
 func happyPath() []rotator.Stage {
 	return slices.DeleteFunc(rotator.Stages(), func(s rotator.Stage) bool {
-		return s == rotator.StageAbandoning || s == rotator.StageAbandoned
+		return slices.Contains([]rotator.Stage{rotator.StageReactivating, rotator.StageExtending, rotator.StageAbandoning, rotator.StageAbandoned}, s)
 	})
 }
 
@@ -114,6 +114,10 @@ func stageWords(r Rotation) string {
 		return "the old key is off and can still be brought back"
 	case rotator.StageRevoking:
 		return "revoking the old key"
+	case rotator.StageReactivating:
+		return "switching the old key on again"
+	case rotator.StageExtending:
+		return "moving the key's expiry"
 	case rotator.StageAbandoning:
 		return "giving up: revoking the new key, the old one stays"
 	default:

@@ -3,8 +3,10 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/forecast"
 )
 
@@ -14,21 +16,22 @@ const (
 	calendarHours, calendarDays = 24, 30
 	// calendarBack is how far it looks back for what should have begun.
 	calendarBack = 10 * 365 * oneDay
-	windowsShown = 20
+	// openingsShown is how many openings of one policy's window are shown.
+	openingsShown = 3
 )
 
 type calendarData struct {
 	frame
 	// Late is how many keys should have been decided upon by now.
-	Late        int
-	Peak        string
-	Hours, Days bars
+	Late int
+	// Peak is the fullest day, PeakHour the fullest hour of the next 24.
+	Peak, PeakHour string
+	Hours, Days    bars
 	// Plan is the forecast; nil while it is being worked out, or where there is none.
 	Plan *Plan
 	// Foresees is true where there is a forecast to wait for.
 	Foresees bool
-	// MoreWindows is how many windows are not shown.
-	MoreWindows int
+	Openings []openings
 }
 
 // calendarPage shows when rotations begin, and what stands in their way.
@@ -53,10 +56,10 @@ func (s *Server) calendarPage(w http.ResponseWriter, r *http.Request) {
 			c.add(h.At, h.Begin())
 		}
 		shown := planOf(plan)
-		d.Plan, d.MoreWindows = &shown, max(len(shown.Windows)-windowsShown, 0)
-		shown.Windows = shown.Windows[:len(shown.Windows)-d.MoreWindows]
+		d.Plan, d.Openings = &shown, openingsOf(shown.Windows)
+		c.freezes = plan.Freezes
 	}
-	d.Hours, d.Days, d.Peak = c.charts()
+	c.charts(&d)
 	s.show(w, calendarPage, http.StatusOK, d)
 }
 
@@ -74,6 +77,7 @@ func (s *Server) planned(ctx context.Context, now time.Time) *forecast.Plan {
 type course struct {
 	hour, today time.Time
 	hours, days []int
+	freezes     []rotator.Freeze
 }
 
 func newCourse(now time.Time) *course {
@@ -92,10 +96,54 @@ func (c *course) add(at time.Time, n int) {
 	}
 }
 
-func (c *course) charts() (hours, days bars, fullest string) {
-	names := moments(c.today, calendarDays, oneDay, "Mon 2 Jan")
-	return chart("Rotations that begin, by hour", moments(c.hour, calendarHours, time.Hour, "15:04"), c.hours),
-		chart("Rotations that begin, by day", names, c.days), peak(names, c.days)
+func (c *course) charts(d *calendarData) {
+	hours, days := moments(c.hour, calendarHours, time.Hour, "15:04"), moments(c.today, calendarDays, oneDay, "Mon 2 Jan")
+	d.Peak, d.PeakHour = peak(days, c.days), peak(hours, c.hours)
+	d.Hours, d.Days = chart("Rotations that begin, by hour", hours, c.hours, c.frozen(c.hour, time.Hour)),
+		chart("Rotations that begin, by day", days, c.days, c.frozen(c.today, oneDay))
+}
+
+// frozen marks the spans that a freeze touches.
+func (c *course) frozen(from time.Time, step time.Duration) func(i int) string {
+	return func(i int) string {
+		begin := from.Add(time.Duration(i) * step)
+		if slices.ContainsFunc(c.freezes, func(f rotator.Freeze) bool { return f.From.Before(begin.Add(step)) && f.To.After(begin) }) {
+			return "frozen"
+		}
+		return ""
+	}
+}
+
+// endOf writes when a span ends, in short if it ends on the day that it begins.
+func endOf(from, to time.Time) string {
+	from, to = from.UTC(), to.UTC()
+	if from.Truncate(oneDay).Equal(to.Truncate(oneDay)) {
+		return to.Format("15:04 MST")
+	}
+	return to.Format(shown)
+}
+
+// openings are when one policy's window opens next.
+type openings struct {
+	Policy string
+	Next   []PlannedWindow
+	More   int
+}
+
+func openingsOf(windows []PlannedWindow) []openings {
+	var out []openings
+	for _, w := range windows {
+		i := slices.IndexFunc(out, func(o openings) bool { return o.Policy == w.Policy })
+		if i < 0 {
+			i, out = len(out), append(out, openings{Policy: w.Policy})
+		}
+		if len(out[i].Next) < openingsShown {
+			out[i].Next = append(out[i].Next, w)
+		} else {
+			out[i].More++
+		}
+	}
+	return out
 }
 
 func moments(from time.Time, n int, step time.Duration, layout string) []string {

@@ -25,7 +25,9 @@ type credentialData struct {
 	// Open is the rotation under way, Shown that one or else the latest that is known; nil for none.
 	Open, Shown *Rotation
 	// Past are rotations with their histories, the latest first.
-	Past                    []RotationHistory
+	Past []RotationHistory
+	// Proofs are what has to be true before the old key of the open rotation goes.
+	Proofs                  []proof
 	Timeline                *timeline
 	CanUndo, AwaitsApproval bool
 }
@@ -79,8 +81,27 @@ func (s *Server) gatherCredential(ctx context.Context, c rotator.CredentialID, d
 		d.Newest = &d.Keys[0]
 		d.AwaitsApproval = slices.ContainsFunc(d.Keys, func(k Credential) bool { return k.Waiting == string(rotator.BlockAwaitingApproval) })
 	}
+	for i := range rotations {
+		if !rotations[i].Stage.Final() {
+			d.Proofs = proofsOf(&rotations[i], series, d.Hold, d.Now)
+		}
+	}
 	d.Timeline = timelineOf(series, rotations, d.Now)
 	return nil
+}
+
+// Role says which side of the shown rotation a key is on; empty for neither.
+func (d credentialData) Role(k Credential) string {
+	switch {
+	case d.Shown == nil || k.Key.ID == "":
+		return ""
+	case k.Key.ID == d.Shown.NewKey.ID:
+		return "new"
+	case k.Key.ID == d.Shown.OldKey.ID:
+		return "old"
+	default:
+		return ""
+	}
 }
 
 func (s *Server) histories(ctx context.Context, rotations []rotator.Rotation, d *credentialData) error {

@@ -24,6 +24,7 @@ type fleetData struct {
 	frame
 	Q, ProviderName, Policy, Owner, State string
 	ProviderNames, States                 []string
+	PolicyNames, OwnerNames               []string
 	Rows                                  []fleetRow
 	Paged                                 bool
 	First, Next, CSV                      string
@@ -79,6 +80,33 @@ func (s *Server) owned(owner string) []rotator.Owned {
 	return out[:min(len(out), ownersMost)]
 }
 
+// ownersOffered bounds the owners that the page offers to choose from.
+const ownersOffered = 200
+
+// choices are the policies and the label values that somebody can look for. A policy that was asked for is among them even if it
+// is not configured any more, because keys may still be filed under it.
+func (s *Server) choices(asked string) (policies, owners []string) {
+	if s.o.Policies != nil {
+		policies = slices.Clone(s.o.Policies())
+	}
+	values := map[string]bool{}
+	if s.o.KeySettings != nil {
+		for _, provider := range s.o.Providers() {
+			for _, policy := range append([]string{""}, policies...) {
+				for _, v := range s.o.KeySettings(provider, policy).Labels {
+					values[v] = true
+				}
+			}
+		}
+	}
+	if asked != "" && !slices.Contains(policies, asked) {
+		policies = append(policies, asked)
+	}
+	slices.Sort(policies)
+	owners = slices.Sorted(maps.Keys(values))
+	return policies, owners[:min(len(owners), ownersOffered)]
+}
+
 // mentions reports whether any of the texts holds what is looked for, whatever the case.
 func mentions(sought string, texts []string) bool {
 	sought = strings.ToLower(strings.TrimSpace(sought))
@@ -89,6 +117,7 @@ func (s *Server) fleetPage(w http.ResponseWriter, r *http.Request) {
 	d := fleetAsked(r)
 	d.frame = s.frame(r, "Fleet")
 	d.ProviderNames = slices.Sorted(slices.Values(s.o.Providers()))
+	d.PolicyNames, d.OwnerNames = s.choices(d.Policy)
 	if err := s.gatherFleet(r.Context(), r.URL.Query(), &d); err != nil {
 		s.showTrouble(w, d.frame, err)
 		return

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -63,13 +64,16 @@ type bars struct {
 }
 
 type bar struct {
-	Label     string
+	Label string
+	// Note goes behind the count.
+	Note      string
 	Count     int
 	W, CountX float64
 	Y, TextY  int
 }
 
-func chart(words string, labels []string, counts []int) bars {
+// chart draws a bar for each label; note says what goes behind a count.
+func chart(words string, labels []string, counts []int, note func(i int) string) bars {
 	most := 1
 	for _, n := range counts {
 		most = max(most, n)
@@ -77,14 +81,16 @@ func chart(words string, labels []string, counts []int) bars {
 	b := bars{Words: words + ":", Height: 22 * len(counts)}
 	for i, n := range counts {
 		w := 54 * float64(n) / float64(most)
-		b.Bars = append(b.Bars, bar{Label: labels[i], Count: n, W: w, CountX: 32 + w, Y: 22 * i, TextY: 22*i + 13})
-		b.Words += fmt.Sprintf(" %s %d;", labels[i], n)
+		b.Bars = append(b.Bars, bar{Label: labels[i], Note: note(i), Count: n, W: w, CountX: 32 + w, Y: 22 * i, TextY: 22*i + 13})
+		b.Words += fmt.Sprintf(" %s %s;", labels[i], strings.TrimSpace(fmt.Sprint(n, " ", note(i))))
 	}
 	return b
 }
 
-func (s *sums) ages() bars { return chart("Keys by age", ageWords[:], s.age[:]) }
+func unnoted(int) string { return "" }
+
+func (s *sums) ages() bars { return chart("Keys by age", ageWords[:], s.age[:], unnoted) }
 
 func (s *sums) lefts() bars {
-	return chart("Keys by the time until they expire", leftWords[:], s.left[:])
+	return chart("Keys by the time until they expire", leftWords[:], s.left[:], unnoted)
 }

@@ -14,10 +14,10 @@ func TestPage(t *testing.T) {
 	r := s.get("/")
 	r.want(t, 200,
 		"2 things need a person", "Not ready: rotatord is starting",
-		"cc/u1/stuck</a>: the old key is still used", "used yesterday", "move them to the new one", "/api/v1/rotations/r-stuck", // needs a person
+		"cc/u1/stuck</a>: the old key is still used", "used yesterday", "move them to the new one", "/credentials/cc/u1/stuck#r-r-stuck", // needs a person
 		"HTTP 502",                 // of the provider
 		"cc/u1/frozen", "year end", // waits by intent
-		"delivering: 1 of 2 sinks hold it", "no space left", "2 failures in a row", // in motion
+		"Delivering: 1 of 2 sinks hold it", "no space left", "2 failures in a row", // in motion
 		">id-next<",             // due next
 		"7 managed", "1 orphan", // providers
 		"2 holds are in force",

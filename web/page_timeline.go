@@ -16,9 +16,12 @@ type timeline struct {
 	Bands                       []tlBand
 	Lanes                       []tlLane
 	Marks                       []tlMark
-	Ticks                       []tlTick
-	Now                         *tlTick
-	Legend                      []tlBand
+	// Overlap is when both keys work; nil where there is none. Gone is by when the old key must be gone.
+	Overlap *tlLane
+	Gone    *tlTick
+	Ticks   []tlTick
+	Now     *tlTick
+	Legend  []tlBand
 
 	from, to time.Time
 }
@@ -70,6 +73,7 @@ func timelineOf(series []rotator.TrackedKey, rotations []rotator.Rotation, now t
 	bottom := lanesTop + laneHeight*len(keys)
 	t.Bottom, t.Inner, t.NowY, t.Height = bottom, bottom-24, bottom+14, bottom+20
 	t.rotation(r)
+	t.overlap(keys, r)
 	t.axis(now)
 	t.Legend = t.legend(len(keys), r)
 	t.Words = strings.TrimSpace(t.Words)
@@ -130,15 +134,19 @@ func (t *timeline) lane(k rotator.TrackedKey, newest bool, now time.Time) {
 		ends = "is " + string(k.State) + " or not listed any more"
 	}
 	class, y := "old", lanesTop+laneHeight*len(t.Lanes)
+	role := ", old key, "
 	if newest {
-		class = "new"
+		class, role = "new", ", new key, "
+	}
+	if newest && len(t.Lanes) == 0 {
+		role = ", "
 	}
 	name := k.Name
 	if name == "" {
 		name = "id " + k.ID
 	}
 	x := t.x(begin)
-	t.Lanes = append(t.Lanes, tlLane{X: x, W: max(t.x(end)-x, 0.4), Y: y + 18, TextY: y + 12, Class: class, Label: name + ", " + string(k.State)})
+	t.Lanes = append(t.Lanes, tlLane{X: x, W: max(t.x(end)-x, 0.4), Y: y + 18, TextY: y + 12, Class: class, Label: name + role + string(k.State)})
 	t.Words += fmt.Sprintf(" Key %s, created %s, %s.", name, k.Created.UTC().Format(shown), ends)
 }
 
@@ -155,7 +163,7 @@ func (t *timeline) rotation(r *rotator.Rotation) {
 		t.Bands = append(t.Bands, tlBand{X: x, W: max(t.x(until)-x, 0.2), Class: class, Label: label})
 		t.Words += fmt.Sprintf(" %s until %s.", label, until.UTC().Format(shown))
 	}
-	band("grace", "Grace: both keys work", r.GraceUntil, r.Terms.Grace)
+	band("grace", "Grace: consumers move to the new key", r.GraceUntil, r.Terms.Grace)
 	band("soak", "Soak: the old key is off and can be brought back", r.SoakUntil, r.Terms.Soak)
 	for _, s := range r.Sinks {
 		if s.Confirmed() {
@@ -164,6 +172,40 @@ func (t *timeline) rotation(r *rotator.Rotation) {
 			t.Words += " " + label + "."
 		}
 	}
+}
+
+// overlap marks when the rotation's new key works beside its old one: from when it was made until the old one is switched off,
+// revoked, or must be gone.
+func (t *timeline) overlap(keys []rotator.TrackedKey, r *rotator.Rotation) {
+	if r == nil {
+		return
+	}
+	if !r.Deadline.IsZero() && !r.Stage.Final() {
+		t.Gone = &tlTick{X: t.x(r.Deadline)}
+	}
+	begin, end := time.Time{}, r.Deadline
+	for i := range keys {
+		switch k := &keys[i]; {
+		case r.NewKey.ID != "" && k.ID == r.NewKey.ID:
+			begin = k.Created
+		case k.ID == r.OldKey.ID && (k.State != rotator.KeyActive || r.Stage.Final()):
+			end = switchedOff(r)
+		}
+	}
+	if begin.IsZero() || !end.After(begin) {
+		return
+	}
+	x := t.x(begin)
+	t.Overlap = &tlLane{X: x, W: max(t.x(end)-x, 0.4), Y: t.Bottom - 4, Label: "Overlap: the old and the new key both work, " + span(end.Sub(begin))}
+	t.Words += fmt.Sprintf(" %s, from %s to %s.", t.Overlap.Label, begin.UTC().Format(shown), end.UTC().Format(shown))
+}
+
+// switchedOff is when the old key stopped to work, as far as the rotation knows.
+func switchedOff(r *rotator.Rotation) time.Time {
+	if !r.SoakUntil.IsZero() {
+		return r.SoakUntil.Add(-r.Terms.Soak)
+	}
+	return r.StageAt
 }
 
 func (t *timeline) axis(now time.Time) {
@@ -182,16 +224,19 @@ func (t *timeline) axis(now time.Time) {
 }
 
 func (t *timeline) legend(keys int, r *rotator.Rotation) []tlBand {
-	out := []tlBand{{Class: "new", Label: "newest key"}}
+	out := []tlBand{{Class: "new", Label: "new key"}}
 	if keys > 1 {
-		out = append(out, tlBand{Class: "old", Label: "earlier key"})
+		out = append(out, tlBand{Class: "old", Label: "old key"})
 	}
 	out = append(out, t.Bands...)
+	if t.Overlap != nil {
+		out = append(out, tlBand{Class: "overlap", Label: t.Overlap.Label})
+	}
 	if len(t.Marks) > 0 {
 		out = append(out, tlBand{Class: "confirmed", Label: "a sink was read back and holds the new key"})
 	}
-	if r != nil && !r.Deadline.IsZero() {
-		out = append(out, tlBand{Class: "none", Label: "old key must be gone by " + r.Deadline.UTC().Format(shown)})
+	if t.Gone != nil {
+		out = append(out, tlBand{Class: "gone", Label: "old key must be gone by " + r.Deadline.UTC().Format(shown)})
 	}
 	return out
 }

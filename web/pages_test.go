@@ -33,7 +33,7 @@ func TestCredentialPage(t *testing.T) {
 	s := serve(t, soaking)
 	r := s.get("/credentials/cc/u1/ci")
 	r.want(t, 200, "Held by ada", "the old key is off and can still be brought back", "f00d", "version 7", "not yet</b>: no space left", // evidence
-		`role="img"`, "Key ci-r0003, created 2026-03-01 11:00 UTC", "Grace: both keys work until", "vault confirmed", // timeline
+		`role="img"`, "Key ci-r0003, created 2026-03-01 11:00 UTC", "Grace: consumers move to the new key until", "vault confirmed", // timeline
 		"its expiry is near", `action="/credentials/cc/u1/ci/rotate"`, "/hold", "/release", "/undo")
 	if strings.Contains(r.body, planted) {
 		t.Error("the page shows the secret")
@@ -182,11 +182,12 @@ func TestCalendarPageWithForecast(t *testing.T) {
 		o.Forecaster = &foreseen{plan: forecast.Plan{
 			Hours:      []forecast.Hour{{At: soon, Provider: "cc", Counts: map[forecast.Kind]int{forecast.Mint: 7, forecast.Revoke: 9}}},
 			Collisions: []forecast.Collision{{Provider: "cc", Obstacle: "frozen", From: soon, Count: 2, Example: cred("ci"), Why: "year end"}},
+			Quotas:     []forecast.Quota{{Provider: "cc", At: soon, Calls: 25, PerHour: 19_000}},
 			Freezes:    []rotator.Freeze{{From: soon, To: soon.Add(time.Hour), Reason: "the great freeze"}},
 			Windows:    []forecast.Opening{{Policy: "office", From: soon, To: soon.Add(time.Hour)}},
 		}}
 	})
-	s.settled("/calendar", "What stands in the way").want(t, 200, soon.Format("15:04")+" 7;", "/credentials/cc/u1/ci", "year end", "not by itself", "the great freeze", "office:")
+	s.settled("/calendar", "What stands in the way").want(t, 200, "/credentials/cc/u1/ci", "year end", "not by itself", "the great freeze", ">office</a>: ", "7 frozen;", "about 25 of the 19000 calls")
 }
 
 func TestAuditPage(t *testing.T) {

@@ -182,7 +182,7 @@ func (p *ProviderStatus) count(c rotator.Counts) {
 func (p *ProviderStatus) attention() []Item {
 	var items []Item
 	item := func(reason, why string, since, next time.Time) {
-		items = append(items, Item{About: "provider", What: p.Name, Reason: reason, Why: why, Do: advice[reason], Since: since, NextLook: next})
+		items = append(items, Item{About: "provider", What: p.Name, Reason: reason, Why: why, Do: adviceOn(reason, CredentialName{Provider: p.Name}), Since: since, NextLook: next})
 	}
 	switch {
 	case p.BreakerOpen:
@@ -232,7 +232,7 @@ func (s *Server) gatherKeys(ctx context.Context, st *Status) error {
 
 // block files an item under what it needs.
 func (st *Status) block(b rotator.BlockReason, i Item) {
-	i.Reason, i.Do = string(b), advice[string(b)]
+	i.Reason, i.Do = string(b), adviceOn(string(b), i.credential)
 	if needsPerson(b) {
 		st.Attention = append(st.Attention, i)
 	} else {

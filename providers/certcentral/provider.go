@@ -107,7 +107,7 @@ func New(o Options) (*Provider, error) {
 	p := &Provider{
 		client: newClient(base, o), options: o,
 		limits: rotator.Limits{
-			MaxNameLength: o.MaxNameLength, MaxKeysPerUser: o.MaxKeysPerUser, ReportsLastUse: true, Propagation: o.Propagation,
+			MaxNameLength: o.MaxNameLength, MaxKeysPerUser: o.MaxKeysPerUser, ReportsLastUse: true, Propagation: o.Propagation, CallsPerHour: rest.PerHour(o.Rates),
 		},
 	}
 	p.usersPath.Store(&p.options.ServiceUsersPath)

@@ -50,19 +50,19 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{
-		options: o, declared: declare(o.Keys), expiry: expiry, proof: newProof(),
-		limits: rotator.Limits{
-			MaxNameLength: o.MaxNameLength, ValidNameRune: names, MaxKeysPerUser: o.MaxKeysPerUser, Expiry: true, Propagation: o.Propagation,
-			Supplied: o.CreateKeys == ByHand, RemovedByHand: true, Unlisted: !o.ListsKeys,
-		},
-	}
-	p.guard = guard{users: base.Path + "/rest/" + o.Database + "/users"}
-	p.front = newFront(o)
 	rates := make([]rest.Rate, 0, len(o.Rates))
 	for _, r := range o.Rates {
 		rates = append(rates, rest.Rate(r))
 	}
+	p := &Provider{
+		options: o, declared: declare(o.Keys), expiry: expiry, proof: newProof(),
+		limits: rotator.Limits{
+			MaxNameLength: o.MaxNameLength, ValidNameRune: names, MaxKeysPerUser: o.MaxKeysPerUser, Expiry: true, Propagation: o.Propagation,
+			Supplied: o.CreateKeys == ByHand, RemovedByHand: true, Unlisted: !o.ListsKeys, CallsPerHour: rest.PerHour(rates),
+		},
+	}
+	p.guard = guard{users: base.Path + "/rest/" + o.Database + "/users"}
+	p.front = newFront(o)
 	p.api = rest.New(rest.Options{
 		Base: base, Key: o.Key, KeyWords: "the daemon's access key", Authorize: p.authorize, Classify: classify, Rates: rates, Timeout: o.Timeout,
 		Transport: o.Transport, UserAgent: o.UserAgent, Observe: o.Observe,

@@ -77,6 +77,7 @@ func (o Options) limits() rotator.Limits {
 	l := rotator.Limits{
 		MaxNameLength: o.MaxNameLength, MaxKeysPerUser: o.MaxKeysPerUser, Expiry: true, Propagation: o.Propagation,
 		ReportsLastUse: o.Mode == TokenMode && o.Fields.TokenLastUsed != "", ValidNameRune: asciiRune, NamesFirstKey: o.Mode == TokenMode,
+		CallsPerHour: rest.PerHour(o.Rates),
 	}
 	if o.UnicodeNames {
 		l.ValidNameRune = unicodeRune

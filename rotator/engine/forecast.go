@@ -52,7 +52,7 @@ func (e *Engine) forecastFacts(s *Setup, now, until time.Time) forecast.Facts {
 
 func (e *Engine) forecastAccount(c *Account) forecast.Account {
 	limits := c.Provider.Limits()
-	f := forecast.Account{KeysPerCredential: c.MaxKeys, KeysPerUser: limits.MaxKeysPerUser, Supplied: limits.Supplied, RemovedByHand: limits.RemovedByHand}
+	f := forecast.Account{KeysPerCredential: c.MaxKeys, KeysPerUser: limits.MaxKeysPerUser, CallsPerHour: limits.CallsPerHour, Supplied: limits.Supplied, RemovedByHand: limits.RemovedByHand}
 	_, f.Disables = c.Provider.(rotator.Disabler)
 	_, f.Extends = c.Provider.(rotator.Extender)
 	if a, ok := e.account(c.Name); ok {

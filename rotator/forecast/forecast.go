@@ -70,6 +70,8 @@ type Account struct {
 	Managed int
 	// KeysPerCredential and KeysPerUser cap active keys; 0 is no cap.
 	KeysPerCredential, KeysPerUser int
+	// CallsPerHour is how many calls the provider's rates let through in an hour; 0 is no known bound.
+	CallsPerHour int
 	// Disables and Extends are true where keys can be switched off, and their expiry moved.
 	Disables, Extends bool
 	// Supplied and RemovedByHand are as in [rotator.Limits].
@@ -87,6 +89,8 @@ type Plan struct {
 	Totals map[Kind]int
 	// Peaks are the hours of each provider in which most rotations begin, by provider.
 	Peaks []Hour
+	// Quotas compare the fullest hours with the providers' rates, by provider; those without rates are left out.
+	Quotas []Quota
 	// Collisions by the time of the first.
 	Collisions []Collision
 	// MoreCollisions counts those that were left out of Collisions, which is bounded.
@@ -219,6 +223,7 @@ func (f *Forecast) Plan() *Plan {
 	p.Peaks = peaks(p.Hours)
 	f.judgeCap()
 	f.judgeQueue(p.Hours)
+	p.Quotas = f.judgeRates(p.Hours)
 	for _, c := range f.collisions {
 		p.Collisions = append(p.Collisions, *c)
 	}

@@ -236,3 +236,29 @@ func TestFreezesAndWindowsOfTheSpan(t *testing.T) {
 		t.Errorf("%d windows, the first %+v; want the rest of the open one, then each morning's", len(p.Windows), p.Windows[:2])
 	}
 }
+
+func TestTheFullestHourIsHeldAgainstTheRates(t *testing.T) {
+	f := facts(t)
+	f.Accounts = map[string]forecast.Account{"cc": {Managed: 1000, CallsPerHour: 50}, "unbounded": {Managed: 1000}}
+	made := forecast.New(f, 0)
+	for i := range 40 {
+		made.Key(key(i, now.Add(5*time.Hour)))
+	}
+	made.Key(key(99, now.Add(time.Hour)))
+	p := made.Plan()
+	hour := now.Add(5 * time.Hour).Truncate(time.Hour)
+	// Forty new keys take two calls each then, and the ends of the old ones three each two days later.
+	want := forecast.Quota{Provider: "cc", At: hour.Add(48 * time.Hour), Calls: 120, PerHour: 50}
+	if len(p.Quotas) != 1 || p.Quotas[0] != want {
+		t.Errorf("quotas are %+v, want %+v", p.Quotas, want)
+	}
+	var rates []string
+	for _, c := range p.Collisions {
+		if c.Obstacle == forecast.Rate {
+			rates = append(rates, fmt.Sprintf("%s for %s: %s", c.From.Sub(hour), c.Until.Sub(c.From), c.Why))
+		}
+	}
+	if got := strings.Join(rates, "\n"); !strings.Contains(got, "0s for 1h36m0s: the hour from 2026-03-02 13:00 UTC needs about 80 calls, and the rates let 50 through") || len(rates) != 2 {
+		t.Errorf("collisions with the rates:\n%s", got)
+	}
+}

@@ -49,6 +49,17 @@ func (r Rate) bucket() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(float64(refill)/r.Per.Seconds()), burst)
 }
 
+// PerHour is how many calls all rates together let through in an hour; 0 without rates.
+func PerHour(rates []Rate) int {
+	least := 0
+	for _, r := range rates {
+		if n := int(float64(r.bucket().Limit()) * time.Hour.Seconds()); least == 0 || n < least {
+			least = n
+		}
+	}
+	return least
+}
+
 // errTooLong says that a call would have had to wait beyond its context's deadline.
 var errTooLong = errors.New("the client-side rate limit leaves no room before the call's deadline")
 

@@ -122,3 +122,19 @@ func TestThrottleEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+func TestPerHour(t *testing.T) {
+	for _, c := range []struct {
+		rates []Rate
+		want  int
+	}{
+		{nil, 0},
+		{[]Rate{{Requests: 1000, Per: 3 * time.Minute}}, 19_000}, // one twentieth of each window is kept for bursts
+		{[]Rate{{Requests: 1000, Per: 3 * time.Minute}, {Requests: 100, Per: 5 * time.Second}}, 19_000},
+		{[]Rate{{Requests: 100, Per: 5 * time.Second}, {Requests: 100, Per: time.Hour}}, 95},
+	} {
+		if got := PerHour(c.rates); got != c.want {
+			t.Errorf("%v: %d, want %d", c.rates, got, c.want)
+		}
+	}
+}
