@@ -14,7 +14,8 @@ type Fleet interface {
 	FleetAges(ctx context.Context, now time.Time) ([]AgeCount, error)
 	// DueByHour counts the keys that are decided upon in [from, to), by provider and whole hour of Unix time, ordered by both.
 	DueByHour(ctx context.Context, from, to time.Time) ([]DueCount, error)
-	// DueNext returns up to limit of the provider's active managed keys that wait for nothing but their time, the nearest first.
+	// DueNext returns up to limit of the provider's active managed keys that wait for nothing but their time, the nearest first. It leaves
+	// out those whose place a newer one has taken.
 	DueNext(ctx context.Context, provider string, limit int) ([]TrackedKey, error)
 	// Holds returns up to limit of the holds in force at now on credentials after the one given, in the order of
 	// provider, user id and base name.

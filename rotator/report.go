@@ -56,6 +56,9 @@ const (
 	// FindingUnknownUser: the last complete scan did not show its user: it belongs to a person, to another tool, or to a user
 	// that was deleted.
 	FindingUnknownUser FindingKind = "unknown_user"
+	// FindingSuperseded: its policy has a newer key of the credential to rotate, and no rotation removes this one: somebody made the newer one,
+	// or an older journal forgot that it had.
+	FindingSuperseded FindingKind = "superseded"
 	// FindingObserved: its policy only observes, so nothing rotates it.
 	FindingObserved FindingKind = "observe_only"
 	// FindingNotMoving: it is due, or its rotation has begun, and it does not go on.
@@ -65,7 +68,7 @@ const (
 // Findings lists every kind, in the order in which [Classify] returns them.
 func Findings() []FindingKind {
 	return []FindingKind{FindingNoExpiry, FindingTooOld, FindingUnused, FindingNeverUsed, FindingInactiveUser, FindingUnknownUser,
-		FindingObserved, FindingNotMoving}
+		FindingSuperseded, FindingObserved, FindingNotMoving}
 }
 
 // Finding is something that a report has to say against a key.
@@ -115,6 +118,8 @@ type KeyFacts struct {
 	Hold *Hold
 	// Orphan is true for a key under a name that the daemon intended and never sealed: see [Counts.Orphans].
 	Orphan bool
+	// Newer is an active key of the credential that supersedes a managed one, as [TrackedKey.Newer] has it; empty for none.
+	Newer KeyRef
 	// Open is the credential's open rotation, Last the one that ended last; nil for none.
 	Open, Last *RotationNote
 	// Evidence is where, and when, the daemon read back this very key: the confirmed sinks of the rotation that made it.
@@ -189,6 +194,7 @@ func Classify(f KeyFacts, now time.Time, l ReportLimits) (Class, []Finding) {
 		note(FindingNeverUsed, neverUsed(&f, now))
 		note(FindingInactiveUser, userCannotSignIn(&f))
 		note(FindingUnknownUser, userUnknown(&f))
+		note(FindingSuperseded, leftBehind(&f))
 		note(FindingObserved, observed(&f))
 	}
 	note(FindingNotMoving, notMoving(&f, class, now))
@@ -273,6 +279,14 @@ func userUnknown(f *KeyFacts) string {
 	return "the last complete scan did not show user " + f.Key.UserID
 }
 
+// leftBehind leaves out keys that a rotation is about to remove.
+func leftBehind(f *KeyFacts) string {
+	if f.Newer.ID == "" || f.Key.Policy == "" || f.Open != nil && f.Open.concerns(f.Key.ID) {
+		return ""
+	}
+	return fmt.Sprintf("key %s (id %s) has taken its place, and no rotation removes this one: if nobody uses it, revoke it at the provider", f.Newer.Name, f.Newer.ID)
+}
+
 func observed(f *KeyFacts) string {
 	if f.Key.Policy == "" || !f.Settings.Observed && f.Key.Waiting != BlockObserveOnly {
 		return ""
@@ -310,10 +324,12 @@ func noRotation(f *KeyFacts) string {
 		return "its service user cannot sign in"
 	case f.Last != nil && f.Last.Stage == StageAbandoned:
 		return "the last one, " + f.Last.ID + ", was abandoned: " + f.Last.Why
+	case f.Newer.ID != "":
+		return "key " + f.Newer.Name + " has taken its place"
 	case f.Key.LookAt.IsZero():
 		return "nothing will look at it before something about it changes"
 	default:
-		return "a newer key may have taken its place; it is looked at again at " + day(f.Key.LookAt)
+		return "it is looked at again at " + day(f.Key.LookAt)
 	}
 }
 

@@ -32,6 +32,7 @@ func blocked(f *KeyFacts, retires ...string) {
 func TestClassify(t *testing.T) {
 	past, soon := reportNow.Add(-time.Hour), reportNow.Add(time.Hour)
 	hold := &Hold{By: "ada", Until: soon, Reason: "release"}
+	newer := KeyRef{ID: "k7", Name: "ci-r0007"}
 	tests := []struct {
 		name   string
 		change func(*KeyFacts)
@@ -82,6 +83,21 @@ func TestClassify(t *testing.T) {
 		{"unknown user", func(f *KeyFacts) { f.User, f.UserListed = ServiceUser{ID: "u1"}, false }, ClassManaged, []string{"unknown_user: did not show user u1"}},
 		{"expired key of an inactive user", func(f *KeyFacts) { f.User.Active, f.Key.Expires = false, past }, ClassExpired, nil},
 
+		{"superseded", func(f *KeyFacts) { f.Newer = newer }, ClassManaged, []string{"superseded: key ci-r0007 (id k7) has taken its place, and no rotation removes this one"}},
+		{"superseded, and about to be removed", func(f *KeyFacts) {
+			f.Newer, f.Open = newer, &RotationNote{ID: "r1", Stage: StageGrace, Retires: []string{"k0", "k1"}}
+		}, ClassManaged, nil},
+		{"superseded, and forgotten by the rotation of its successor", func(f *KeyFacts) {
+			f.Newer, f.Open = newer, &RotationNote{ID: "r1", Stage: StageGrace, Retires: []string{"k7"}}
+		}, ClassManaged, []string{"superseded: k7"}},
+		{"superseded, and held", func(f *KeyFacts) { f.Newer, f.Hold = newer, hold }, ClassHeld, []string{"superseded: k7"}},
+		{"superseded, and unmanaged", func(f *KeyFacts) { f.Newer, f.Key.Policy = newer, "" }, ClassUnmanaged, nil},
+		{"superseded, and disabled", func(f *KeyFacts) { f.Newer, f.Key.State = newer, KeyDisabled }, ClassInactive, nil},
+		{"superseded, and due for long", func(f *KeyFacts) {
+			due(f, 2*time.Hour)
+			f.Newer = newer
+		}, ClassManaged, []string{"superseded: k7", "not_moving: no rotation has started: key ci-r0007 has taken its place"}},
+
 		{"observed", func(f *KeyFacts) { f.Settings.Observed = true }, ClassManaged, []string{"observe_only: policy monthly only observes"}},
 		{"unmanaged is not observed", func(f *KeyFacts) { f.Settings.Observed, f.Key.Policy = true, "" }, ClassUnmanaged, nil},
 		{"observed and due", func(f *KeyFacts) {
@@ -98,7 +114,7 @@ func TestClassify(t *testing.T) {
 			due(f, 2*time.Hour)
 			f.Key.LookAt = time.Time{}
 		}, ClassManaged, []string{"not_moving: due since 2026-03-01 10:00 UTC and no rotation has started: nothing will look at it"}},
-		{"due for long, and looked at again", func(f *KeyFacts) { due(f, 2*time.Hour) }, ClassManaged, []string{"not_moving: a newer key"}},
+		{"due for long, and looked at again", func(f *KeyFacts) { due(f, 2*time.Hour) }, ClassManaged, []string{"not_moving: it is looked at again at 2026-03-21"}},
 		{"due for long, of an inactive user", func(f *KeyFacts) {
 			due(f, 2*time.Hour)
 			f.User.Active = false
@@ -134,8 +150,9 @@ func TestClassify(t *testing.T) {
 		{"everything at once, in order", func(f *KeyFacts) {
 			f.Key.LastUsed, f.User.Active, f.Settings.Observed = reportNow.Add(-100*dayLong), false, true
 			f.Key.Deadline = past
-			blocked(f, "k1")
-		}, ClassManaged, []string{"too_old: ", "unused: ", "inactive_user: ", "observe_only: ", "not_moving: "}},
+			f.Newer = newer
+			due(f, 2*time.Hour)
+		}, ClassManaged, []string{"too_old: ", "unused: ", "inactive_user: ", "superseded: ", "observe_only: ", "not_moving: "}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -215,6 +232,9 @@ func anyFacts(t *rapid.T) KeyFacts {
 			State: rapid.SampledFrom([]KeyState{KeyActive, KeyDisabled, KeyRevoked, KeyOther, "new"}).Draw(t, "state")}}
 	if flag("held") {
 		f.Hold = &Hold{Until: when("until")}
+	}
+	if flag("superseded") {
+		f.Newer = KeyRef{ID: "k7", Name: "ci-r0007"}
 	}
 	if flag("rotating") {
 		f.Open = &RotationNote{ID: "r1", Stage: rapid.SampledFrom(Stages()).Draw(t, "stage"), Retires: rapid.SampledFrom([][]string{nil, {"k1"}, {"k0"}}).Draw(t, "retires"),

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -40,7 +41,7 @@ type ReportedKey struct {
 	Policy       string            `json:"policy,omitempty" doc:"The policy that selects it; absent if nobody rotates it."`
 	Labels       map[string]string `json:"labels,omitempty" doc:"The provider's and the policy's labels in the configuration: whose it is."`
 	Deadline     time.Time         `json:"deadline,omitzero" doc:"When the key must be gone."`
-	NextRotation time.Time         `json:"next_rotation,omitzero" doc:"When its rotation starts, or should have; absent for a key that is gone."`
+	NextRotation time.Time         `json:"next_rotation,omitzero" doc:"When its rotation starts, or should have; absent for a key that is gone, or whose place a newer one has taken."`
 	Hold         *ReportedHold     `json:"hold,omitempty" doc:"The hold that is in force."`
 	Rotating     *ReportedRotation `json:"rotating,omitempty" doc:"The credential's rotation that is under way."`
 	LastRotation *ReportedRotation `json:"last_rotation,omitempty" doc:"The credential's rotation that ended last."`
@@ -59,7 +60,7 @@ type ReportedUser struct {
 
 // ReportFinding is something to be said against a key.
 type ReportFinding struct {
-	Kind string `json:"kind" enum:"no_expiry,too_old,unused,never_used,inactive_user,unknown_user,observe_only,not_moving"`
+	Kind string `json:"kind" enum:"no_expiry,too_old,unused,never_used,inactive_user,unknown_user,superseded,observe_only,not_moving"`
 	Why  string `json:"why"`
 }
 
@@ -107,6 +108,17 @@ type ReportSummary struct {
 	Keys        int            `json:"keys"`
 	Classes     map[string]int `json:"classes" doc:"Keys of each class."`
 	Findings    map[string]int `json:"findings" doc:"Keys with each finding; a key can have several."`
+	By          string         `json:"by,omitempty" doc:"The label that groups are made by."`
+	Groups      []ReportGroup  `json:"groups,omitempty" doc:"The same counts for each value of that label, in its order; the keys without it come last."`
+}
+
+// ReportGroup counts the keys that have one value of a label.
+type ReportGroup struct {
+	Value    string         `json:"value,omitempty" doc:"Absent for the keys that do not have the label."`
+	Keys     int            `json:"keys"`
+	Against  int            `json:"against" doc:"Keys with at least one finding."`
+	Classes  map[string]int `json:"classes" doc:"Keys of each class."`
+	Findings map[string]int `json:"findings" doc:"Keys with each finding; a key can have several."`
 }
 
 // ReportFilter narrows a report, and what counts as unused in it.
@@ -114,7 +126,8 @@ type ReportFilter struct {
 	Provider  string   `query:"provider" maxLength:"200" doc:"The provider's name."`
 	Policy    string   `query:"policy" maxLength:"200" doc:"The policy's name."`
 	Class     []string `query:"class" enum:"gone,expired,inactive,orphaned,unmanaged,held,managed" doc:"Classes, any of which a key must be of."`
-	Finding   []string `query:"finding" enum:"no_expiry,too_old,unused,never_used,inactive_user,unknown_user,observe_only,not_moving" doc:"Findings, any of which a key must have."`
+	Finding   []string `query:"finding" enum:"no_expiry,too_old,unused,never_used,inactive_user,unknown_user,superseded,observe_only,not_moving" doc:"Findings, any of which a key must have."`
+	Label     []string `query:"label" maxItems:"20" example:"team=pki" doc:"Labels written name=value, any of which a key must have. A name with nothing behind the equals sign is for keys without it."`
 	UnusedFor string   `query:"unused_for" default:"2160h" example:"720h" doc:"Since when a key must not have been used to count as unused: units h, m and s."`
 }
 
@@ -122,6 +135,11 @@ type keysQuery struct {
 	ReportFilter
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many at most."`
 	Cursor string `query:"cursor" maxLength:"2000" doc:"The next of the page before."`
+}
+
+type reportQuery struct {
+	ReportFilter
+	By string `query:"by" maxLength:"200" example:"team" doc:"The name of a label: the summary also counts by its values."`
 }
 
 func (s *Server) reporting(api huma.API) {
@@ -140,13 +158,17 @@ func (s *Server) walk(ctx context.Context, f *ReportFilter, after rotator.KeyCur
 	if err != nil {
 		return err
 	}
+	labels, err := f.labels()
+	if err != nil {
+		return err
+	}
 	q := rotator.KeyQuery{Provider: f.Provider, Policy: f.Policy, After: after}
 	for _, c := range f.Class {
 		q.Classes = append(q.Classes, rotator.Class(c))
 	}
 	report := rotator.Report{View: s.o.Journal, Settings: s.o.KeySettings, Limits: rotator.ReportLimits{UnusedFor: unusedFor}}
 	return report.Keys(ctx, q, now, func(facts rotator.KeyFacts, class rotator.Class, found []rotator.Finding) error {
-		if !f.wants(found) {
+		if !f.wants(found) || !anyLabel(labels, facts.Settings.Labels) {
 			return nil
 		}
 		return fn(reportedOf(&facts, class, found, now))
@@ -162,6 +184,24 @@ func (f *ReportFilter) unusedFor() (time.Duration, error) {
 		return 0, problem(http.StatusUnprocessableEntity, "unused_for is %q; write a time above zero such as 720h", f.UnusedFor)
 	}
 	return d, nil
+}
+
+// labels are the pairs of a name and a value that the filter wants, any of them.
+func (f *ReportFilter) labels() ([][2]string, error) {
+	var pairs [][2]string
+	for _, text := range f.Label {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return nil, problem(http.StatusUnprocessableEntity, "label is %q; write name=value, as in team=pki, or team= for keys without one", text)
+		}
+		pairs = append(pairs, [2]string{name, value})
+	}
+	return pairs, nil
+}
+
+// anyLabel reports whether some pair is a key's. A label that it does not have is empty.
+func anyLabel(pairs [][2]string, has map[string]string) bool {
+	return len(pairs) == 0 || slices.ContainsFunc(pairs, func(p [2]string) bool { return has[p[0]] == p[1] })
 }
 
 func (f *ReportFilter) wants(found []rotator.Finding) bool {
@@ -216,8 +256,10 @@ func cursorOf(text string) (rotator.KeyCursor, error) {
 
 // report answers with a stream. What can be wrong with the question, and a journal that does not answer, are found before
 // it begins; later it can only be cut short, which its last line then says.
-func (s *Server) report(ctx context.Context, f *ReportFilter) (*huma.StreamResponse, error) {
-	if _, err := f.unusedFor(); err != nil {
+func (s *Server) report(ctx context.Context, q *reportQuery) (*huma.StreamResponse, error) {
+	_, badSpan := q.unusedFor()
+	_, badLabel := q.labels()
+	if err := cmp.Or(badSpan, badLabel); err != nil {
 		return nil, err
 	}
 	answers := rotator.KeyQuery{Limit: 1, Brief: true}
@@ -227,43 +269,25 @@ func (s *Server) report(ctx context.Context, f *ReportFilter) (*huma.StreamRespo
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
 		hc.SetHeader("Content-Type", reportType)
-		if err := s.stream(ctx, f, newLines(w)); err != nil {
+		if err := s.stream(ctx, q, newLines(w)); err != nil {
 			s.log.Info("a report was cut short", zap.Error(err))
 		}
 	}}, nil
 }
 
-func (s *Server) stream(ctx context.Context, f *ReportFilter, out *lines) error {
+func (s *Server) stream(ctx context.Context, q *reportQuery, out *lines) error {
 	now := time.Now().UTC()
-	sum := newSummary(f, now, s.o.Version)
-	err := s.walk(ctx, f, rotator.KeyCursor{}, now, func(k ReportedKey) error {
+	sum := newSummary(q, now, s.o.Version)
+	err := s.walk(ctx, &q.ReportFilter, rotator.KeyCursor{}, now, func(k ReportedKey) error {
 		sum.add(&k)
 		return out.write(ReportLine{Key: &k})
 	})
+	sum.sortGroups()
 	last := ReportLine{Summary: sum}
 	if err != nil {
 		last = ReportLine{Error: journalTrouble(err)}
 	}
 	return errors.Join(err, out.write(last), out.flush())
-}
-
-func newSummary(f *ReportFilter, now time.Time, version string) *ReportSummary {
-	sum := &ReportSummary{GeneratedAt: now, Version: version, UnusedFor: f.UnusedFor, Classes: map[string]int{}, Findings: map[string]int{}}
-	for _, c := range rotator.Classes() {
-		sum.Classes[string(c)] = 0
-	}
-	for _, k := range rotator.Findings() {
-		sum.Findings[string(k)] = 0
-	}
-	return sum
-}
-
-func (sum *ReportSummary) add(k *ReportedKey) {
-	sum.Keys++
-	sum.Classes[k.Class]++
-	for _, f := range k.Findings {
-		sum.Findings[f.Kind]++
-	}
 }
 
 // lines writes JSON, one value on each line, to a client that may be slow: it has the usual time for each few hundred
@@ -310,8 +334,8 @@ func reportedOf(f *rotator.KeyFacts, class rotator.Class, found []rotator.Findin
 	for _, e := range f.Evidence {
 		out.Evidence = append(out.Evidence, Evidence(e))
 	}
-	if class == rotator.ClassGone {
-		out.NextRotation = time.Time{} // it was due once; nothing follows
+	if class == rotator.ClassGone || f.Newer.ID != "" {
+		out.NextRotation = time.Time{} // it was due once, or would have been; nothing follows
 	}
 	if f.Hold != nil {
 		out.Hold = &ReportedHold{By: f.Hold.By, Until: f.Hold.Until, Reason: f.Hold.Reason}

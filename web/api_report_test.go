@@ -66,6 +66,10 @@ func TestKeysAreListedWithWhatIsToBeSaid(t *testing.T) {
 		"?finding=not_moving,no_expiry":       "cc/2 held never_used not_moving, cc/3 unmanaged no_expiry never_used",
 		"?class=gone&finding=no_expiry":       "",
 		"?unused_for=1h&class=managed":        "cc/1 managed never_used, ds/1 managed unknown_user observe_only",
+		"?label=team=ds-ci,team=cc-":          "cc/3 unmanaged no_expiry never_used, ds/1 managed unknown_user observe_only",
+		"?label=team=nobody":                  "",
+		"?label=team=":                        "",
+		"?label=cost=&class=gone":             "cc/4 gone",
 		"?limit=1000&provider=cc&class=held":  "cc/2 held never_used not_moving",
 		"?limit=5":                            all,
 		"?provider=nobody":                    "",
@@ -126,6 +130,8 @@ func TestWhatCannotBeAskedOfAReport(t *testing.T) {
 		"?unused_for=90d": "write a time above zero such as 720h",
 		"?unused_for=-1h": "write a time above zero",
 		"?unused=1h":      "unused",
+		"?label=team":     "write name=value, as in team=pki",
+		"?label==pki":     "write name=value",
 	} {
 		for _, path := range []string{"/api/v1/keys", "/api/v1/report"} {
 			r := s.get(path + query)
@@ -137,6 +143,7 @@ func TestWhatCannotBeAskedOfAReport(t *testing.T) {
 	for _, cursor := range []string{"!", "bm9uZQ"} {
 		s.get("/api/v1/keys?cursor="+cursor).problem(t, http.StatusUnprocessableEntity, "begin again without one")
 	}
+	s.get("/api/v1/keys?by=team").problem(t, http.StatusUnprocessableEntity, "validation failed")
 	s.get("/api/v1/keys?limit=1001").problem(t, http.StatusUnprocessableEntity, "limit")
 }
 
@@ -158,6 +165,46 @@ func lines(t *testing.T, r reply) []web.ReportLine {
 	return out
 }
 
+func TestAReportCountsByALabel(t *testing.T) {
+	s := serve(t, func(o *web.Options, s *site) {
+		reported(o, s)
+		o.KeySettings = func(provider, policy string) rotator.KeySettings {
+			switch {
+			case provider == "ds":
+				return rotator.KeySettings{}
+			case policy == "":
+				return rotator.KeySettings{Labels: map[string]string{"team": "pki"}}
+			default:
+				return rotator.KeySettings{Labels: map[string]string{"team": "ci", "cost": "7"}}
+			}
+		}
+	})
+	summary := func(query string) string {
+		got := lines(t, s.get("/api/v1/report"+query))
+		sum := got[len(got)-1].Summary
+		text := sum.By + ":"
+		for _, g := range sum.Groups {
+			text += fmt.Sprintf(" %q %d keys, %d against, %d managed, %d gone, %d not moving;", g.Value, g.Keys, g.Against, g.Classes["managed"], g.Classes["gone"], g.Findings["not_moving"])
+			if len(g.Classes) != len(rotator.Classes()) || len(g.Findings) != len(rotator.Findings()) {
+				t.Errorf("group %q lacks counts: %+v", g.Value, g)
+			}
+		}
+		return text
+	}
+	for query, want := range map[string]string{
+		"": ":",
+		"?by=team": `team: "ci" 3 keys, 1 against, 1 managed, 1 gone, 1 not moving; "pki" 1 keys, 1 against, 0 managed, 0 gone, 0 not moving; ` +
+			`"" 1 keys, 1 against, 1 managed, 0 gone, 0 not moving;`,
+		"?by=team&label=team=pki": `team: "pki" 1 keys, 1 against, 0 managed, 0 gone, 0 not moving;`,
+		"?by=owner":               `owner: "" 5 keys, 3 against, 2 managed, 1 gone, 1 not moving;`,
+		"?by=team&provider=none":  "team:",
+	} {
+		if got := summary(query); got != want {
+			t.Errorf("%q: got %s\nwant %s", query, got, want)
+		}
+	}
+}
+
 func TestReportIsAStreamThatEndsWithItsSummary(t *testing.T) {
 	s := serve(t, reported)
 	got := lines(t, s.get("/api/v1/report?unused_for=24h"))
@@ -171,7 +218,7 @@ func TestReportIsAStreamThatEndsWithItsSummary(t *testing.T) {
 	want := web.ReportSummary{GeneratedAt: sum.GeneratedAt, Version: "1.2.3", UnusedFor: "24h", Keys: 5,
 		Classes: map[string]int{"managed": 2, "held": 1, "unmanaged": 1, "gone": 1, "orphaned": 0, "inactive": 0, "expired": 0},
 		Findings: map[string]int{"no_expiry": 1, "too_old": 0, "unused": 0, "never_used": 3, "inactive_user": 0, "unknown_user": 1,
-			"observe_only": 1, "not_moving": 1}}
+			"superseded": 0, "observe_only": 1, "not_moving": 1}}
 	if diff := cmp.Diff(want, *sum); diff != "" {
 		t.Error(diff)
 	}

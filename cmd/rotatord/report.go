@@ -33,7 +33,9 @@ func reportCommand(f *flags) *cobra.Command {
 it is named. A table has the columns that fit a screen, all of them with --wide; csv, json and html always have all.`,
 		Example: `  rotatord report --finding no_expiry,too_old,unused
   rotatord report --format html --file keys.html
-  rotatord report --format csv --class unmanaged --provider certcentral`,
+  rotatord report --format csv --class unmanaged --provider certcentral
+  rotatord report --by team
+  rotatord report --label team=pki,team=platform --finding not_moving`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := r.check(f); err != nil {
 				return usage{err}
@@ -56,6 +58,8 @@ it is named. A table has the columns that fit a screen, all of them with --wide;
 	flags.StringVar(&r.Policy, "policy", "", "only keys that the policy of this name selects")
 	flags.StringSliceVar(&r.Classes, "class", nil, "only keys of one of these classes: "+words(rotator.Classes()))
 	flags.StringSliceVar(&r.Findings, "finding", nil, "only keys with one of these findings: "+words(rotator.Findings()))
+	flags.StringSliceVar(&r.Labels, "label", nil, "only keys with one of these labels of their provider or policy, such as team=pki; team= is for keys without that label")
+	flags.StringVar(&r.By, "by", "", "count by the values of this label too, such as team")
 	flags.StringVar(&r.unusedFor, "unused-for", "90d", "since when a key must not have been used to count as unused, such as 90d")
 	return cmd
 }
@@ -67,6 +71,14 @@ func (r *reportFlags) check(f *flags) error {
 	}
 	if !slices.Contains(report.Formats(), r.format) {
 		return fmt.Errorf("--format is %q; write %s", r.format, strings.Join(report.Formats(), ", "))
+	}
+	if r.By != "" && r.format == "csv" {
+		return errors.New("--by counts, and csv has a line for each key and no counts; take table, json or html")
+	}
+	for _, l := range r.Labels {
+		if name, _, ok := strings.Cut(l, "="); !ok || name == "" {
+			return fmt.Errorf("--label is %q; write name=value, as in team=pki, or team= for keys without one", l)
+		}
 	}
 	var d config.Duration
 	if err := d.UnmarshalText([]byte(r.unusedFor)); err != nil {
@@ -114,7 +126,7 @@ func (r *reportFlags) only() string {
 	for _, p := range []struct {
 		what   string
 		values []string
-	}{{"provider", []string{r.Provider}}, {"policy", []string{r.Policy}}, {"class", r.Classes}, {"finding", r.Findings}} {
+	}{{"provider", []string{r.Provider}}, {"policy", []string{r.Policy}}, {"class", r.Classes}, {"finding", r.Findings}, {"label", r.Labels}} {
 		if values := strings.Join(p.values, " or "); values != "" {
 			parts = append(parts, p.what+" "+values)
 		}

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"rotatord": m
 //	exits CODE PROGRAM ARGS...       runs a program that must end with that code
 //	emulator [SYSTEM] ARGS...        starts rotatord emulate, of certcentral if not told; sets BASE_URL, EMULATOR and HOST, writes manager.key
 //	seed EMAIL NAME AGE              puts a service user with a key into the emulator; sets USER_ID and KEY_ID
+//	key USER_ID NAME AGE             gives that service user a further key; sets KEY_ID
 //	service TENANT LOGIN             puts a service user into an emulated dataspot; sets USER_ID
 //	person TENANT LOGIN NAME FOR     makes a key that lives that long in the emulated dataspot's page; its value goes to person.key
 //	order FILE                       orders the faults in FILE from the emulator; without FILE takes all back
@@ -54,7 +55,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "emulator": startEmulator, "seed": seed, "service": service, "person": person, "order": order, "expand": expand, "daemon": startDaemon, "stop": stopDaemon,
+			"exits": exits, "emulator": startEmulator, "seed": seed, "key": addKey, "service": service, "person": person, "order": order, "expand": expand, "daemon": startDaemon, "stop": stopDaemon,
 			"eventually": eventually, "logged": logged, "get": get, "post": post, "mode": mode, "newer": newer,
 		},
 	})
@@ -194,19 +195,28 @@ func seed(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: seed EMAIL NAME AGE")
 	}
+	ts.Setenv("USER_ID", added(ts, "/users", map[string]any{"email": args[0], "username": strings.Split(args[0], "@")[0]}))
+	addKey(ts, false, append([]string{ts.Getenv("USER_ID")}, args[1:]...))
+}
+
+func addKey(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: key USER_ID NAME AGE")
+	}
 	age, err := time.ParseDuration(args[2])
 	ts.Check(err)
+	user, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ts.Setenv("KEY_ID", added(ts, "/keys", map[string]any{"user_id": user, "name": args[1], "created": time.Now().Add(-age)}))
+}
+
+// added puts something into an emulated CertCentral and returns its id.
+func added(ts *testscript.TestScript, path string, what any) string {
 	var created struct {
 		ID int64 `json:"id"`
 	}
-	add := func(path string, what any) string {
-		body, err := json.Marshal(what)
-		ts.Check(err)
-		ts.Check(json.Unmarshal(admin(ts, http.MethodPost, path, body), &created))
-		return strconv.FormatInt(created.ID, 10)
-	}
-	ts.Setenv("USER_ID", add("/users", map[string]any{"email": args[0], "username": strings.Split(args[0], "@")[0]}))
-	ts.Setenv("KEY_ID", add("/keys", map[string]any{"user_id": created.ID, "name": args[1], "created": time.Now().Add(-age)}))
+	tell(ts, path, what, &created)
+	return strconv.FormatInt(created.ID, 10)
 }
 
 func service(ts *testscript.TestScript, _ bool, args []string) {

@@ -21,6 +21,10 @@ type ReportQuery struct {
 	Provider, Policy string
 	// Classes and Findings are those wanted, any of them; empty for all.
 	Classes, Findings []string
+	// Labels are those wanted, name=value, any of them; name= is for keys without that label.
+	Labels []string
+	// By is the name of a label by which the summary counts too; empty for none.
+	By string
 	// UnusedFor is since when a key must not have been used to count as unused; 0 is the daemon's default.
 	UnusedFor time.Duration
 }
@@ -28,7 +32,7 @@ type ReportQuery struct {
 func (q *ReportQuery) values() url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{"provider": q.Provider, "policy": q.Policy,
-		"class": strings.Join(q.Classes, ","), "finding": strings.Join(q.Findings, ",")} {
+		"class": strings.Join(q.Classes, ","), "finding": strings.Join(q.Findings, ","), "label": strings.Join(q.Labels, ","), "by": q.By} {
 		if value != "" {
 			v.Set(name, value)
 		}

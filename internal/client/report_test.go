@@ -26,8 +26,8 @@ func TestReportAsksForWhatIsWanted(t *testing.T) {
 	}{
 		{"everything", ReportQuery{}, "/under/api/v1/report?"},
 		{"one provider", ReportQuery{Provider: "c&c"}, "/under/api/v1/report?provider=c%26c"},
-		{"all of it", ReportQuery{Policy: "p", Classes: []string{"held", "gone"}, Findings: []string{"unused"}, UnusedFor: 36 * time.Hour},
-			"/under/api/v1/report?class=held%2Cgone&finding=unused&policy=p&unused_for=36h0m0s"},
+		{"all of it", ReportQuery{Policy: "p", Classes: []string{"held", "gone"}, Findings: []string{"unused"}, Labels: []string{"team=a", "cost="},
+			By: "team", UnusedFor: 36 * time.Hour}, "/under/api/v1/report?by=team&class=held%2Cgone&finding=unused&label=team%3Da%2Ccost%3D&policy=p&unused_for=36h0m0s"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, asked := daemon(t, http.StatusOK, complete)

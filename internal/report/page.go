@@ -18,8 +18,9 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"moment": moment, "day": func(k web.ReportedKey, what string) string { return pageDay(&k, what) },
-	"labels": func(k web.ReportedKey) string { return labels(&k) },
-	"age":    func(k web.ReportedKey) string { return pageAge(&k) },
+	"labels":  func(k web.ReportedKey) string { return labels(&k) },
+	"classes": groupClasses, "value": func(g web.ReportGroup) string { return or(g.Value, without) },
+	"age": func(k web.ReportedKey) string { return pageAge(&k) },
 }).Parse(pageText))
 
 // page is a report as one file of HTML that needs nothing else. Its counts stand on top and are known last, so the rows
@@ -114,6 +115,7 @@ var (
 		rotator.FindingNeverUsed:    "never used",
 		rotator.FindingInactiveUser: "their service user cannot sign in",
 		rotator.FindingUnknownUser:  "their user was not listed by the last scan",
+		rotator.FindingSuperseded:   "a newer key took their place, and nothing removes them",
 		rotator.FindingObserved:     "their policy only observes",
 		rotator.FindingNotMoving:    "due, and not going on",
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/web"
 )
 
@@ -94,6 +95,7 @@ func columns() []column {
 const (
 	unknown = "-"
 	never   = "never"
+	without = "(without)" // keys that do not have a label
 )
 
 func or(s, otherwise string) string {
@@ -101,6 +103,15 @@ func or(s, otherwise string) string {
 		return otherwise
 	}
 	return s
+}
+
+// groupClasses are the classes in the order in which counts show them: the best first.
+func groupClasses() []string {
+	var classes []string
+	for _, c := range slices.Backward(rotator.Classes()) {
+		classes = append(classes, string(c))
+	}
+	return classes
 }
 
 func userName(k *web.ReportedKey) string { return or(k.User.Name, or(k.User.Email, k.UserID)) }

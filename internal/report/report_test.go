@@ -83,11 +83,59 @@ cc        18            x           43      unmanaged  -    never       -       
   orphaned           0    never_used            0
   inactive           0    inactive_user         1
   expired            0    unknown_user          0
-  gone               0    observe_only          0
+  gone               0    superseded            0
+                          observe_only          0
                           not_moving            1
 `
 	if diff := cmp.Diff(want, render(t, "table", report.Options{}, fleet()...)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// grouped counts by a label that one key has.
+func grouped() *web.ReportSummary {
+	s := summary(fleet())
+	s.By = "team"
+	s.Groups = []web.ReportGroup{
+		{Value: "plat<form>", Keys: 12345, Against: 1, Classes: map[string]int{"managed": 12345}},
+		{Keys: 1, Classes: map[string]int{"unmanaged": 1}},
+	}
+	return s
+}
+
+func finish(t *testing.T, format string, s *web.ReportSummary) string {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := report.New(format, &out, report.Options{})
+	if err == nil {
+		err = errors.Join(w.Finish(s), w.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestCountsByALabel(t *testing.T) {
+	const want = `
+  BY TEAM      KEYS  MANAGED  HELD  UNMANAGED  ORPHANED  INACTIVE  EXPIRED  GONE  WITH FINDINGS
+  plat<form>  12345    12345     0          0         0         0        0     0              1
+  (without)       1        0     0          1         0         0        0     0              0
+`
+	if got := finish(t, "table", grouped()); !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%s\nwant it to end with\n%s", got, want)
+	}
+	page := finish(t, "html", grouped())
+	for _, want := range []string{"<h2>By team</h2>", "<td>plat&lt;form&gt;</td><td>12345</td><td>12345</td>", "<td>(without)</td><td>1</td>", `<td class="finding">1</td>`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if got := finish(t, "html", summary(fleet())); strings.Contains(got, "<h2>By") {
+		t.Error("a page that was not asked to count by a label has a place for it")
+	}
+	if got := finish(t, "json", grouped()); !strings.Contains(got, `"by":"team","groups":[{"value":"plat`) {
+		t.Errorf("got %s", got)
 	}
 }
 

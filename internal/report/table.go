@@ -105,6 +105,7 @@ func (t *table) Finish(s *web.ReportSummary) error {
 	}
 	_, _ = fmt.Fprintf(t.out, "%s, as of %s\n", counted(s.Keys, "key"), s.GeneratedAt.UTC().Format("2006-01-02 15:04 MST"))
 	t.counts(s)
+	t.groups(s)
 	return t.out.Flush()
 }
 
@@ -125,6 +126,41 @@ func (t *table) counts(s *web.ReportSummary) {
 		}
 		_, _ = fmt.Fprintln(t.out, strings.TrimRight("  "+left+"    "+right, " "))
 	}
+}
+
+// groups prints the same counts for each value of a label.
+func (t *table) groups(s *web.ReportSummary) {
+	if len(s.Groups) == 0 {
+		return
+	}
+	head := append(append([]string{strings.ToUpper("by " + s.By), "KEYS"}, groupClasses()...), "WITH FINDINGS")
+	rows := [][]string{head}
+	for _, g := range s.Groups {
+		row := []string{terminal.Text(or(g.Value, without), ""), fmt.Sprint(g.Keys)}
+		for _, c := range groupClasses() {
+			row = append(row, fmt.Sprint(g.Classes[c]))
+		}
+		rows = append(rows, append(row, fmt.Sprint(g.Against)))
+	}
+	for i, c := range groupClasses() {
+		head[i+2] = strings.ToUpper(c)
+	}
+	_, _ = fmt.Fprintln(t.out)
+	for _, row := range rows {
+		line := fmt.Sprintf("  %-*s", widest(rows, 0), row[0])
+		for i, cell := range row[1:] {
+			line += fmt.Sprintf("%s%*s", gap, widest(rows, i+1), cell)
+		}
+		_, _ = fmt.Fprintln(t.out, line)
+	}
+}
+
+func widest(rows [][]string, column int) int {
+	width := 0
+	for _, row := range rows {
+		width = max(width, utf8.RuneCountInString(row[column]))
+	}
+	return width
 }
 
 func (t *table) count(name string, n, width int) string {

@@ -34,8 +34,9 @@ FROM keys WHERE state = 'active' AND missing_since IS NULL GROUP BY 1, 2, 3, 4 O
 	dueByHour = `SELECT provider, look_at / 3600000, count(*) FROM keys
 WHERE look_at >= $1 AND look_at < $2 AND look_at IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2`
 
-	dueSoonest = `SELECT ` + keyColumns + ` FROM keys
-WHERE provider = $1 AND look_at IS NOT NULL AND waiting = '' AND ` + isManaged + ` ORDER BY look_at, id LIMIT $2`
+	dueSoonest = `SELECT ` + keyColumns + ` FROM keys k
+WHERE provider = $1 AND look_at IS NOT NULL AND waiting = '' AND ` + isManaged + ` AND NOT EXISTS (SELECT 1 FROM keys e WHERE ` + isNewer + `)
+ORDER BY look_at, id LIMIT $2`
 
 	listHolds = `SELECT provider, user_id, base, held_by, held_until, reason, placed_at FROM holds
 WHERE (provider, user_id, base) > ($1, $2, $3) AND held_until > $4 ORDER BY provider, user_id, base LIMIT $5`

@@ -13,6 +13,11 @@ import (
 // for exactly that version.
 const isOrphan = `n.sealed = 0 AND NOT (m.is_open = 1 AND m.stage = 'minting' AND m.version = n.version)`
 
+// isNewer holds of an active key e that supersedes key k of its credential, as [rotator.TrackedKey.Newer] has it. -62135596800000 is the zero
+// time, which is what a key without a creation time counts as.
+const isNewer = `e.provider = k.provider AND e.user_id = k.user_id AND e.base = k.base AND e.id <> k.id AND e.state = 'active' AND e.missing_since IS NULL
+AND (e.version, COALESCE(e.created, -62135596800000), e.id) > (k.version, COALESCE(k.created, -62135596800000), k.id)`
+
 // The report reads keys in the order of their primary key, and everything else of a key by an index: it costs the same
 // for each key, however many there are.
 const (
@@ -21,6 +26,7 @@ k.look_at, k.draw, k.waiting, k.waiting_why, k.waiting_since, k.missing_since,
 COALESCE(u.name, ''), COALESCE(u.email, ''), COALESCE(u.login, ''), COALESCE(u.active, 0), COALESCE(u.sum, 0) <> 0,
 COALESCE(h.held_by, ''), h.held_until, COALESCE(h.reason, ''), h.placed_at,
 CASE WHEN ` + isOrphan + ` THEN 1 ELSE 0 END,
+COALESCE(s.id, ''), COALESCE(s.name, ''),
 COALESCE(o.id, ''), COALESCE(o.stage, ''), o.stage_at, COALESCE(o.blocked, ''), o.body`
 
 	reportRotations = `,
@@ -34,7 +40,9 @@ LEFT JOIN users u ON u.provider = k.provider AND u.id = k.user_id
 LEFT JOIN holds h ON h.provider = k.provider AND h.user_id = k.user_id AND h.base = k.base AND h.held_until > $1
 LEFT JOIN rotations o ON o.provider = k.provider AND o.user_id = k.user_id AND o.base = k.base AND o.is_open = 1
 LEFT JOIN names n ON n.provider = k.provider AND n.user_id = k.user_id AND n.name = k.name
-LEFT JOIN rotations m ON m.id = n.rotation`
+LEFT JOIN rotations m ON m.id = n.rotation
+LEFT JOIN keys s ON s.provider = k.provider AND s.id = (SELECT e.id FROM keys e
+WHERE k.policy <> '' AND k.state = 'active' AND k.missing_since IS NULL AND ` + isNewer + ` AND (e.expires IS NULL OR e.expires > $1) LIMIT 1)`
 
 	reportLast = `
 LEFT JOIN rotations l ON l.id = (SELECT e.id FROM rotations e
@@ -141,6 +149,7 @@ func (r *reported) fields() []any {
 		&f.User.Name, &f.User.Email, &f.User.Login, &f.User.Active, &f.UserListed,
 		&r.hold.By, stamp{&r.hold.Until}, &r.hold.Reason, stamp{&r.hold.At},
 		&f.Orphan,
+		&f.Newer.ID, &f.Newer.Name,
 		&r.open.ID, &r.open.Stage, stamp{&r.open.At}, &r.open.Blocked, &r.openBody,
 		&r.last.ID, &r.last.Stage, stamp{&r.last.At}, &r.lastBody, &r.made.ID, &r.madeBody)
 }

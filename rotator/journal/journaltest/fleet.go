@@ -84,7 +84,9 @@ var fleetCases = []testCase{
 	}},
 	{"due keys are counted by the hour, and listed by time", func(b *bench) {
 		hour := b.now.Truncate(time.Hour)
-		b.merge(b.key("p", "k1", hour), b.key("p", "k2", hour.Add(time.Hour-time.Millisecond)))
+		later := b.key("p", "k2", hour.Add(time.Hour-time.Millisecond))
+		later.Base = "cd"
+		b.merge(b.key("p", "k1", hour), later)
 		b.ok(b.Merge(b.ctx, "q", nil, []rotator.KeyRow{b.key("q", "k3", hour.Add(time.Hour))}))
 		got, err := b.DueByHour(b.ctx, hour, hour.Add(2*time.Hour))
 		b.ok(err)

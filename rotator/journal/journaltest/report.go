@@ -50,6 +50,7 @@ var reportCases = []testCase{
 		keys, want := make([]rotator.KeyRow, 2500), []string{}
 		for i := range keys {
 			keys[i] = b.key("p", fmt.Sprintf("k%04d", i), b.now)
+			keys[i].UserID = fmt.Sprintf("user-%d", i)
 			want = append(want, "p/"+keys[i].ID)
 		}
 		keys[1].State, keys[2400].State = rotator.KeyDisabled, rotator.KeyDisabled
@@ -75,6 +76,55 @@ var reportCases = []testCase{
 		k := b.key("p", "k1", b.now)
 		b.merge(k)
 		b.facts("k1", rotator.KeyFacts{Key: k.TrackedKey, User: rotator.ServiceUser{ID: "user-1"}})
+	}},
+	{"a managed key comes with an active one that took its place", func(b *bench) {
+		old, told := b.key("p", "k5", b.now), uint64(1)
+		newer := func(change func(k *rotator.KeyRow)) {
+			b.Helper()
+			other := b.key("p", "k4", b.now)
+			other.Name, other.Version = "ci-r0002", 2
+			change(&other)
+			told++ // as a scan tells that something changed
+			old.Sum, other.Sum = told, told
+			b.merge(old, other)
+		}
+		superseded := func(is bool) {
+			b.Helper()
+			want := rotator.KeyFacts{Key: old.TrackedKey, User: rotator.ServiceUser{ID: "user-1"}}
+			if is {
+				want.Newer = rotator.KeyRef{ID: "k4", Name: "ci-r0002"}
+			}
+			b.facts("k5", want)
+		}
+		newer(func(*rotator.KeyRow) {})
+		superseded(true)
+		b.ok(b.MarkMissing(b.ctx, "p", []string{"k4"}, b.now))
+		superseded(false)
+		newer(func(*rotator.KeyRow) {})
+		superseded(true)
+		b.facts("k4", rotator.KeyFacts{Key: b.findKey(b.key("p", "k4", b.now).TrackedKey), User: rotator.ServiceUser{ID: "user-1"}})
+		for _, change := range []func(*rotator.KeyRow){
+			func(k *rotator.KeyRow) { k.State = rotator.KeyDisabled },
+			func(k *rotator.KeyRow) { k.Expires = b.now },
+			func(k *rotator.KeyRow) { k.UserID = "user-2" },
+			func(k *rotator.KeyRow) { k.Base = "cd" },
+			func(k *rotator.KeyRow) { k.Version = 0 },
+			func(k *rotator.KeyRow) { k.Version = 1 }, // as old, and of a lower id
+			func(k *rotator.KeyRow) { k.Version, k.Created = 1, time.Time{} },
+		} {
+			newer(change)
+			superseded(false)
+		}
+		newer(func(k *rotator.KeyRow) { k.Expires = b.now.Add(time.Second) })
+		superseded(true)
+		newer(func(k *rotator.KeyRow) { k.Version, k.Created = 1, b.now })
+		superseded(true)
+		next, err := b.DueNext(b.ctx, "p", 9)
+		b.ok(err)
+		b.same("what is next", ids(next), []string{"k4"})
+		old.Policy = ""
+		newer(func(*rotator.KeyRow) {})
+		superseded(false)
 	}},
 	{"a key comes with its user, listed or not", func(b *bench) {
 		k := b.key("p", "k1", b.now)
