@@ -32,7 +32,7 @@ type ManualKey struct {
 	Name string `yaml:"name" required:"true"`
 	// Created is when it was made: an RFC 3339 time or a date. Without it the key has no age.
 	Created Moment `yaml:"created"`
-	// Expires is when it ends: an RFC 3339 time, or a date, which is the end of that day in UTC.
+	// Expires is when it ends: an RFC 3339 time, or a date, which is its last second in UTC.
 	Expires Moment `yaml:"expires"`
 	// Owner is whom to ask: an address or a team. It is shown, and matched, as the e-mail of the service user.
 	Owner string `yaml:"owner"`

@@ -88,6 +88,14 @@ func (m Moment) End() time.Time {
 	return m.at.UTC()
 }
 
+// Last returns the instant, or the last second of the date, in UTC: what is said to end on a day is shown under that day.
+func (m Moment) Last() time.Time {
+	if m.date {
+		return m.End().Add(-time.Second)
+	}
+	return m.End()
+}
+
 // String prints the form that UnmarshalText reads.
 func (m Moment) String() string {
 	if m.date {

@@ -27,6 +27,27 @@ func TestParseDuration(t *testing.T) {
 	}
 }
 
+func TestTheEndsOfAMoment(t *testing.T) {
+	for text, want := range map[string][3]string{
+		"2026-12-31":                {"2026-12-31T00:00:00Z", "2027-01-01T00:00:00Z", "2026-12-31T23:59:59Z"},
+		"2028-02-29":                {"2028-02-29T00:00:00Z", "2028-03-01T00:00:00Z", "2028-02-29T23:59:59Z"},
+		"2026-12-31T18:00:00+01:00": {"2026-12-31T17:00:00Z", "2026-12-31T17:00:00Z", "2026-12-31T17:00:00Z"},
+	} {
+		var m Moment
+		if err := m.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		for i, at := range []time.Time{m.Start(), m.End(), m.Last()} {
+			if got := at.Format(time.RFC3339); got != want[i] {
+				t.Errorf("%s: got %s, want %s", text, got, want[i])
+			}
+		}
+	}
+	if m := (Moment{}); !m.Start().IsZero() || !m.End().IsZero() || !m.Last().IsZero() {
+		t.Error("a moment that was left out is one")
+	}
+}
+
 func TestParseDurationRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                      "is an empty duration",

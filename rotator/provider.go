@@ -8,15 +8,15 @@ import (
 // ServiceUser is an identity at a provider. Keys belong to it.
 type ServiceUser struct {
 	// ID is the provider's own identifier, as text.
-	ID string
+	ID string `json:"id"`
 	// Name is what a person calls it; policies match on it, as they do on ID and Email. May be empty.
-	Name string
+	Name string `json:"name,omitempty"`
 	// Email is the contact that the provider keeps, if any.
-	Email string
+	Email string `json:"email,omitempty"`
 	// Login is the id that a person chose for it where that is neither ID nor Name (dataspot's loginId). May be empty.
-	Login string
+	Login string `json:"login,omitempty"`
 	// Active is false for users that the provider says cannot sign in.
-	Active bool
+	Active bool `json:"active"`
 }
 
 // KeyState is what the provider says of a key. Words of a provider that mean neither are [KeyOther].

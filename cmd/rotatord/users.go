@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -74,11 +75,8 @@ func usersListCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := d.Users(cmd.Context(), q, rows.add); err != nil {
-				_ = rows.end() // what came is shown; why no more came is the error
-				return err
-			}
-			return rows.end()
+			err = d.Users(cmd.Context(), q, rows.add)
+			return errors.Join(err, rows.end(err == nil))
 		},
 	}
 	flags := cmd.Flags()
@@ -93,7 +91,8 @@ func usersListCommand(f *flags) *cobra.Command {
 // userRows prints users one by one.
 type userRows interface {
 	add(u rotator.UserDetails) error
-	end() error
+	// end shows what has come. A list that is not complete does not look as if it were.
+	end(complete bool) error
 }
 
 func newUserRows(format string, w io.Writer) (userRows, error) {
@@ -109,7 +108,12 @@ func newUserRows(format string, w io.Writer) (userRows, error) {
 	}
 }
 
-var userColumns = []string{"id", "name", "email", "kind", "status", "login", "last_login"}
+// The columns of a table. A sheet has one more, with everything else that the provider tells.
+func userColumns() []string {
+	return []string{"id", "name", "email", "kind", "status", "login", "last_login"}
+}
+
+const attributesColumn = "attributes"
 
 func userCells(u rotator.UserDetails) []string {
 	cells := []string{u.ID, u.Name, u.Email, string(u.Kind), u.Status, u.Login, ""}
@@ -117,6 +121,15 @@ func userCells(u rotator.UserDetails) []string {
 		cells[6] = u.LastLogin.UTC().Format(time.RFC3339)
 	}
 	return cells
+}
+
+// attributesCell reads: container=5; roles=1,5.
+func attributesCell(u rotator.UserDetails) string {
+	parts := make([]string, len(u.Attributes))
+	for i, a := range u.Attributes {
+		parts[i] = a.Name + "=" + strings.Join(a.Values, ",")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // plainCells are the cells of a table: a tab in a name would make one cell two.
@@ -138,7 +151,7 @@ const tableGroup = 200
 
 func (t *tableRows) add(u rotator.UserDetails) error {
 	if t.n == 0 {
-		line(t.w, "%s", strings.ToUpper(strings.Join(userColumns, "\t")))
+		line(t.w, "%s", strings.ToUpper(strings.ReplaceAll(strings.Join(userColumns(), "\t"), "_", " ")))
 	}
 	t.n++
 	line(t.w, "%s", strings.Join(plainCells(u), "\t"))
@@ -148,8 +161,8 @@ func (t *tableRows) add(u rotator.UserDetails) error {
 	return nil
 }
 
-func (t *tableRows) end() error {
-	if t.n == 0 {
+func (t *tableRows) end(complete bool) error {
+	if t.n == 0 && complete {
 		line(t.w, "no users")
 	}
 	return t.w.Flush()
@@ -160,20 +173,27 @@ type csvRows struct {
 	n int
 }
 
+func (c *csvRows) head() error { return c.w.Write(append(userColumns(), attributesColumn)) }
+
 func (c *csvRows) add(u rotator.UserDetails) error {
 	if c.n++; c.n == 1 {
-		if err := c.w.Write(userColumns); err != nil {
+		if err := c.head(); err != nil {
 			return err
 		}
 	}
-	cells := userCells(u)
+	cells := append(userCells(u), attributesCell(u))
 	for i := range cells {
 		cells[i] = sheet.Cell(cells[i])
 	}
 	return c.w.Write(cells)
 }
 
-func (c *csvRows) end() error {
+func (c *csvRows) end(complete bool) error {
+	if c.n == 0 && complete {
+		if err := c.head(); err != nil {
+			return err
+		}
+	}
 	c.w.Flush()
 	return c.w.Error()
 }
@@ -197,9 +217,14 @@ func (j *jsonRows) add(u rotator.UserDetails) error {
 	return err
 }
 
-func (j *jsonRows) end() error {
+func (j *jsonRows) end(complete bool) error {
 	after := "\n]\n"
-	if j.n == 0 {
+	switch {
+	case !complete && j.n == 0:
+		return nil
+	case !complete:
+		after = "\n" // an array without an end is no JSON, so nobody takes it for the whole list
+	case j.n == 0:
 		after = "[]\n"
 	}
 	_, err := io.WriteString(j.w, after)
@@ -231,7 +256,7 @@ func usersShowCommand(f *flags) *cobra.Command {
 
 func printUser(w io.Writer, u rotator.UserDetails) {
 	cells := plainCells(u)
-	for i, name := range userColumns {
+	for i, name := range userColumns() {
 		if cells[i] != "" {
 			line(w, "%s\t%s", name, cells[i])
 		}

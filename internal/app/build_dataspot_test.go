@@ -81,7 +81,7 @@ func TestDataspotIsWired(t *testing.T) {
 			t.Fatalf("a %T was made", p)
 		}
 		keys := scanKeys(t, p)
-		if len(keys) != 1 || keys[0].UserID != user || keys[0].Created.Year() != 2026 || !keys[0].Expires.Equal(time.Date(2126, 1, 2, 0, 0, 0, 0, time.UTC)) {
+		if len(keys) != 1 || keys[0].UserID != user || keys[0].Created.Year() != 2026 || !keys[0].Expires.Equal(time.Date(2126, 1, 1, 23, 59, 59, 0, time.UTC)) {
 			t.Errorf("the scan shows %+v", keys)
 		}
 		made, err := p.Mint(t.Context(), rotator.MintRequest{UserID: user, Name: "new-" + way, Lifetime: time.Hour})
@@ -110,7 +110,8 @@ func TestManualIsWired(t *testing.T) {
 	if _, ok := p.(*manual.Provider); !ok {
 		t.Fatalf("a %T was made", p)
 	}
-	if keys := scanKeys(t, p); len(keys) != 1 || keys[0].Name != "sftp" || keys[0].Created.Year() != 2026 || keys[0].Expires.Year() != 2126 {
+	if keys := scanKeys(t, p); len(keys) != 1 || keys[0].Name != "sftp" || keys[0].Created.Year() != 2026 ||
+		!keys[0].Expires.Equal(time.Date(2126, 1, 1, 23, 59, 59, 0, time.UTC)) {
 		t.Errorf("the scan shows %+v", keys)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -11,7 +11,7 @@ import (
 func (b *builder) manual(name string, c *config.Manual) (rotator.Provider, error) {
 	o := manual.Options{Name: name, Make: c.Make, Remove: c.Remove, UserAgent: b.userAgent, Observe: b.observed(name)}
 	for _, k := range c.Keys {
-		o.Keys = append(o.Keys, manual.Key{User: k.User, Name: k.Name, Created: k.Created.Start(), Expires: k.Expires.End(), Owner: k.Owner})
+		o.Keys = append(o.Keys, manual.Key{User: k.User, Name: k.Name, Created: k.Created.Start(), Expires: k.Expires.Last(), Owner: k.Owner})
 	}
 	if c.Probe != nil {
 		transport, err := newTransport(c.Probe.CAFile)

@@ -34,6 +34,9 @@ func CheckOnline(ctx context.Context, c *config.Config, version string) []Findin
 	}
 	for _, a := range setup.Accounts {
 		f := Finding{Name: "provider " + a.Name, OK: true, Detail: "its key may do its work"}
+		if _, asks := a.Provider.(rotator.Preflighter); !asks {
+			f.Detail = "there is nothing to ask: it makes no calls with a key of its own"
+		}
 		if troubles := bounded(ctx, func(ctx context.Context) []string { return Preflight(ctx, a.Provider) }); len(troubles) > 0 {
 			f.OK, f.Detail = false, strings.Join(troubles, "; ")
 		}
