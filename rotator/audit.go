@@ -33,6 +33,8 @@ const (
 	AuditUser       AuditKind = "service_user" // a declared service user was created, changed or lost
 	AuditBreaker    AuditKind = "breaker"      // a provider's breaker opened or closed
 	AuditScan       AuditKind = "scan"         // a person asked for a scan
+	AuditVerify     AuditKind = "verify"       // a person had every sink and key looked at
+	AuditIncident   AuditKind = "incident"     // a person said that credentials leaked
 	AuditReload     AuditKind = "reload"       // the configuration was read anew
 	AuditSeal       AuditKind = "seal"         // the seal key was changed
 	AuditStart      AuditKind = "start"        // the daemon started
@@ -44,7 +46,7 @@ const (
 // AuditKinds lists every kind.
 func AuditKinds() []AuditKind {
 	return []AuditKind{AuditPlan, AuditStep, AuditProgress, AuditWait, AuditHold, AuditRelease, AuditFreeze, AuditLift, AuditApprove, AuditSupply, AuditRemoval,
-		AuditStartOver, AuditHasten, AuditUndo, AuditRevoke, AuditUser, AuditBreaker, AuditScan, AuditReload, AuditSeal, AuditStart,
+		AuditStartOver, AuditHasten, AuditUndo, AuditRevoke, AuditUser, AuditBreaker, AuditScan, AuditVerify, AuditIncident, AuditReload, AuditSeal, AuditStart,
 		AuditStop, AuditCheckpoint, AuditPrune}
 }
 

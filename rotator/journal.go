@@ -223,6 +223,9 @@ type View interface {
 	WaitingKeys(ctx context.Context, limit int) ([]TrackedKey, error)
 	// History returns a rotation's entries, oldest first.
 	History(ctx context.Context, rotation string) ([]Entry, error)
+	// FindRotations returns a page of the rotations that q selects: the open ones, those that have stood in their stage the
+	// longest first, then those that ended, the latest first.
+	FindRotations(ctx context.Context, q RotationQuery) (RotationPage, error)
 	// FindCredentials returns the credentials whose provider, user (id, name or e-mail) and base name match the glob patterns;
 	// an empty pattern matches all; up to limit.
 	FindCredentials(ctx context.Context, provider, user, base string, limit int) ([]TrackedKey, error)
@@ -244,5 +247,7 @@ type Store interface {
 	Leases
 	Agenda
 	Freezes
+	Incidents
+	Verifications
 	Close() error
 }

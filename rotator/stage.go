@@ -92,11 +92,12 @@ const (
 	ReasonManual      Reason = "manual"      // an operator asked
 	ReasonCompromised Reason = "compromised" // an operator said the secret leaked: no window, freeze, grace or idle time
 	ReasonMissing     Reason = "missing"     // a declared service user has no key yet
+	ReasonDrill       Reason = "drill"       // somebody wants to see that rotating works; it waits for all that a rotation by date waits for
 )
 
 // Reasons lists every reason.
 func Reasons() []Reason {
-	return []Reason{ReasonExpiring, ReasonMaxAge, ReasonManual, ReasonCompromised, ReasonMissing}
+	return []Reason{ReasonExpiring, ReasonMaxAge, ReasonManual, ReasonCompromised, ReasonMissing, ReasonDrill}
 }
 
 // BlockReason says why something does not go on by itself. The list is closed: it is a metric's label and chooses the

@@ -44,7 +44,7 @@ type Rotation struct {
 	CredentialName
 	ServiceUser   string         `json:"service_user,omitempty" doc:"The service user's name when the rotation was planned."`
 	Policy        string         `json:"policy"`
-	Reason        string         `json:"reason" enum:"expiring,max_age,manual,compromised,missing"`
+	Reason        string         `json:"reason" enum:"expiring,max_age,manual,compromised,missing,drill"`
 	Actor         string         `json:"actor,omitempty" doc:"Who asked for it; absent for the daemon itself."`
 	Version       int            `json:"version"`
 	Stage         string         `json:"stage" enum:"planned,minting,minted,testing,delivering,confirmed,grace,deactivating,soaking,reactivating,revoking,extending,done,abandoning,abandoned"`

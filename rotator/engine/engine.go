@@ -90,6 +90,8 @@ type Engine struct {
 	setup    atomic.Pointer[Setup]
 	applying sync.Mutex // one setup at a time is put in force
 
+	verifying sync.Mutex // one verification at a time
+
 	mu       sync.Mutex
 	accounts map[string]*account
 	running  map[string]context.CancelFunc // the loop of each account

@@ -16,42 +16,44 @@ import (
 func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rotator.Reason, actor string) (rotator.Rotation, error) {
 	const op = "rotate"
 	now := time.Now()
-	a, ok := e.account(c.Provider)
-	if !ok {
-		return rotator.Rotation{}, rotator.NewFault(op, rotator.Gone, "no provider %q is configured", c.Provider)
-	}
-	series, err := e.store.Series(ctx, c)
-	if err != nil {
-		return rotator.Rotation{}, err
-	}
-	current, ok := newestActive(series)
-	if !ok {
-		current, ok = newestOf(series, rotator.KeyExpired)
-	}
-	if !ok {
-		return rotator.Rotation{}, rotator.NewFault(op, rotator.Gone, "no active key of %s is known; see what the last scan saw with: rotatord status", c)
-	}
-	f, err := e.facts(ctx, current, now)
+	a, f, err := e.known(ctx, op, c, now, rotator.KeyActive, rotator.KeyExpired)
 	if err != nil {
 		return rotator.Rotation{}, err
 	}
 	switch {
-	case f.Policy == nil:
-		return rotator.Rotation{}, rotator.NewFault(op, rotator.Invalid, "no policy selects %s, so nobody has said where its keys are to be delivered; add it to a policy", c)
+	case f.Policy == nil: // said below
 	case f.Rotating && reason == rotator.ReasonCompromised:
 		return e.change(ctx, a, c, func(r *rotator.Rotation) (rotator.Change, error) { return r.Hasten(actor, now), nil })
 	case f.Rotating:
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "a rotation of %s is under way already; if it cannot go on, give up its new key with: rotatord rotate --start-over", c)
-	case f.Policy.Observe:
-		return rotator.Rotation{}, rotator.NewFault(op, rotator.Invalid, "policy %s, which selects %s, only observes: put the credential under a policy that rotates, with sinks to deliver to", f.Policy.Name, c)
-	case f.Hold != nil:
-		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "%s is held by %s until %s: %s; release it first", c, f.Hold.By, f.Hold.Until.UTC().Format(time.RFC3339), f.Hold.Reason)
+	}
+	if err := rotates(op, &f); err != nil {
+		return rotator.Rotation{}, err
 	}
 	r, err := e.plan(ctx, a, f, reason, actor, "asked for by "+actor)
 	if err == nil {
 		a.requestLook()
 	}
 	return r, err
+}
+
+// known returns the facts about the credential's newest key that is in the first of the states in which there is one.
+func (e *Engine) known(ctx context.Context, op string, c rotator.CredentialID, now time.Time, states ...rotator.KeyState) (*account, rotator.Facts, error) {
+	a, ok := e.account(c.Provider)
+	if !ok {
+		return nil, rotator.Facts{}, rotator.NewFault(op, rotator.Gone, "no provider %q is configured", c.Provider)
+	}
+	series, err := e.store.Series(ctx, c)
+	if err != nil {
+		return a, rotator.Facts{}, err
+	}
+	for _, s := range states {
+		if current, ok := newestOf(series, s); ok {
+			f, err := e.facts(ctx, current, now)
+			return a, f, err
+		}
+	}
+	return a, rotator.Facts{}, rotator.NewFault(op, rotator.Gone, "no active key of %s is known; see what the last scan saw with: rotatord status", c)
 }
 
 // StartOver gives up the new key of the credential's open rotation and makes another, delivered to the sinks that the

@@ -218,7 +218,7 @@ func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason r
 	r := rotator.Rotation{
 		CredentialID: f.Key.Credential(), ServiceUser: user.Name, Contact: user.Email, Policy: f.Policy.Name, Reason: reason, Actor: actor,
 		Version: highest + 1, OldKey: rotator.KeyRef{ID: f.Key.ID, Name: f.Key.Name}, Deadline: f.Key.Deadline,
-		Terms:    rotator.Terms{Lifetime: f.Policy.Lifetime, Grace: f.Policy.Grace, Idle: f.Policy.Idle, Soak: f.Policy.Soak},
+		Terms:    termsOf(f.Policy),
 		ExtendTo: extendTo(a, f, reason, now),
 	}
 	if reason == rotator.ReasonCompromised {
@@ -235,6 +235,10 @@ func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason r
 		return c.After, nil // the cap is there to ask a person, and one has spoken
 	}
 	return c.After, e.countPlanned(ctx, a, now)
+}
+
+func termsOf(p *rotator.Policy) rotator.Terms {
+	return rotator.Terms{Lifetime: p.Lifetime, Grace: p.Grace, Idle: p.Idle, Soak: p.Soak}
 }
 
 // countPlanned keeps the blast-radius cap's books. What a person approved is stored, so that a restart does not grant it
