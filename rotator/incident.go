@@ -53,17 +53,14 @@ type LeftOut string
 // The reasons for leaving a key out.
 const (
 	LeftOutUnmanaged LeftOut = "unmanaged" // the patterns match it, and no policy selects it
-	LeftOutDisabled  LeftOut = "disabled"  // the patterns match it, and it is switched off: it can be switched on again
-	LeftOutUnclear   LeftOut = "unclear"   // the patterns match it, and the provider's word for its state is not known
-	LeftOutMissing   LeftOut = "missing"   // the patterns match it, and the last scan did not show it
+	LeftOutInactive  LeftOut = "inactive"  // the patterns match it, and it is switched off, not listed any more, or in a state that nobody knows
 	LeftOutSameUser  LeftOut = "same_user" // it belongs to a service user of which another credential leaked
-	LeftOutSpelling  LeftOut = "spelling"  // the patterns would match it if case did not count
-	LeftOutSameName  LeftOut = "same_name" // it has the name of a credential that leaked, at another service user or provider
+	LeftOutSimilar   LeftOut = "similar"   // the patterns would match it if case did not count, or if more might follow
 )
 
 // LeftOuts lists every reason for leaving a key out.
 func LeftOuts() []LeftOut {
-	return []LeftOut{LeftOutUnmanaged, LeftOutDisabled, LeftOutUnclear, LeftOutMissing, LeftOutSameUser, LeftOutSpelling, LeftOutSameName}
+	return []LeftOut{LeftOutUnmanaged, LeftOutInactive, LeftOutSameUser, LeftOutSimilar}
 }
 
 // Incidents is what is durable about leaks.

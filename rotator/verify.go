@@ -1,6 +1,7 @@
 package rotator
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -64,6 +65,15 @@ type VerifySink struct {
 type VerifyQuery struct {
 	// Provider, User (id, name or e-mail) and Base are glob patterns; Policy is a name.
 	Provider, User, Base, Policy string
+}
+
+// String reads provider/user/credential, and the policy if one is named.
+func (q VerifyQuery) String() string {
+	s := cmp.Or(q.Provider, "*") + "/" + cmp.Or(q.User, "*") + "/" + cmp.Or(q.Base, "*")
+	if q.Policy != "" {
+		s += " of policy " + q.Policy
+	}
+	return s
 }
 
 // VerifyProgress tells of the looks at credentials as they come. Its methods are not called at the same time.

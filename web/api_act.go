@@ -24,7 +24,8 @@ type RotateRequest struct {
 	Reason    string `json:"reason,omitempty" enum:"manual,compromised" default:"manual" doc:"compromised skips the window, freezes, the grace period and the idle time; the read-back of every sink and the proof of the new key it does not skip."`
 	Actor     string `json:"actor,omitempty" maxLength:"100" doc:"Who asks, where nobody is authenticated."`
 	StartOver bool   `json:"start_over,omitempty" doc:"Give up the new key of a rotation that is under way and cannot go on, and make another; the key that is given up is revoked with the old one, on the same evidence."`
-	DryRun    bool   `json:"dry_run,omitempty" doc:"Only list what matches."`
+	DryRun    bool   `json:"dry_run,omitempty" doc:"Only list what matches, and for a leak what is left out."`
+	Note      string `json:"note,omitempty" maxLength:"500" doc:"What is known of the leak, for the incident that is opened; only with the reason compromised."`
 	Expect    int    `json:"expect,omitempty" minimum:"0" doc:"How many credentials are meant: if another number matches, nothing is done. Absent for whatever matches."`
 }
 
@@ -41,6 +42,10 @@ type RotateAnswer struct {
 	Planned int            `json:"planned"`
 	Failed  int            `json:"failed"`
 	Results []RotateResult `json:"results" nullable:"false"`
+	// Incident and what follows are for a leak alone.
+	Incident    string       `json:"incident,omitempty" doc:"The incident that was opened, for a leak: GET /incidents/{id} says how it stands."`
+	LeftOut     []LeftOutKey `json:"left_out,omitempty" doc:"For a leak: keys that are not rotated and may be in danger all the same."`
+	MoreLeftOut int          `json:"more_left_out,omitempty" doc:"How many more there are than are listed."`
 }
 
 // HoldRequest places holds.
@@ -102,20 +107,29 @@ func (s *Server) rotate(ctx context.Context, in *request[RotateRequest]) (*answe
 	if n := in.Body.Expect; n > 0 && n != len(keys) {
 		return nil, problem(http.StatusConflict, "%d credentials match %s and %d were expected; nothing was done: look at them again", len(keys), in.Body.Selection, n)
 	}
-	out := RotateAnswer{Results: []RotateResult{}}
 	actor := callerOf(ctx).actor(in.Body.Actor)
+	if in.Body.Reason == string(rotator.ReasonCompromised) && s.o.Incidents != nil {
+		return s.rotateLeaked(ctx, &in.Body, keys, actor)
+	}
+	out := RotateAnswer{Results: []RotateResult{}}
+	err = s.rotateAll(ctx, &in.Body, keys, actor, &out)
+	return &answer[RotateAnswer]{Body: out}, err
+}
+
+// rotateAll rotates one credential after the other. If there is one alone and it cannot be rotated, that is the error.
+func (s *Server) rotateAll(ctx context.Context, ask *RotateRequest, keys []rotator.TrackedKey, actor string, out *RotateAnswer) error {
 	for _, k := range keys {
 		result := RotateResult{CredentialName: nameOf(k.Credential())}
-		if !in.Body.DryRun {
-			r, err := s.act(ctx, k.Credential(), in.Body, actor)
+		if !ask.DryRun {
+			r, err := s.act(ctx, k.Credential(), *ask, actor)
 			if err != nil && len(keys) == 1 {
-				return nil, problemOf(err)
+				return problemOf(err)
 			}
 			out.note(&result, &r, err)
 		}
 		out.Results = append(out.Results, result)
 	}
-	return &answer[RotateAnswer]{Body: out}, nil
+	return nil
 }
 
 func (s *Server) act(ctx context.Context, c rotator.CredentialID, ask RotateRequest, actor string) (rotator.Rotation, error) {

@@ -26,6 +26,7 @@ type Key struct {
 type CredentialDetail struct {
 	CredentialName
 	Hold      *Hold             `json:"hold,omitempty" doc:"The hold in force; absent if there is none."`
+	Verified  *Verification     `json:"verified,omitempty" doc:"What the last look at its sinks and its key found; absent if there was none."`
 	Current   *Credential       `json:"current,omitempty" doc:"The credential by its current key; absent if no scan saw one."`
 	Keys      []Key             `json:"keys" nullable:"false" doc:"Every key, the newest first. Two that are active overlap."`
 	Rotations []RotationHistory `json:"rotations" nullable:"false" doc:"The open rotation, then those that ended, the latest first; each with its sinks' evidence and its history."`
@@ -84,6 +85,12 @@ func (s *Server) credentialDetail(ctx context.Context, id rotator.CredentialID, 
 		return nil, err
 	}
 	d.Hold = holdOf(hold)
+	if found, err := s.o.Journal.VerificationOf(ctx, id); err != nil {
+		return nil, err
+	} else if found != nil {
+		v := verificationOf(found)
+		d.Verified = &v
+	}
 	rotations, err := s.o.Journal.RotationsOf(ctx, id, detailRotations)
 	if err != nil {
 		return nil, err

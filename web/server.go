@@ -30,6 +30,8 @@ type Reader interface {
 	ProviderState(ctx context.Context, provider string) (rotator.ProviderState, error)
 	// CountNotices counts what is still to be told to consumers and people.
 	CountNotices(ctx context.Context) (rotator.NoticeCounts, error)
+	// VerificationOf returns what the last look at the credential's sinks found, or nil.
+	VerificationOf(ctx context.Context, c rotator.CredentialID) (*rotator.Verification, error)
 	// Provisions returns the service users that must exist at the provider, or at all if it is empty.
 	Provisions(ctx context.Context, provider string) ([]rotator.Provision, error)
 }
@@ -68,6 +70,10 @@ type Options struct {
 	Forecaster Forecaster
 	// Freezer places and lifts freezes; nil is a server that does neither.
 	Freezer Freezer
+	// Prover makes drills and verifications; nil is a server that does neither.
+	Prover Prover
+	// Incidents keeps what was reported as leaked; nil is a server that keeps nothing of it.
+	Incidents rotator.Incidents
 	// Providers returns the names that are configured now.
 	Providers func() []string
 	// Policies returns the names that are configured now; nil is none.

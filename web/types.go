@@ -64,6 +64,8 @@ type Rotation struct {
 	Trouble       string         `json:"trouble,omitempty" doc:"What stands against the present step."`
 	Blocked       string         `json:"blocked,omitempty" doc:"Why it does not go on by itself."`
 	BlockedSince  time.Time      `json:"blocked_since,omitzero"`
+	NeedsPerson   bool           `json:"needs_person,omitempty" doc:"Whether what it is blocked for needs a person, and does not end by itself."`
+	Do            string         `json:"do,omitempty" doc:"What to do about it."`
 	Why           string         `json:"why,omitempty" doc:"How it ended."`
 }
 
@@ -79,7 +81,7 @@ func rotationOf(r *rotator.Rotation) Rotation {
 		PlannedAt: r.PlannedAt, OldKey: KeyName(r.OldKey), NewKey: KeyName(r.NewKey), Deadline: r.Deadline, ExtendTo: r.ExtendTo,
 		NewKeyExpires: r.NewKeyExpires, Fingerprint: r.Fingerprint, Sinks: sinks, GraceUntil: r.GraceUntil,
 		SoakUntil: r.SoakUntil, NextAt: r.NextAt, Attempt: r.Attempt, Trouble: r.Trouble, Blocked: string(r.Blocked),
-		BlockedSince: r.BlockedSince, Why: r.Why,
+		BlockedSince: r.BlockedSince, NeedsPerson: needsPerson(r.Blocked), Do: advice[string(r.Blocked)], Why: r.Why,
 	}
 }
 

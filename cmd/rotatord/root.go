@@ -92,8 +92,9 @@ period and on evidence.`,
 		}
 		return nil
 	}
-	root.AddCommand(runCommand(f), demoCommand(), checkConfigCommand(f), statusCommand(f), planCommand(f), reportCommand(f), rotateCommand(f), holdCommand(f),
+	root.AddCommand(runCommand(f), demoCommand(), checkConfigCommand(f), statusCommand(f), planCommand(f), reportCommand(f), rotateCommand(f), drillCommand(f), verifyCommand(f), historyCommand(f), holdCommand(f),
 		releaseCommand(f), freezeCommand(f), undoCommand(f), approveCommand(f), supplyCommand(f), removedCommand(f), usersCommand(f), auditCommand(f), simulateCommand(f), emulateCommand(), sealCommand(f), healthcheckCommand(), versionCommand(f))
+	completeLive(root, f)
 	return root
 }
 
@@ -149,10 +150,13 @@ func (f *flags) print(out io.Writer, v any, text func(w io.Writer)) error {
 		e.SetIndent("", "  ")
 		return e.Encode(v)
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := newTable(out)
 	text(w)
 	return w.Flush()
 }
+
+// newTable aligns the cells of lines, which tabs separate; flush it.
+func newTable(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 0, 2, ' ', 0) }
 
 // line writes one line of a table; tabs separate its cells.
 func line(w io.Writer, format string, args ...any) {
@@ -199,7 +203,25 @@ func span(d time.Duration) string {
 }
 
 // isTerminal reports whether out is one, so that it may be given colours.
-func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+func isTerminal(out io.Writer) bool { return onTerminal(out) && os.Getenv("NO_COLOR") == "" }
+
+// onTerminal reports whether somebody watches out, or types at it.
+func onTerminal(f any) bool {
+	file, ok := f.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// Colours of a terminal.
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+// paint colours words where out takes colours.
+func paint(out io.Writer, colour, words string) string {
+	if !isTerminal(out) {
+		return words
+	}
+	return "\x1b[" + colour + "m" + words + "\x1b[0m"
 }

@@ -4,12 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/rotatord/rotatord/internal/client"
 	"github.com/rotatord/rotatord/web"
@@ -32,6 +30,11 @@ func confirmMany(cmd *cobra.Command, c *client.Client, r *web.RotateRequest, com
 		for _, x := range found.Results {
 			line(cmd.ErrOrStderr(), "%s", x.CredentialName)
 		}
+		table := newTable(cmd.ErrOrStderr())
+		printLeftOut(table, found.LeftOut, found.MoreLeftOut)
+		if err := table.Flush(); err != nil {
+			return err
+		}
 		if err := askCount(cmd, n); err != nil {
 			return err
 		}
@@ -43,7 +46,7 @@ func confirmMany(cmd *cobra.Command, c *client.Client, r *web.RotateRequest, com
 // askCount asks at a terminal for the number of credentials; without one it says what to write.
 func askCount(cmd *cobra.Command, n int) error {
 	in := cmd.InOrStdin()
-	if f, ok := in.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if !onTerminal(in) {
 		return usage{fmt.Errorf("%d credentials match and nothing was done; if all of them leaked, say so with: --expect %d", n, n)}
 	}
 	return typedCount(in, cmd.ErrOrStderr(), n)

@@ -40,6 +40,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"rotatord": m
 //	logged REGEXP                    waits until the daemon has logged a line that matches
 //	get URL [HEADER VALUE]           prints what the server answers; fails on anything but 200
 //	post PATH FILE                   posts FILE to the emulator's admin API, below /_emulator, and prints the answer
+//	report                           sets INCIDENT to the id of the first leak that was reported
 //	mode OCTAL FILE                  compares a file's permissions
 //	newer FILE                       makes a journal's schema look newer than this program's
 func TestScripts(t *testing.T) {
@@ -56,7 +57,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "emulator": startEmulator, "seed": seed, "key": addKey, "service": service, "person": person, "order": order, "expand": expand, "daemon": startDaemon, "stop": stopDaemon,
-			"eventually": eventually, "logged": logged, "get": get, "post": post, "mode": mode, "newer": newer,
+			"eventually": eventually, "logged": logged, "get": get, "post": post, "mode": mode, "newer": newer, "report": firstIncident,
 		},
 	})
 }
@@ -364,4 +365,16 @@ func newer(ts *testscript.TestScript, _ bool, args []string) {
 	defer db.Close()
 	_, err = db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`)
 	ts.Check(err)
+}
+
+func firstIncident(ts *testscript.TestScript, _ bool, _ []string) {
+	res, err := http.Get(ts.Getenv("ROTATORD_SERVER") + "/api/v1/incidents")
+	ts.Check(err)
+	defer res.Body.Close() //nolint:errcheck // it was only read
+	var found struct{ Incidents []struct{ ID string } }
+	ts.Check(json.NewDecoder(res.Body).Decode(&found))
+	if len(found.Incidents) == 0 {
+		ts.Fatalf("no leak was reported")
+	}
+	ts.Setenv("INCIDENT", found.Incidents[len(found.Incidents)-1].ID)
 }

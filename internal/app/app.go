@@ -121,7 +121,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.metrics = metrics.New(metrics.Options{
 		Registry: registry, View: a.store, Operations: a.store, Provisions: a.store.Provisions, Version: o.Version, Revision: o.Revision,
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: a.freezes,
-		Notices: a.store.CountNotices, AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
+		Notices: a.store.CountNotices, Verified: a.store.CountVerifications, AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
 		Owners: a.owners, NextDue: a.nextDue, NextScan: a.nextScan, SinkTokens: a.sinkTokens, Ready: a.ready,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)

@@ -20,7 +20,7 @@ func (a *App) listen(ctx context.Context, c *config.Config, registry *prometheus
 		return err
 	}
 	a.server, err = web.New(web.Options{
-		Bearer: verifier, Journal: a.store, Operator: a.engine, Forecaster: a.engine, Freezer: a.engine, Providers: a.providerNames, Policies: a.policyNames, KeySettings: a.keySettings, Metrics: registry, Version: a.o.Version,
+		Bearer: verifier, Journal: a.store, Operator: a.engine, Forecaster: a.engine, Freezer: a.engine, Prover: a.engine, Incidents: a.store, Providers: a.providerNames, Policies: a.policyNames, KeySettings: a.keySettings, Metrics: registry, Version: a.o.Version,
 		WebConfigFile: c.Server.WebConfigFile, Reload: a.takeOver, Audit: a.store, Log: a.log, JournalTrouble: a.trouble.now, Seal: a.seal.status, Leases: a.leaseStates(),
 		Allow: func() web.Allow {
 			allow := a.config.Load().Server.Allow

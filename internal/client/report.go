@@ -123,9 +123,17 @@ func notCanceled(cause error) error {
 
 // stream asks for an answer that is read as it comes: the time for a whole answer does not bound it.
 func (c *Client) stream(ctx context.Context, path string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.base.String(), "/")+path, nil)
+	return c.streamOf(ctx, http.MethodGet, path, nil)
+}
+
+// streamOf is stream for a request that has a body of JSON.
+func (c *Client) streamOf(ctx context.Context, method, path string, asked io.Reader) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.base.String(), "/")+path, asked)
 	if err != nil {
 		return nil, err
+	}
+	if asked != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	res, err := (&http.Client{Transport: c.http.Transport, CheckRedirect: c.http.CheckRedirect}).Do(req)
 	if err != nil {

@@ -90,6 +90,7 @@ func (m *Metrics) collectState(ch chan<- prometheus.Metric, providers []string) 
 		func() error { return m.collectProviders(ctx, ch, providers, now) },
 		func() error { return m.collectServiceUsers(ctx, ch, providers) },
 		func() error { return m.collectNotices(ctx, ch) },
+		func() error { return m.collectVerified(ctx, ch, providers) },
 		func() error { return m.collectAudit(ctx, ch) },
 		func() error { return m.collectProven(ctx, ch, providers) },
 		func() error { return m.collectKeys(ctx, ch) },

@@ -136,7 +136,7 @@ func Sections() []Section {
 		{"What is late, and whose it is", "What alerts are made of: each exists once for each provider and policy, however many keys there are.",
 			[]Definition{dueKeys, windowUsed, expiredKeys, ownerInfo}},
 		{"Service users", "", []Definition{serviceUsers}},
-		{"Sinks", "", []Definition{sinkDeliveries, sinkUp}},
+		{"Sinks", "", []Definition{sinkDeliveries, sinkUp, verifiedCredentials, lastVerification}},
 		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDue, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
 		{"Notices", "What the contacts of credentials are told; see the page on notifications.",
 			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried, alertsPushed}},

@@ -31,6 +31,8 @@ type Options struct {
 	Operations rotator.Operations
 	// Provisions returns the service users that must exist at the provider.
 	Provisions func(ctx context.Context, provider string) ([]rotator.Provision, error)
+	// Verified counts credentials by what the last verification of each found.
+	Verified func(ctx context.Context) ([]rotator.VerifyCount, error)
 	// Notices counts the notices that wait.
 	Notices func(ctx context.Context) (rotator.NoticeCounts, error)
 	// AuditHead returns the last audit record; nil is none.

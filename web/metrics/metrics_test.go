@@ -60,7 +60,7 @@ type fixture struct {
 
 func setUp(j *viewtest.Journal, change func(*metrics.Options)) fixture {
 	o := metrics.Options{
-		Registry: prometheus.NewRegistry(), View: j, Operations: j, Provisions: j.Provisions, Notices: j.CountNotices,
+		Registry: prometheus.NewRegistry(), View: j, Operations: j, Provisions: j.Provisions, Verified: j.CountVerifications, Notices: j.CountNotices,
 		AuditHead: func(context.Context) (rotator.AuditHead, error) { return rotator.AuditHead{Seq: 42}, nil },
 		Providers: func() []string { return []string{"cc"} },
 		Sinks:     func() []string { return []string{"vault"} },

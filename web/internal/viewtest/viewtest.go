@@ -4,6 +4,7 @@ package viewtest
 import (
 	"context"
 	"path"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,10 @@ type Journal struct {
 	Ages      []rotator.AgeCount
 	DueCounts []rotator.DueCount
 	Held      []rotator.Hold
+	// Verified are the findings of the last verification.
+	Verified map[rotator.CredentialID]rotator.Verification
+	// Checked are the counts of CountVerifications.
+	Checked []rotator.VerifyCount
 	// Queries are what FleetCredentials was asked.
 	Queries   []rotator.FleetQuery
 	Providers map[string]rotator.ProviderState
@@ -66,6 +71,43 @@ func (j *Journal) Rotations(_ context.Context, final bool, limit int) ([]rotator
 		all = j.Ended
 	}
 	return all[:min(limit, len(all))], j.Err
+}
+
+// FindRotations implements [rotator.View]: of Open and Ended, which are in order. It heeds all but the times.
+func (j *Journal) FindRotations(_ context.Context, q rotator.RotationQuery) (rotator.RotationPage, error) {
+	var page rotator.RotationPage
+	behind := q.After.ID == ""
+	for _, r := range append(slices.Clone(j.Open), j.Ended...) {
+		state := "open"
+		if r.Stage.Final() {
+			state = "ended"
+		}
+		fits := matches(q.Provider, r.Provider) && matches(q.User, r.UserID) && matches(q.Base, r.Base) &&
+			(q.State == "" || q.State == state) && (q.Reason == "" || q.Reason == r.Reason) && (q.Policy == "" || q.Policy == r.Policy)
+		if behind && fits {
+			if len(page.Rotations) == q.Limit {
+				next := rotator.CursorAt(&page.Rotations[q.Limit-1])
+				page.Next = &next
+				break
+			}
+			page.Rotations = append(page.Rotations, r)
+		}
+		behind = behind || r.ID == q.After.ID
+	}
+	return page, j.Err
+}
+
+// VerificationOf is that of [rotator.Verifications].
+func (j *Journal) VerificationOf(_ context.Context, c rotator.CredentialID) (*rotator.Verification, error) {
+	if v, ok := j.Verified[c]; ok {
+		return &v, j.Err
+	}
+	return nil, j.Err
+}
+
+// CountVerifications is that of [rotator.Verifications].
+func (j *Journal) CountVerifications(context.Context) ([]rotator.VerifyCount, error) {
+	return j.Checked, j.Err
 }
 
 // WaitingKeys implements [rotator.View].

@@ -1,0 +1,164 @@
+package rotator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Standing says how far a credential that leaked is out of danger. The list is closed.
+type Standing string
+
+// The standings.
+const (
+	// StandingConfirmed: every sink holds the new key, and the provider refuses every key that there was.
+	StandingConfirmed Standing = "confirmed"
+	// StandingMoving: its rotation goes on by itself.
+	StandingMoving Standing = "under_way"
+	// StandingBlocked: its rotation waits for a person.
+	StandingBlocked Standing = "blocked"
+	// StandingNotRotated: no rotation was planned, or it came to nothing.
+	StandingNotRotated Standing = "not_rotated"
+	// StandingKeysLeft: its rotation is over, and the provider still accepts a key that there was.
+	StandingKeysLeft Standing = "keys_left"
+)
+
+// Standings lists every standing.
+func Standings() []Standing {
+	return []Standing{StandingConfirmed, StandingMoving, StandingBlocked, StandingNotRotated, StandingKeysLeft}
+}
+
+// CredentialStanding is how a credential that leaked stands now.
+type CredentialStanding struct {
+	IncidentCredential
+	Standing Standing
+	// Rotation replaces its key; nil if there is none.
+	Rotation *Rotation
+	// Old are its keys that there were, as they stand now.
+	Old []KeyStanding
+	// Why says what is in the way, Do what to do about it; empty if nothing is.
+	Why, Do string
+}
+
+// KeyStanding is an old key as it stands now.
+type KeyStanding struct {
+	IncidentKey
+	// Works is true while the provider accepts it, as far as anybody knows.
+	Works bool
+	// State is in words.
+	State string
+}
+
+// StandingOf says how c stands, given its rotations, of which the open one comes first and then the latest, and its keys as the
+// inventory has them. at is when the leak was reported. It is pure.
+func StandingOf(c IncidentCredential, at time.Time, rotations []Rotation, series []TrackedKey) CredentialStanding {
+	s := CredentialStanding{IncidentCredential: c, Rotation: replacing(at, rotations)}
+	works := 0
+	for _, k := range c.Keys {
+		stands := keyStanding(k, s.Rotation, series)
+		if stands.Works {
+			works++
+		}
+		s.Old = append(s.Old, stands)
+	}
+	r := s.Rotation
+	rotate := "rotatord rotate --compromised " + c.String()
+	switch {
+	case r == nil && c.Refused != "":
+		s.Standing, s.Why, s.Do = StandingNotRotated, c.Refused, "clear that, and then: "+rotate
+	case r == nil:
+		s.Standing, s.Why, s.Do = StandingNotRotated, "no rotation of it was planned", rotate
+	case r.Stage == StageAbandoned:
+		s.Standing, s.Why, s.Do = StandingNotRotated, "its rotation was abandoned: "+r.Why, rotate
+	case r.Stage == StageDone && works > 0:
+		s.Standing, s.Why = StandingKeysLeft, fmt.Sprintf("its key was replaced, and %d of the keys that there were may still be accepted", works)
+		s.Do = "revoke them at the provider by hand; the next scan shows that they are gone"
+	case r.Stage == StageDone:
+		s.Standing = StandingConfirmed
+	case r.Blocked != "":
+		s.Standing, s.Why, s.Do = StandingBlocked, string(r.Blocked)+": "+r.Trouble, "see what it waits for: rotatord status"
+	default:
+		s.Standing, s.Why = StandingMoving, r.Trouble
+	}
+	return s
+}
+
+// replacing is the rotation that is about the leak: one that was planned or hastened for it, or for a later one.
+func replacing(at time.Time, rotations []Rotation) *Rotation {
+	for i := range rotations {
+		r := &rotations[i]
+		if r.Reason == ReasonCompromised && (!r.Stage.Final() || !r.StageAt.Before(at)) {
+			return r
+		}
+	}
+	return nil
+}
+
+func keyStanding(k IncidentKey, r *Rotation, series []TrackedKey) KeyStanding {
+	s := KeyStanding{IncidentKey: k, Works: true, State: "still accepted"}
+	i := slices.IndexFunc(series, func(t TrackedKey) bool { return t.ID == k.Key.ID })
+	retired := r != nil && r.Stage == StageDone && slices.ContainsFunc(r.Retiring(), func(ref KeyRef) bool { return ref.ID == k.Key.ID })
+	switch {
+	case retired:
+		s.Works, s.State = false, "revoked "+day(r.StageAt)
+	case i < 0:
+		s.Works, s.State = false, "not known any more"
+	case !series[i].MissingSince.IsZero():
+		s.Works, s.State = false, "not listed since "+day(series[i].MissingSince)
+	case series[i].State.Refused():
+		s.Works, s.State = false, string(series[i].State)
+	case series[i].State == KeyDisabled:
+		s.Works, s.State = false, "switched off; it can be switched on again"
+	case series[i].State == KeyOther:
+		s.State = "in a state that rotatord does not know"
+	case r == nil || !slices.ContainsFunc(r.Retiring(), func(ref KeyRef) bool { return ref.ID == k.Key.ID }):
+		s.State = "still accepted, and no rotation revokes it"
+	}
+	return s
+}
+
+// Happening is one line of an incident's timeline.
+type Happening struct {
+	At time.Time `json:"at"`
+	// CredentialID is what it happened to; zero for the incident as a whole.
+	CredentialID
+	Rotation string `json:"rotation,omitempty"`
+	Stage    Stage  `json:"stage,omitempty"`
+	What     string `json:"what"`
+}
+
+// Timeline tells what happened in order of time, from what is known of the keys before the leak was reported to the last step
+// that was taken. entries are the histories of the rotations, by their ids.
+func (i *Incident) Timeline(now []CredentialStanding, entries map[string][]Entry) []Happening {
+	all := []Happening{{At: i.At, What: fmt.Sprintf("%s said that %s/%s/%s leaked: %s", i.By, i.Provider, i.User, i.Base, i.Note)}}
+	for n := range now {
+		s := &now[n]
+		for _, k := range s.Old {
+			all = append(all, keyPast(k)...)
+		}
+		if s.Rotation == nil {
+			if s.Refused != "" {
+				all = append(all, Happening{At: i.At, CredentialID: s.CredentialID, What: "no rotation was planned: " + s.Refused})
+			}
+			continue
+		}
+		for _, e := range entries[s.Rotation.ID] {
+			all = append(all, Happening{At: e.At, CredentialID: s.CredentialID, Rotation: e.Rotation, Stage: e.To, What: e.Note})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Happening) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// keyPast is what is known of a key from before.
+func keyPast(k KeyStanding) []Happening {
+	var past []Happening
+	name := fmt.Sprintf("key %s (id %s)", k.Key.Name, k.Key.ID)
+	if !k.Created.IsZero() {
+		past = append(past, Happening{At: k.Created, CredentialID: k.CredentialID, What: name + " was made"})
+	}
+	if !k.LastUsed.IsZero() {
+		past = append(past, Happening{At: k.LastUsed, CredentialID: k.CredentialID, What: name + " was used, the last time that a scan had seen when the leak was reported"})
+	}
+	return past
+}
