@@ -77,9 +77,9 @@ func (j *Journal) Rotations(_ context.Context, final bool, limit int) ([]rotator
 func (j *Journal) FindRotations(_ context.Context, q rotator.RotationQuery) (rotator.RotationPage, error) {
 	var page rotator.RotationPage
 	behind := q.After.ID == ""
-	for _, r := range append(slices.Clone(j.Open), j.Ended...) {
+	for n, r := range append(slices.Clone(j.Open), j.Ended...) {
 		state := "open"
-		if r.Stage.Final() {
+		if n >= len(j.Open) {
 			state = "ended"
 		}
 		fits := matches(q.Provider, r.Provider) && matches(q.User, r.UserID) && matches(q.Base, r.Base) &&
