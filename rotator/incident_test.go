@@ -86,27 +86,27 @@ func TestStandingOf(t *testing.T) {
 		refused   string
 		rotations []Rotation
 		series    []TrackedKey
-		want      Standing
+		want      LeakStanding
 		says      string
 	}{
-		"refused":              {"held by bob", nil, both, StandingNotRotated, "held by bob"},
-		"forgotten":            {"", nil, both, StandingNotRotated, "no rotation of it was planned"},
-		"of another reason":    {"", rotation(StageGrace, func(r *Rotation) { r.Reason = ReasonMaxAge }), both, StandingNotRotated, "no rotation"},
-		"from before":          {"", rotation(StageDone, func(r *Rotation) { r.StageAt = reported.Add(-time.Hour) }), both, StandingNotRotated, "no rotation"},
-		"under way":            {"", rotation(StageDelivering, nil), both, StandingMoving, ""},
-		"hastened":             {"", rotation(StageDelivering, func(r *Rotation) { r.StageAt = reported.Add(-time.Hour) }), both, StandingMoving, ""},
-		"blocked":              {"", rotation(StageRevoking, func(r *Rotation) { r.Blocked, r.Trouble = BlockHeld, "held by bob" }), both, StandingBlocked, "held by bob"},
-		"abandoned":            {"", rotation(StageAbandoned, func(r *Rotation) { r.Why = "the key is of no use" }), both, StandingNotRotated, "of no use"},
-		"done":                 {"", rotation(StageDone, nil), []TrackedKey{tracked(old, KeyActive), tracked(older, KeyRevoked)}, StandingConfirmed, ""},
-		"done, and gone":       {"", rotation(StageDone, nil), nil, StandingConfirmed, ""},
-		"done, and both":       {"", rotation(StageDone, func(r *Rotation) { r.Discarded = []KeyRef{older} }), both, StandingConfirmed, ""},
-		"done, but not of all": {"", rotation(StageDone, nil), both, StandingKeysLeft, "1 of the keys"},
-		"in a state unknown":   {"", rotation(StageDone, nil), []TrackedKey{tracked(older, KeyOther)}, StandingKeysLeft, "1 of the keys"},
+		"refused":              {"held by bob", nil, both, LeakNotRotated, "held by bob"},
+		"forgotten":            {"", nil, both, LeakNotRotated, "no rotation of it was planned"},
+		"of another reason":    {"", rotation(StageGrace, func(r *Rotation) { r.Reason = ReasonMaxAge }), both, LeakNotRotated, "no rotation"},
+		"from before":          {"", rotation(StageDone, func(r *Rotation) { r.StageAt = reported.Add(-time.Hour) }), both, LeakNotRotated, "no rotation"},
+		"under way":            {"", rotation(StageDelivering, nil), both, LeakMoving, ""},
+		"hastened":             {"", rotation(StageDelivering, func(r *Rotation) { r.StageAt = reported.Add(-time.Hour) }), both, LeakMoving, ""},
+		"blocked":              {"", rotation(StageRevoking, func(r *Rotation) { r.Blocked, r.Trouble = BlockHeld, "held by bob" }), both, LeakBlocked, "held by bob"},
+		"abandoned":            {"", rotation(StageAbandoned, func(r *Rotation) { r.Why = "the key is of no use" }), both, LeakNotRotated, "of no use"},
+		"done":                 {"", rotation(StageDone, nil), []TrackedKey{tracked(old, KeyActive), tracked(older, KeyRevoked)}, LeakConfirmed, ""},
+		"done, and gone":       {"", rotation(StageDone, nil), nil, LeakConfirmed, ""},
+		"done, and both":       {"", rotation(StageDone, func(r *Rotation) { r.Discarded = []KeyRef{older} }), both, LeakConfirmed, ""},
+		"done, but not of all": {"", rotation(StageDone, nil), both, LeakKeysLeft, "1 of the keys"},
+		"in a state unknown":   {"", rotation(StageDone, nil), []TrackedKey{tracked(older, KeyOther)}, LeakKeysLeft, "1 of the keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := IncidentCredential{CredentialID: id, Refused: tt.refused, Keys: []IncidentKey{{CredentialID: id, Key: old}, {CredentialID: id, Key: older}}}
 			s := StandingOf(c, reported, tt.rotations, tt.series)
-			if s.Standing != tt.want || !strings.Contains(s.Why, tt.says) || (s.Do == "") != (tt.want == StandingConfirmed || tt.want == StandingMoving) {
+			if s.Standing != tt.want || !strings.Contains(s.Why, tt.says) || (s.Do == "") != (tt.want == LeakConfirmed || tt.want == LeakMoving) {
 				t.Errorf("got %s: %q (do: %q), want %s: %q", s.Standing, s.Why, s.Do, tt.want, tt.says)
 			}
 		})

@@ -144,7 +144,7 @@ const rotationsOfIncident = 20
 func (s *Server) incident(ctx context.Context, i *rotator.Incident) (*Incident, error) {
 	out := &Incident{IncidentBrief: briefOf(i), Now: time.Now().UTC(), Standings: map[string]int{}, Settled: true, Confirmed: true,
 		Credentials: []IncidentCredential{}, LeftOut: leftOutOf(i), MoreLeftOut: i.MoreLeftOut, Timeline: []Happening{}}
-	for _, standing := range rotator.Standings() {
+	for _, standing := range rotator.LeakStandings() {
 		out.Standings[string(standing)] = 0
 	}
 	entries := map[string][]rotator.Entry{}
@@ -184,8 +184,8 @@ func (i *Incident) add(c *rotator.CredentialStanding) {
 	}
 	i.Credentials = append(i.Credentials, shown)
 	i.Standings[shown.Standing]++
-	i.Settled = i.Settled && c.Standing != rotator.StandingMoving
-	i.Confirmed = i.Confirmed && c.Standing == rotator.StandingConfirmed
+	i.Settled = i.Settled && c.Standing != rotator.LeakMoving
+	i.Confirmed = i.Confirmed && c.Standing == rotator.LeakConfirmed
 }
 
 func leftOutOf(i *rotator.Incident) []LeftOutKey {

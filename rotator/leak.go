@@ -6,32 +6,32 @@ import (
 	"time"
 )
 
-// Standing says how far a credential that leaked is out of danger. The list is closed.
-type Standing string
+// LeakStanding says how far a credential that leaked is out of danger. The list is closed.
+type LeakStanding string
 
 // The standings.
 const (
-	// StandingConfirmed: every sink holds the new key, and the provider refuses every key that there was.
-	StandingConfirmed Standing = "confirmed"
-	// StandingMoving: its rotation goes on by itself.
-	StandingMoving Standing = "under_way"
-	// StandingBlocked: its rotation waits for a person.
-	StandingBlocked Standing = "blocked"
-	// StandingNotRotated: no rotation was planned, or it came to nothing.
-	StandingNotRotated Standing = "not_rotated"
-	// StandingKeysLeft: its rotation is over, and the provider still accepts a key that there was.
-	StandingKeysLeft Standing = "keys_left"
+	// LeakConfirmed: every sink holds the new key, and the provider refuses every key that there was.
+	LeakConfirmed LeakStanding = "confirmed"
+	// LeakMoving: its rotation goes on by itself.
+	LeakMoving LeakStanding = "under_way"
+	// LeakBlocked: its rotation waits for a person.
+	LeakBlocked LeakStanding = "blocked"
+	// LeakNotRotated: no rotation was planned, or it came to nothing.
+	LeakNotRotated LeakStanding = "not_rotated"
+	// LeakKeysLeft: its rotation is over, and the provider still accepts a key that there was.
+	LeakKeysLeft LeakStanding = "keys_left"
 )
 
-// Standings lists every standing.
-func Standings() []Standing {
-	return []Standing{StandingConfirmed, StandingMoving, StandingBlocked, StandingNotRotated, StandingKeysLeft}
+// LeakStandings lists every standing.
+func LeakStandings() []LeakStanding {
+	return []LeakStanding{LeakConfirmed, LeakMoving, LeakBlocked, LeakNotRotated, LeakKeysLeft}
 }
 
 // CredentialStanding is how a credential that leaked stands now.
 type CredentialStanding struct {
 	IncidentCredential
-	Standing Standing
+	Standing LeakStanding
 	// Rotation replaces its key; nil if there is none.
 	Rotation *Rotation
 	// Old are its keys that there were, as they stand now.
@@ -65,20 +65,20 @@ func StandingOf(c IncidentCredential, at time.Time, rotations []Rotation, series
 	rotate := "rotatord rotate --compromised " + c.String()
 	switch {
 	case r == nil && c.Refused != "":
-		s.Standing, s.Why, s.Do = StandingNotRotated, c.Refused, "clear that, and then: "+rotate
+		s.Standing, s.Why, s.Do = LeakNotRotated, c.Refused, "clear that, and then: "+rotate
 	case r == nil:
-		s.Standing, s.Why, s.Do = StandingNotRotated, "no rotation of it was planned", rotate
+		s.Standing, s.Why, s.Do = LeakNotRotated, "no rotation of it was planned", rotate
 	case r.Stage == StageAbandoned:
-		s.Standing, s.Why, s.Do = StandingNotRotated, "its rotation was abandoned: "+r.Why, rotate
+		s.Standing, s.Why, s.Do = LeakNotRotated, "its rotation was abandoned: "+r.Why, rotate
 	case r.Stage == StageDone && works > 0:
-		s.Standing, s.Why = StandingKeysLeft, fmt.Sprintf("its key was replaced, and %d of the keys that there were may still be accepted", works)
+		s.Standing, s.Why = LeakKeysLeft, fmt.Sprintf("its key was replaced, and %d of the keys that there were may still be accepted", works)
 		s.Do = "revoke them at the provider by hand; the next scan shows that they are gone"
 	case r.Stage == StageDone:
-		s.Standing = StandingConfirmed
+		s.Standing = LeakConfirmed
 	case r.Blocked != "":
-		s.Standing, s.Why, s.Do = StandingBlocked, string(r.Blocked)+": "+r.Trouble, "see what it waits for: rotatord status"
+		s.Standing, s.Why, s.Do = LeakBlocked, string(r.Blocked)+": "+r.Trouble, "see what it waits for: rotatord status"
 	default:
-		s.Standing, s.Why = StandingMoving, r.Trouble
+		s.Standing, s.Why = LeakMoving, r.Trouble
 	}
 	return s
 }
