@@ -39,6 +39,7 @@ func Run(t *testing.T, open Open) {
 		{"Leases", leaseCases},
 		{"Agenda", agendaCases},
 		{"Freezes", freezeCases},
+		{"Hooks", hookCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
