@@ -279,7 +279,7 @@ func (r *Runner) drop(ctx context.Context, hooks []Hook, now time.Time) error {
 		if known[c.Hook] || now.Sub(c.Oldest) < leftover {
 			continue
 		}
-		runs, err := r.o.Hooks.HookRunsToTry(ctx, c.Hook, now.Add(10*patientRetry), batch) // the rest at the next look
+		runs, err := r.o.Hooks.HookRunsToTry(ctx, c.Hook, now, batch) // the rest at the next look
 		if err != nil {
 			return err
 		}

@@ -220,14 +220,15 @@ func TestAFailingHookIsTriedAgainAndStopsNoOther(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		b.want(good, "b/2/good: b/2/good")
-		bad.do = nil
 		b.confirm("c", "bad", "app", rotator.ReasonExpiring)
+		time.Sleep(11 * time.Second)
+		bad.do = nil
 		time.Sleep(20 * time.Minute)
 		stop()
-		if got := bad.log(); got[len(got)-1] != "a/2/bad/3: a/2/bad c/2/bad" {
+		if got := bad.log(); got[2] != "a/2/bad/3: a/2/bad c/2/bad" || len(got) != 4 {
 			t.Errorf("told %q", got)
 		}
-		if a, c := b.run("a"), b.run("c"); a.Result != rotator.HookDone || c.Result != rotator.HookDone || a.Trouble != "" || b.counts["bad failed"] != 2 {
+		if a, c := b.run("a"), b.run("c"); a.Result != rotator.HookDone || c.Result != rotator.HookDone || a.Trouble != "" || b.counts["bad failed"] != 4 {
 			t.Errorf("%+v\n%+v\n%v", a, c, b.counts)
 		}
 	})

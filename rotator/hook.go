@@ -127,8 +127,9 @@ func (h *HookRun) AuditRepeated() AuditEvent {
 type Hooks interface {
 	// PendingHooks counts the runs that have not ended, by the name of their hook.
 	PendingHooks(ctx context.Context) ([]HookCount, error)
-	// HookRunsToTry returns up to limit runs of the hook that have not ended and are due at now or were never begun, the
-	// longest due first, from an index. With a run that has a call come all others of the call, beyond the limit if need be.
+	// HookRunsToTry returns up to limit runs of the hook that have not ended, due or not, by when they are due, from an index.
+	// With a run that has a call come all others of the call, beyond the limit if need be. A run that cannot be read is
+	// skipped and put off from now.
 	HookRunsToTry(ctx context.Context, hook string, now time.Time, limit int) ([]HookRun, error)
 	// BeginHookRuns records, before its effect, that the runs are told in one call, all of them at once. Those that have a call
 	// already keep it, and the audit record tells that it is repeated.

@@ -15,11 +15,10 @@ const (
 
 	hookColumns = `id, attempt, call, next_at, trouble, ended_at, result, detail, body`
 
-	// A call is never torn apart: where one of its runs is due, all are read.
-	hooksToTry = `SELECT ` + hookColumns + ` FROM hook_runs WHERE ended_at IS NULL AND (
-id IN (SELECT id FROM hook_runs WHERE hook = $1 AND ended_at IS NULL AND next_at <= $2 ORDER BY next_at, id LIMIT $3)
-OR id IN (SELECT id FROM hook_runs WHERE hook = $1 AND ended_at IS NULL AND attempt = 0 ORDER BY at, id LIMIT $3)
-OR call <> '' AND call IN (SELECT call FROM hook_runs WHERE hook = $1 AND ended_at IS NULL AND next_at <= $2 ORDER BY next_at, id LIMIT $3))
+	// A call is never torn apart: where one of its runs is read, all are.
+	hooksToTry = `SELECT ` + hookColumns + ` FROM hook_runs
+WHERE id IN (SELECT id FROM hook_runs WHERE hook = $1 AND ended_at IS NULL ORDER BY next_at, id LIMIT $2)
+OR call <> '' AND call IN (SELECT call FROM hook_runs WHERE hook = $1 AND ended_at IS NULL ORDER BY next_at, id LIMIT $2)
 ORDER BY next_at, id`
 
 	hooksOfRotation = `SELECT ` + hookColumns + ` FROM hook_runs WHERE rotation = $1 ORDER BY at, id`
@@ -91,10 +90,10 @@ func unreadableHook(id string, err error) error {
 // HookRunsToTry implements [rotator.Hooks]. A run that cannot be read is skipped, reported, and not due again for an hour: it
 // must not keep the others waiting.
 func (s *Store) HookRunsToTry(ctx context.Context, hook string, now time.Time, limit int) ([]rotator.HookRun, error) {
-	const op = "list the runs of hooks that are due"
+	const op = "list the runs of hooks that wait"
 	var runs []rotator.HookRun
 	var damaged []string
-	err := s.each(ctx, hooksToTry, []any{hook, now.UnixMilli(), limit}, func(rows *sql.Rows) error {
+	err := s.each(ctx, hooksToTry, []any{hook, limit}, func(rows *sql.Rows) error {
 		h, bad, err := hookRow(rows.Scan)
 		switch {
 		case bad != nil:

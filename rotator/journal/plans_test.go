@@ -69,11 +69,9 @@ func TestDueNoticesComeFromIndexes(t *testing.T) {
 
 // TestHooksToTryComeFromIndexes allows the same.
 func TestHooksToTryComeFromIndexes(t *testing.T) {
-	plan := queryPlan(t, openTemp(t), hooksToTry, []any{"reload", 0, 10})
-	for _, index := range []string{"INDEX hook_runs_pending", "INDEX hook_runs_fresh"} {
-		if !strings.Contains(plan, index) || strings.Contains(plan, "SCAN") {
-			t.Errorf("the plan is\n%swant one from indexes alone, with %s", plan, index)
-		}
+	plan := queryPlan(t, openTemp(t), hooksToTry, []any{"reload", 10})
+	if !strings.Contains(plan, "INDEX hook_runs_pending") || strings.Contains(plan, "SCAN") {
+		t.Errorf("the plan is\n%swant one from indexes alone", plan)
 	}
 }
 

@@ -33,6 +33,9 @@ type Options struct {
 	Provisions func(ctx context.Context, provider string) ([]rotator.Provision, error)
 	// Notices counts the notices that wait.
 	Notices func(ctx context.Context) (rotator.NoticeCounts, error)
+	// PendingHooks counts the runs of hooks that have not ended; nil is none. Hooks returns the names that are configured now.
+	PendingHooks func(ctx context.Context) ([]rotator.HookCount, error)
+	Hooks        func() []string
 	// AuditHead returns the last audit record; nil is none.
 	AuditHead func(ctx context.Context) (rotator.AuditHead, error)
 	// Providers and Sinks return the names that are configured now, and Freezes the calendar.
@@ -63,6 +66,7 @@ type Metrics struct {
 
 	rotations, deliveries, scans, orphans, requests *prometheus.CounterVec
 	notices, alerts, leaseChanges, lateWrites       *prometheus.CounterVec
+	hookRuns                                        *prometheus.CounterVec
 	sinkUp, scanDuration                            *prometheus.GaugeVec
 	requestTime                                     *prometheus.HistogramVec
 	journalErrors                                   prometheus.Counter
@@ -89,6 +93,7 @@ func New(o Options) *Metrics {
 		requests:      counterVec(requests),
 		notices:       counterVec(noticesTried),
 		alerts:        counterVec(alertsPushed),
+		hookRuns:      counterVec(hookRuns),
 		leaseChanges:  counterVec(leaseChanges),
 		lateWrites:    counterVec(lateWrites),
 		sinkUp:        gaugeVec(sinkUp),

@@ -18,7 +18,6 @@ CREATE TABLE hook_runs (
     body     TEXT   NOT NULL
 );
 CREATE INDEX hook_runs_pending ON hook_runs (hook, next_at, id) WHERE ended_at IS NULL;
-CREATE INDEX hook_runs_fresh ON hook_runs (hook, at, id) WHERE ended_at IS NULL AND attempt = 0;
 CREATE INDEX hook_runs_failing ON hook_runs (at, id) WHERE ended_at IS NULL AND trouble <> '';
 CREATE INDEX hook_runs_call ON hook_runs (call) WHERE call <> '';
 CREATE INDEX hook_runs_rotation ON hook_runs (rotation, at, id);
