@@ -29,6 +29,7 @@ func (c *checker) check() {
 	c.serviceUsers()
 	c.freezes()
 	c.notifications()
+	c.hooks()
 }
 
 // place is the node of the path, or of the nearest thing around it that stands in the file.

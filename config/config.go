@@ -16,6 +16,8 @@ type Config struct {
 	Providers []Provider `yaml:"providers" required:"true"`
 	// Sinks are the places that secrets are delivered to.
 	Sinks []Sink `yaml:"sinks" required:"true"`
+	// Hooks tell consumers that a new key is in its places.
+	Hooks []Hook `yaml:"hooks"`
 	// Policies select credentials and say when and how they rotate. They are tried in this order and the first that
 	// matches a credential applies; the others do not see it.
 	Policies []Policy `yaml:"policies" required:"true"`

@@ -32,6 +32,10 @@ type Policy struct {
 	// Sinks are the names of the sinks that must all hold the new key before the old one goes. Only a policy that
 	// observes can do without.
 	Sinks []string `yaml:"sinks" required_unless:"observe_only"`
+	// Hooks are the names of the hooks that tell consumers of a new key. One that fails is tried again and stops nothing.
+	Hooks []string `yaml:"hooks"`
+	// RequiredHooks are hooks without whose success the old key stays, unless it is compromised.
+	RequiredHooks []string `yaml:"required_hooks"`
 	// Labels go to metrics, pages and notifications.
 	Labels map[string]string `yaml:"labels"`
 }

@@ -41,13 +41,14 @@ const (
 	AuditStop       AuditKind = "stop"         // the daemon stopped
 	AuditCheckpoint AuditKind = "checkpoint"   // old audit records were removed
 	AuditPrune      AuditKind = "prune"        // old rotations and their history were removed
+	AuditHook       AuditKind = "hook"         // a consumer was told of a new key, or could not be
 )
 
 // AuditKinds lists every kind.
 func AuditKinds() []AuditKind {
 	return []AuditKind{AuditPlan, AuditStep, AuditProgress, AuditWait, AuditHold, AuditRelease, AuditFreeze, AuditLift, AuditApprove, AuditSupply, AuditRemoval,
 		AuditStartOver, AuditHasten, AuditUndo, AuditRevoke, AuditUser, AuditBreaker, AuditScan, AuditVerify, AuditIncident, AuditReload, AuditSeal, AuditStart,
-		AuditStop, AuditCheckpoint, AuditPrune}
+		AuditStop, AuditCheckpoint, AuditPrune, AuditHook}
 }
 
 // AuditOutcome says how something ended, as far as the record tells.

@@ -27,6 +27,8 @@ type Evidence struct {
 	Propagation time.Duration
 	// Hold on the credential in force now, or nil.
 	Hold *Hold
+	// Hooks are the runs of hooks for the rotation.
+	Hooks []HookRun
 	// Freezes of the calendar.
 	Freezes []Freeze
 	// Window of the policy as it is configured now; nil for always.
@@ -67,7 +69,7 @@ const inUseRecheck = time.Hour
 // MayRetire says whether the old key of r may be switched off or revoked, given evidence. It is pure, and it is asked at
 // the call itself, not only when the call was planned.
 //
-// What the reason compromised sets aside: freeze, window, grace and idle time. What it does not: a hold, the read-back of
+// What the reason compromised sets aside: freeze, window, grace and idle time, and hooks that the policy requires. What it does not: a hold, the read-back of
 // every sink, and the proof that the new key works.
 func MayRetire(r *Rotation, ev Evidence) Verdict {
 	urgent := r.Reason == ReasonCompromised
@@ -117,7 +119,7 @@ func skewInWords(skew time.Duration) string {
 	return fmt.Sprintf("this machine's clock is %s %s the provider's; set it right (is NTP running?)", skew.Abs().Round(time.Second), way)
 }
 
-// PeopleAllow is the part of [MayRetire] that needs no call: hold, grace, freeze and window. Asked beforehand, it spares
+// PeopleAllow is the part of [MayRetire] that needs no call: hold, grace, required hooks, freeze and window. Asked beforehand, it spares
 // the provider and the sinks a question whose answer would not matter.
 func PeopleAllow(r *Rotation, ev Evidence) Verdict {
 	if v := notHeld(ev.Hold, ev.Now); !v.OK || r.Reason == ReasonCompromised {
@@ -194,12 +196,31 @@ func calendarAllows(r *Rotation, ev Evidence) Verdict {
 	if ev.Now.Before(r.GraceUntil) {
 		return Verdict{Why: "the grace period lasts until " + day(r.GraceUntil), LookAt: r.GraceUntil}
 	}
+	if v := hooksDone(r, ev); !v.OK {
+		return v
+	}
 	if fr, ok := freezeAt(ev.Freezes, ev.Now); ok {
 		return frozenUntil(fr, ev.Now)
 	}
 	if ev.Window != nil && !ev.Window.Contains(ev.Now) {
 		opens := ev.Window.NextOpen(ev.Now)
 		return Verdict{Block: BlockOutsideWindow, LookAt: earlier(opens, ev.Now.Add(calendarRecheck)), Why: "the policy's window opens " + opens.Format(time.RFC3339)}
+	}
+	return Verdict{OK: true}
+}
+
+// hooksDone says whether every consumer that the policy requires was told of the new key.
+func hooksDone(r *Rotation, ev Evidence) Verdict {
+	for i := range ev.Hooks {
+		h := &ev.Hooks[i]
+		if !h.Required || h.Ended() || h.Version != r.Version {
+			continue
+		}
+		why := "hook " + h.Hook + " has not told its consumers of the new key yet"
+		if h.Trouble != "" {
+			why = "hook " + h.Hook + " could not tell its consumers of the new key: " + h.Trouble
+		}
+		return refuse(ev, BlockHookFailing, why)
 	}
 	return Verdict{OK: true}
 }

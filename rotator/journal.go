@@ -21,7 +21,8 @@ type Journal interface {
 	//   - abandoned: puts the old key back to be looked at, at c.Retry; coming from abandoning, it waits for the reason
 	//     [BlockRotationFailed] until then.
 	//
-	// Keys in c.Ledger are entered in the ledger, c.Notices in the outbox, due at once. A change that [Change.Repeats] adds
+	// Keys in c.Ledger are entered in the ledger, c.Notices in the outbox and c.Hooks among the runs of hooks, due at once. A
+	// hook's run that is there already stays as it is. A change that [Change.Repeats] adds
 	// nothing to the history.
 	Commit(ctx context.Context, c Change) error
 	// Due returns up to limit rotations of the provider whose NextAt is not after now, the longest due first, from an
@@ -229,6 +230,10 @@ type View interface {
 	// FindCredentials returns the credentials whose provider, user (id, name or e-mail) and base name match the glob patterns;
 	// an empty pattern matches all; up to limit.
 	FindCredentials(ctx context.Context, provider, user, base string, limit int) ([]TrackedKey, error)
+	// HookRuns is that of [Hooks].
+	HookRuns(ctx context.Context, rotation string) ([]HookRun, error)
+	// FailingHookRuns is that of [Hooks].
+	FailingHookRuns(ctx context.Context, limit int) ([]HookRun, error)
 	// ReportKeys calls fn for each key that q selects, with what belongs to it as of now, in the order of provider and id,
 	// until fn returns an error, which it returns. fn may call the store and take its time.
 	ReportKeys(ctx context.Context, q KeyQuery, now time.Time, fn func(KeyFacts) error) error
@@ -249,5 +254,6 @@ type Store interface {
 	Freezes
 	Incidents
 	Verifications
+	Hooks
 	Close() error
 }

@@ -33,6 +33,9 @@ type Policy struct {
 	Window *Window
 	// Sinks are the names of the sinks that must all hold the new key.
 	Sinks []string
+	// Hooks are the names of the hooks that tell consumers of a new key; RequiredHooks those without whose success the old
+	// key stays.
+	Hooks, RequiredHooks []string
 	// Labels go to metrics, pages and notifications.
 	Labels map[string]string
 }

@@ -128,6 +128,7 @@ const (
 	BlockObserveOnly      BlockReason = "observe_only"      // the policy only observes, and the key is due
 	BlockOwnKey           BlockReason = "own_key"           // the daemon itself still signs in with the old key
 	BlockRotationFailed   BlockReason = "rotation_failed"   // the last rotation made a key that was of no use
+	BlockHookFailing      BlockReason = "hook_failing"      // a consumer that the policy requires was not told of the new key
 	BlockClockSkew        BlockReason = "clock_skew"        // our clock and the provider's differ too much to go by dates
 )
 
@@ -136,5 +137,5 @@ func BlockReasons() []BlockReason {
 	return []BlockReason{BlockAwaitingApproval, BlockAtKeyCap, BlockNameInvalid, BlockLocationTaken, BlockHeld, BlockFrozen,
 		BlockOutsideWindow, BlockOldKeyInUse, BlockOldKeyUnclear, BlockLastKey, BlockNewKeyRefused, BlockSinkMismatch,
 		BlockSinkConflict, BlockSinkUnknown, BlockDenied, BlockInvalid, BlockSealUnreadable,
-		BlockAwaitingSupply, BlockAwaitingRemoval, BlockObserveOnly, BlockOwnKey, BlockClockSkew, BlockRotationFailed}
+		BlockAwaitingSupply, BlockAwaitingRemoval, BlockObserveOnly, BlockOwnKey, BlockHookFailing, BlockClockSkew, BlockRotationFailed}
 }

@@ -27,6 +27,8 @@ type Change struct {
 	WasBlocked BlockReason
 	// Notices are what contacts are told of it: they enter the [Outbox] together with it.
 	Notices []Notice
+	// Hooks are the consumers that are told of it: they enter the [Hooks] together with it.
+	Hooks []HookRun
 	// Actor is who made the change, for the audit record; empty for the daemon itself. Act is what they did, where that is
 	// more than a step of the rotation.
 	Actor string

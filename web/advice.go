@@ -38,8 +38,10 @@ var advice = map[string]string{
 	string(rotator.BlockAwaitingRemoval): "Remove the key as described, then say so with: rotatord removed PROVIDER/USER/CREDENTIAL. A key that expires needs nobody.",
 	string(rotator.BlockObserveOnly):     "Replace the key by hand, or take observe_only out of its policy.",
 	string(rotator.BlockRotationFailed):  "The provider refused the key that it had made, and the old one stays. See why; it is tried again at the time shown, ever more rarely.",
-	string(rotator.BlockClockSkew):       "Set this machine's clock right (NTP). Nothing is decided by dates until it agrees with the provider's.",
-	string(rotator.BlockOwnKey):          "Give the daemon itself the new key (its api_key_file) and reload; then the old key goes by itself.",
+	string(rotator.BlockHookFailing): "A consumer could not be told to read its new key. See why and mend it; it is told again by itself. The old key stays if the policy " +
+		"requires the hook. A hook whose consumer is gone: take it out of the configuration and reload.",
+	string(rotator.BlockClockSkew): "Set this machine's clock right (NTP). Nothing is decided by dates until it agrees with the provider's.",
+	string(rotator.BlockOwnKey):    "Give the daemon itself the new key (its api_key_file) and reload; then the old key goes by itself.",
 	string(rotator.BlockAwaitingApproval): "More rotations are due at once than limits.max_share_per_scan allows. If the clock and the policies are right, " +
 		"let them through with: rotatord approve PROVIDER",
 	string(rotator.BlockAtKeyCap):       "The service user has as many keys as the provider allows. Revoke one that nobody uses, at the provider.",
@@ -77,6 +79,7 @@ var reasonNames = map[string]string{
 	string(rotator.BlockAwaitingRemoval):  "a person has to remove the old key",
 	string(rotator.BlockObserveOnly):      "due, and its policy only observes",
 	string(rotator.BlockRotationFailed):   "the new key was refused",
+	string(rotator.BlockHookFailing):      "a consumer could not be told of its new key",
 	string(rotator.BlockClockSkew):        "the clocks disagree",
 	string(rotator.BlockOwnKey):           "rotatord itself still uses the old key",
 	string(rotator.BlockAwaitingApproval): "rotations wait for approval",

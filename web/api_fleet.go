@@ -96,11 +96,11 @@ func (s *Server) credentialDetail(ctx context.Context, id rotator.CredentialID, 
 		return nil, err
 	}
 	for i := range rotations {
-		entries, err := s.o.Journal.History(ctx, rotations[i].ID)
+		h, err := s.historyOf(ctx, &rotations[i])
 		if err != nil {
 			return nil, err
 		}
-		d.Rotations = append(d.Rotations, historyOf(&rotations[i], entries))
+		d.Rotations = append(d.Rotations, h)
 	}
 	return d, nil
 }
@@ -119,12 +119,21 @@ func (d *CredentialDetail) current(newestFirst []rotator.TrackedKey) {
 	}
 }
 
-func historyOf(r *rotator.Rotation, entries []rotator.Entry) RotationHistory {
-	out := RotationHistory{Rotation: rotationOf(r), History: []Entry{}}
+// historyOf is a rotation with what happened to it and who was told.
+func (s *Server) historyOf(ctx context.Context, r *rotator.Rotation) (RotationHistory, error) {
+	entries, err := s.o.Journal.History(ctx, r.ID)
+	if err != nil {
+		return RotationHistory{}, err
+	}
+	runs, err := s.o.Journal.HookRuns(ctx, r.ID)
+	if err != nil {
+		return RotationHistory{}, err
+	}
+	out := RotationHistory{Rotation: rotationOf(r), History: []Entry{}, Hooks: hookRunsOf(runs)}
 	for _, e := range entries {
 		out.History = append(out.History, Entry{Seq: e.Seq, At: e.At, From: string(e.From), To: string(e.To), Note: e.Note})
 	}
-	return out
+	return out, nil
 }
 
 type holdsQuery struct {

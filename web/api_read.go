@@ -22,7 +22,8 @@ type Rotations struct {
 // RotationHistory is a rotation and what happened to it.
 type RotationHistory struct {
 	Rotation
-	History []Entry `json:"history" nullable:"false" doc:"The oldest entry first."`
+	History []Entry   `json:"history" nullable:"false" doc:"The oldest entry first."`
+	Hooks   []HookRun `json:"hooks,omitempty" doc:"The consumers that are told of the new key, the oldest first."`
 }
 
 // Credentials is a list of credentials.
@@ -130,9 +131,9 @@ func (s *Server) getRotation(ctx context.Context, q *rotationPath) (*answer[Rota
 	if err != nil {
 		return nil, journalProblem(err)
 	}
-	entries, err := s.o.Journal.History(ctx, q.ID)
+	h, err := s.historyOf(ctx, &r)
 	if err != nil {
 		return nil, journalProblem(err)
 	}
-	return &answer[RotationHistory]{Body: historyOf(&r, entries)}, nil
+	return &answer[RotationHistory]{Body: h}, nil
 }

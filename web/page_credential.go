@@ -114,13 +114,9 @@ func (s *Server) histories(ctx context.Context, rotations []rotator.Rotation, d 
 			d.Open, d.Shown = &shown, &shown
 			d.CanUndo = rotations[i].Stage == rotator.StageSoaking
 		}
-		entries, err := s.o.Journal.History(ctx, rotations[i].ID)
+		past, err := s.historyOf(ctx, &rotations[i])
 		if err != nil {
 			return err
-		}
-		past := RotationHistory{Rotation: shown}
-		for _, e := range entries {
-			past.History = append(past.History, Entry{Seq: e.Seq, At: e.At, From: string(e.From), To: string(e.To), Note: e.Note})
 		}
 		d.Past = append(d.Past, past)
 	}

@@ -55,11 +55,11 @@ type ProviderStatus struct {
 
 // Item is one thing that does not go on by itself.
 type Item struct {
-	About    string    `json:"about" enum:"provider,rotation,key,journal,service_user"`
-	What     string    `json:"what" doc:"The provider, or provider/user/credential."`
+	About    string    `json:"about" enum:"provider,rotation,key,journal,service_user,hook"`
+	What     string    `json:"what" doc:"The provider, the hook, or provider/user/credential."`
 	Rotation string    `json:"rotation,omitempty" doc:"The rotation's id, if it is about one."`
 	KeyID    string    `json:"key_id,omitempty" doc:"The provider's id of the key that is to be replaced."`
-	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open, scan_failed, journal_failing, user_trouble or user_drift."`
+	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open, scan_failed, journal_failing, user_trouble, user_drift or hook_failing."`
 	Why      string    `json:"why"`
 	Do       string    `json:"do" doc:"What to do about it."`
 	Since    time.Time `json:"since,omitzero" doc:"Since when; for a failed scan, when the last complete one began."`
@@ -83,7 +83,7 @@ func (s *Server) status(ctx context.Context, now time.Time) (*Status, error) {
 		st.Ready, st.NotReady = false, *why
 	}
 	s.gatherJournal(st)
-	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherFreezes, s.gatherRotations, s.gatherKeys, s.gatherServiceUsers, s.gatherDue} {
+	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherFreezes, s.gatherRotations, s.gatherKeys, s.gatherServiceUsers, s.gatherHooks, s.gatherDue} {
 		if err := gather(ctx, st); err != nil {
 			return nil, err
 		}
@@ -238,6 +238,34 @@ func (st *Status) block(b rotator.BlockReason, i Item) {
 	} else {
 		st.Waiting = append(st.Waiting, i)
 	}
+}
+
+// hookPatience is how often a hook is tried before a person is told: most failures pass by themselves.
+const hookPatience = 3
+
+// gatherHooks tells of each hook that fails, once, with the oldest key that it could not tell of.
+func (s *Server) gatherHooks(ctx context.Context, st *Status) error {
+	runs, err := s.o.Journal.FailingHookRuns(ctx, statusReads)
+	if err != nil {
+		return err
+	}
+	st.Truncated = st.Truncated || len(runs) == statusReads
+	count, first := map[string]int{}, map[string]*rotator.HookRun{}
+	for i := range runs {
+		h := &runs[i]
+		if h.Attempt < hookPatience {
+			continue
+		}
+		if count[h.Hook]++; count[h.Hook] == 1 {
+			first[h.Hook] = h
+		}
+	}
+	for name, h := range first {
+		st.Attention = append(st.Attention, Item{About: "hook", What: name, Rotation: h.Rotation, Reason: string(rotator.BlockHookFailing),
+			Why: "it could not tell its consumers of " + plural(count[name], "new key", "new keys") + ", first that of " + h.CredentialID.String() + ": " + h.Trouble,
+			Do:  advice[string(rotator.BlockHookFailing)], Since: h.At, NextLook: h.NextAt})
+	}
+	return nil
 }
 
 // errEnough ends a walk over the keys.

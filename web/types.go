@@ -85,6 +85,39 @@ func rotationOf(r *rotator.Rotation) Rotation {
 	}
 }
 
+// HookRun is one consumer that is told of the rotation's new key.
+type HookRun struct {
+	Hook     string    `json:"hook" doc:"The hook's name in the configuration."`
+	Version  int       `json:"version" doc:"The version of the key that it tells of."`
+	Required bool      `json:"required,omitempty" doc:"Whether the old key stays until it is done."`
+	State    string    `json:"state" enum:"waiting,failing,done,dropped" doc:"waiting for its turn, failing and tried again, done, or dropped because the hook was taken out of the configuration."`
+	At       time.Time `json:"at" doc:"When the new key was in all its places."`
+	Attempt  int       `json:"attempt,omitempty" doc:"How often it was begun."`
+	NextAt   time.Time `json:"next_at,omitzero" doc:"When it is tried next."`
+	Trouble  string    `json:"trouble,omitempty" doc:"The last failure."`
+	EndedAt  time.Time `json:"ended_at,omitzero"`
+	Detail   string    `json:"detail,omitempty" doc:"What came of it."`
+}
+
+func hookRunsOf(runs []rotator.HookRun) []HookRun {
+	if len(runs) == 0 {
+		return nil
+	}
+	out := make([]HookRun, len(runs))
+	for i := range runs {
+		h := &runs[i]
+		out[i] = HookRun{Hook: h.Hook, Version: h.Version, Required: h.Required, State: "waiting", At: h.At, Attempt: h.Attempt, NextAt: h.NextAt,
+			Trouble: h.Trouble, EndedAt: h.EndedAt, Detail: h.Detail}
+		switch {
+		case h.Ended():
+			out[i].State = string(h.Result)
+		case h.Trouble != "":
+			out[i].State = "failing"
+		}
+	}
+	return out
+}
+
 // Entry is one line of a rotation's history.
 type Entry struct {
 	Seq  int64     `json:"seq"`

@@ -46,11 +46,11 @@ func (a *App) alerts(ctx context.Context) ([]alertmanager.Alert, error) {
 func alertOf(i web.Item, labels map[string]map[string]string) alertmanager.Alert {
 	provider, _, _ := strings.Cut(i.What, "/")
 	own := map[string]string{}
-	maps.Copy(own, labels[provider])
-	own["alertname"], own["about"], own["what"], own["reason"] = "RotatordNeedsPerson", i.About, i.What, i.Reason
-	if i.About != "journal" {
+	if i.About != "journal" && i.About != "hook" {
+		maps.Copy(own, labels[provider])
 		own["provider"] = provider
 	}
+	own["alertname"], own["about"], own["what"], own["reason"] = "RotatordNeedsPerson", i.About, i.What, i.Reason
 	return alertmanager.Alert{Labels: own, Since: i.Since, Annotations: map[string]string{
 		"summary": fmt.Sprintf("%s: %s", i.What, strings.ReplaceAll(i.Reason, "_", " ")), "description": i.Why, "do": i.Do,
 	}}

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/config"
+	"github.com/rotatord/rotatord/hooks"
 	"github.com/rotatord/rotatord/notify"
 	"github.com/rotatord/rotatord/notify/alertmanager"
 	"github.com/rotatord/rotatord/rotator"
@@ -73,6 +74,7 @@ type App struct {
 
 	dispatcher *notify.Dispatcher
 	pusher     *alertmanager.Pusher
+	hooks      *hooks.Runner
 
 	mu     sync.Mutex // one reload at a time
 	config atomic.Pointer[config.Config]
@@ -121,7 +123,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.metrics = metrics.New(metrics.Options{
 		Registry: registry, View: a.store, Operations: a.store, Provisions: a.store.Provisions, Version: o.Version, Revision: o.Revision,
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: a.freezes,
-		Notices: a.store.CountNotices, Verified: a.store.CountVerifications, AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
+		Notices: a.store.CountNotices, Verified: a.store.CountVerifications, PendingHooks: a.store.PendingHooks, Hooks: a.hookNames,
+		AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
 		Owners: a.owners, NextDue: a.nextDue, NextScan: a.nextScan, SinkTokens: a.sinkTokens, Ready: a.ready,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)
@@ -137,8 +140,14 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	told, err := newHooks(c, o.Version)
+	if err != nil {
+		return nil, err
+	}
 	a.config.Store(c)
 	a.setup.Store(setup)
+	a.hooks = hooks.New(hooks.Options{Hooks: a.store, Log: a.log, Counted: a.metrics.HookRan, Drain: cmp.Or(o.Drain, defaultDrain)})
+	a.hooks.Use(told)
 	a.dispatcher = notify.New(notify.Options{Outbox: a.store, Log: a.log, Counted: a.metrics.NoticesTried, Drain: cmp.Or(o.Drain, defaultDrain)})
 	a.useRoute(ctx, route)
 	a.pusher = alertmanager.New(alertmanager.Options{Alerts: a.alerts, Log: a.log, Pushed: a.metrics.AlertsPushed, Agent: "rotatord/" + o.Version})
@@ -149,10 +158,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 }
 
 func (a *App) observer() engine.Observer {
-	if a.o.Observer == nil {
-		return observers{a.metrics, giveBack{}, a.forgetter, &a.trouble, a.scanned}
+	all := observers{a.metrics, giveBack{}, a.forgetter, &a.trouble, a.scanned, hookWaker{wake: a.hooks.Wake}}
+	if a.o.Observer != nil {
+		all = append(all, a.o.Observer)
 	}
-	return observers{a.metrics, giveBack{}, a.forgetter, &a.trouble, a.scanned, a.o.Observer}
+	return all
 }
 
 func (a *App) warn(c *config.Config) {
@@ -236,6 +246,7 @@ func (a *App) work(ctx context.Context) error {
 	go a.probeSinks(ctx)
 	var beside sync.WaitGroup
 	a.chore(ctx, &beside, noticesChore, a.dispatcher.Run)
+	a.chore(ctx, &beside, hooksChore, a.hooks.Run)
 	beside.Go(func() { a.pusher.Run(ctx) }) // each replica tells it: the same alert twice is one
 	beside.Go(func() { a.countFindings(ctx) })
 	beside.Go(func() { a.forgetter.run(ctx) })
@@ -285,6 +296,10 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	told, err := newHooks(c, a.o.Version)
+	if err != nil {
+		return err
+	}
 	if err := a.reloadSeal(ctx, c); err != nil {
 		return err
 	}
@@ -299,6 +314,7 @@ func (a *App) reload(ctx context.Context) error {
 	a.setup.Store(setup)
 	a.useRoute(ctx, route)
 	a.pusher.Use(target)
+	a.hooks.Use(told)
 	a.setLevel(c)
 	a.warn(c)
 	a.log.Info("the configuration was read anew and is in force")

@@ -163,7 +163,7 @@ func policies(from []config.Policy) ([]*rotator.Policy, error) {
 			Match:       rotator.Match{Providers: p.Match.Providers, ServiceUsers: p.Match.ServiceUsers, Keys: p.Match.Keys, Exclude: p.Match.Exclude},
 			RenewBefore: time.Duration(p.RenewBefore), MaxAge: time.Duration(p.MaxAge), Lifetime: time.Duration(p.Lifetime),
 			Grace: time.Duration(p.Grace), Idle: time.Duration(p.Idle), Soak: time.Duration(p.Soak), Jitter: float64(p.Jitter),
-			Sinks: p.Sinks, Labels: p.Labels, Extend: p.Extend, Observe: p.ObserveOnly,
+			Sinks: p.Sinks, Hooks: p.Hooks, RequiredHooks: p.RequiredHooks, Labels: p.Labels, Extend: p.Extend, Observe: p.ObserveOnly,
 		}
 		if p.Window != nil {
 			opens, err := rotator.ParseSchedule(p.Window.Cron, p.Window.Timezone)

@@ -78,6 +78,7 @@ func (a *App) lateWrite(l rotator.Lease) {
 const (
 	noticesChore = "*notices"
 	recordsChore = "*records"
+	hooksChore   = "*hooks"
 )
 
 // chore runs work in beside: at once where this is the only process, else while this replica has the lease for it.

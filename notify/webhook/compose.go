@@ -14,8 +14,8 @@ import (
 // eventType names what is in an event's data; it changes when that does in a way that readers would not understand.
 const eventType = "io.github.rotatord.notices.v1"
 
-// event is https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
-type event struct {
+// Event is https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+type Event struct {
 	SpecVersion string    `json:"specversion"`
 	ID          string    `json:"id"`
 	Source      string    `json:"source"`
@@ -23,8 +23,18 @@ type event struct {
 	Subject     string    `json:"subject,omitempty"`
 	Time        time.Time `json:"time"`
 	ContentType string    `json:"datacontenttype"`
-	Data        data      `json:"data"`
+	Data        any       `json:"data"`
 }
+
+// NewEvent makes an event without a subject and data.
+func NewEvent(kind, id string, at time.Time) Event {
+	return Event{SpecVersion: "1.0", ID: id, Source: "rotatord", Type: kind, Time: at, ContentType: asJSON}
+}
+
+const (
+	asJSON  = "application/json"
+	asEvent = "application/cloudevents+json"
+)
 
 type data struct {
 	Notices []told `json:"notices"`
@@ -40,11 +50,10 @@ type told struct {
 
 // compose returns the body and its content type.
 func (s *Sender) compose(m notify.Message) ([]byte, string, error) {
-	const asJSON = "application/json"
 	switch s.o.Format {
 	case CloudEvents:
 		body, err := json.Marshal(eventOf(m))
-		return body, "application/cloudevents+json", err
+		return body, asEvent, err
 	case Slack:
 		body, err := json.Marshal(map[string]string{"text": strings.Join(lines(m, slackText), "\n")})
 		return body, asJSON, err
@@ -57,16 +66,18 @@ func (s *Sender) compose(m notify.Message) ([]byte, string, error) {
 }
 
 // eventOf makes an event that is the same each time the message is sent.
-func eventOf(m notify.Message) event {
-	e := event{SpecVersion: "1.0", ID: m.ID, Source: "rotatord", Type: eventType, Time: m.Notices[0].At, ContentType: "application/json"}
+func eventOf(m notify.Message) Event {
+	e := NewEvent(eventType, m.ID, m.Notices[0].At)
 	if len(m.Notices) == 1 {
 		e.Subject = m.Notices[0].CredentialID.String()
 	}
+	var all data
 	for _, n := range m.Notices {
 		out := told{Notice: n, Headline: notify.Headline(n), AsksForAction: n.Kind.AsksForAction()}
 		out.To, out.Message, out.Attempt, out.Trouble = "", "", 0, ""
-		e.Data.Notices = append(e.Data.Notices, out)
+		all.Notices = append(all.Notices, out)
 	}
+	e.Data = all
 	return e
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,7 +91,24 @@ func loopback(host string) bool {
 
 // Send implements [notify.Sender]. An error that is about the receiver, and not about this message, wraps [notify.ErrOutage].
 func (s *Sender) Send(ctx context.Context, m notify.Message) error {
-	r, err := s.request(ctx, m)
+	body, kind, err := s.compose(m)
+	if err != nil {
+		return fmt.Errorf("%w: %w", notify.ErrOutage, rotator.NewFault("prepare a message", rotator.Invalid, "%w", err))
+	}
+	return s.post(ctx, m.ID, kind, body)
+}
+
+// SendEvent posts one event, with the errors of Send. An error of kind [rotator.Transient] leaves open whether the receiver has it.
+func (s *Sender) SendEvent(ctx context.Context, e Event) error {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return rotator.NewFault("prepare an event", rotator.Invalid, "%w", err)
+	}
+	return s.post(ctx, e.ID, asEvent, body)
+}
+
+func (s *Sender) post(ctx context.Context, id, kind string, body []byte) error {
+	r, err := s.request(ctx, id, kind, body)
 	if err != nil {
 		return fmt.Errorf("%w: %w", notify.ErrOutage, err)
 	}
@@ -128,7 +146,7 @@ func judge(op string, status int) error {
 	}
 }
 
-func (s *Sender) request(ctx context.Context, m notify.Message) (*http.Request, error) {
+func (s *Sender) request(ctx context.Context, id, kind string, body []byte) (*http.Request, error) {
 	const op = "prepare a message"
 	address, err := s.o.URL()
 	if err != nil {
@@ -138,18 +156,14 @@ func (s *Sender) request(ctx context.Context, m notify.Message) (*http.Request, 
 	if err := CheckURL(to); err != nil {
 		return nil, rotator.NewFault(op, rotator.Invalid, "the url: %w", err)
 	}
-	body, kind, err := s.compose(m)
-	if err != nil {
-		return nil, rotator.NewFault(op, rotator.Invalid, "%w", err)
-	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return nil, rotator.NewFault(op, rotator.Invalid, "the url cannot be used")
 	}
 	r.Header.Set("Content-Type", kind)
 	r.Header.Set("User-Agent", cmp.Or(s.o.Agent, "rotatord"))
-	if s.o.Format == CloudEvents {
-		return r, s.sign(r.Header, m.ID, body, time.Now())
+	if kind == asEvent {
+		return r, s.sign(r.Header, id, body, time.Now())
 	}
 	return r, nil
 }

@@ -223,6 +223,9 @@ func (e *Engine) askPeople(ctx context.Context, r *rotator.Rotation, ev *rotator
 	if p != nil {
 		ev.Window = p.Window
 	}
+	if ev.Hooks, err = e.store.HookRuns(ctx, r.ID); err != nil {
+		return asJournal(err)
+	}
 	ev.Hold, err = e.store.HoldOn(ctx, r.CredentialID, ev.Now)
 	return asJournal(err)
 }

@@ -143,6 +143,9 @@ func (e *Engine) postpone(r *rotator.Rotation, err error) rotator.Change {
 // commit applies a change and tells of it.
 func (e *Engine) commit(ctx context.Context, c rotator.Change) error {
 	c.Notices = append(c.Notices, e.setup.Load().Notify.notices(c)...)
+	if err := e.addHooks(ctx, &c); err != nil {
+		return journalError{err}
+	}
 	if err := e.store.Commit(ctx, c); err != nil {
 		return journalError{err}
 	}
@@ -157,6 +160,20 @@ func (e *Engine) commit(ctx context.Context, c rotator.Change) error {
 	default:
 		e.log.Info("rotation moved", fields...)
 	}
+	return nil
+}
+
+// addHooks adds the consumers to tell to a change that confirms the last sink. They are committed with it, so that no crash comes
+// between the two.
+func (e *Engine) addHooks(ctx context.Context, c *rotator.Change) error {
+	if c.After.Stage != rotator.StageConfirmed || c.From == rotator.StageConfirmed {
+		return nil
+	}
+	p, err := e.policyNow(ctx, &c.After)
+	if err != nil {
+		return err
+	}
+	c.Hooks = rotator.HookRunsOf(c, p)
 	return nil
 }
 

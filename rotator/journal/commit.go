@@ -71,6 +71,7 @@ type change struct {
 	body    string
 	sealing sealing
 	notices []string // their bodies, in the order of Notices
+	hooks   []string // likewise, of Hooks
 	event   []byte   // for the audit record; nil for a change that repeats
 }
 
@@ -103,6 +104,9 @@ func prepare(op string, c rotator.Change) (*change, error) {
 		if ready.event, err = audit.Encode(c.Audit()); err != nil {
 			return nil, rotator.NewFault(op, rotator.Invalid, "its audit record cannot be written as JSON: %w", err)
 		}
+	}
+	if ready.hooks, err = hookBodies(op, c.Hooks); err != nil {
+		return nil, err
 	}
 	ready.notices, err = noticeBodies(op, c.Notices)
 	return ready, err
@@ -144,6 +148,9 @@ func (c *change) apply(w *writer, op string) error {
 		}
 	}
 	if err := c.putNotices(w); err != nil {
+		return err
+	}
+	if err := c.putHooks(w); err != nil {
 		return err
 	}
 	if err := enterLedger(w, c.After.Provider, c.Ledger); err != nil || c.Repeats {

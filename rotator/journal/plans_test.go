@@ -44,6 +44,9 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"standing waiting":      {standingWaiting, nil, "SCAN keys USING INDEX keys_waiting"},
 		"standing unseen":       {standingUnseen, []any{"p", 0}, "SEARCH keys USING INDEX keys_look (provider=? AND look_at>? AND look_at<?)"},
 		"standing key":          {keyTimes, []any{"p", "k"}, "SEARCH keys USING INDEX sqlite_autoindex_keys_1 (provider=? AND id=?)"},
+		"hooks of a rotation":   {hooksOfRotation, []any{"r"}, "SEARCH hook_runs USING INDEX hook_runs_rotation (rotation=?)"},
+		"failing hooks":         {hooksFailing, []any{1}, "SCAN hook_runs USING INDEX hook_runs_failing"},
+		"count pending hooks":   {pendingHooks, nil, "SCAN hook_runs USING INDEX hook_runs_pending"},
 		"count orphans":         {countOrphans, nil, "SCAN n USING INDEX names_unsealed"},
 	}
 	for name, c := range cases {
@@ -60,6 +63,14 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 func TestDueNoticesComeFromIndexes(t *testing.T) {
 	plan := queryPlan(t, openTemp(t), dueNotices, []any{0, 10})
 	if !strings.Contains(plan, "INDEX notices_due") || strings.Contains(plan, "SCAN") {
+		t.Errorf("the plan is\n%swant one from indexes alone", plan)
+	}
+}
+
+// TestHooksToTryComeFromIndexes allows the same.
+func TestHooksToTryComeFromIndexes(t *testing.T) {
+	plan := queryPlan(t, openTemp(t), hooksToTry, []any{"reload", 10})
+	if !strings.Contains(plan, "INDEX hook_runs_pending") || strings.Contains(plan, "SCAN") {
 		t.Errorf("the plan is\n%swant one from indexes alone", plan)
 	}
 }

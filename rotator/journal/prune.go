@@ -32,10 +32,12 @@ WHERE is_open = 0 AND stage_at < $1 AND (stage_at, id) > ($2, $3) ORDER BY stage
 AND NOT EXISTS (SELECT 1 FROM rotations o WHERE o.provider = r.provider AND o.user_id = r.user_id AND o.base = r.base AND o.is_open = 1)
 AND EXISTS (SELECT 1 FROM rotations l WHERE l.provider = r.provider AND l.user_id = r.user_id AND l.base = r.base AND l.is_open = 0
 AND l.stage = 'done' AND (l.stage_at, l.id) > (r.stage_at, r.id))
+AND NOT EXISTS (SELECT 1 FROM hook_runs h WHERE h.rotation = r.id AND h.ended_at IS NULL)
 AND NOT EXISTS (SELECT 1 FROM names n WHERE n.rotation = r.id AND (n.sealed = 0 OR EXISTS (SELECT 1 FROM keys k
 WHERE k.provider = n.provider AND k.user_id = n.user_id AND k.name = n.name
 AND k.state <> 'revoked' AND (k.missing_since IS NULL OR k.missing_since >= $2))))`
 
+	forgetHooks    = `DELETE FROM hook_runs WHERE rotation = $1`
 	forgetHistory  = `DELETE FROM history WHERE rotation = $1`
 	forgetNames    = `DELETE FROM names WHERE rotation = $1`
 	forgetRotation = `DELETE FROM rotations WHERE id = $1`
@@ -114,7 +116,7 @@ func (w *writer) forget(ids []string, before time.Time) (int, error) {
 		if !may {
 			continue
 		}
-		for _, query := range []string{forgetHistory, forgetNames, forgetRotation} {
+		for _, query := range []string{forgetHooks, forgetHistory, forgetNames, forgetRotation} {
 			if _, err := w.exec(query, id); err != nil {
 				return removed, err
 			}

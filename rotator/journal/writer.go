@@ -70,13 +70,18 @@ func (w *writer) exec(query string, args ...any) (int64, error) {
 
 // one reads a single row inside the transaction; it is false if there is none.
 func (w *writer) one(query string, args []any, dest ...any) (bool, error) {
+	return w.row(query, args, func(scan func(dest ...any) error) error { return scan(dest...) })
+}
+
+// row is one for whoever reads the row in a way of their own.
+func (w *writer) row(query string, args []any, read func(scan func(dest ...any) error) error) (bool, error) {
 	st, err := w.get(query) //nolint:sqlclosecheck // it belongs to w, which closes it
 	if err != nil {
 		return false, err
 	}
 	ctx, cancel := w.patience()
 	defer cancel()
-	err = st.QueryRowContext(ctx, args...).Scan(dest...)
+	err = read(st.QueryRowContext(ctx, args...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

@@ -213,3 +213,18 @@ func (s *crashStore) SaveProvision(ctx context.Context, p rotator.Provision) err
 func (s *crashStore) ForgetProvision(ctx context.Context, provider, label string) error {
 	return aroundErr(s.c, "forget provision", func() error { return s.Store.ForgetProvision(ctx, provider, label) })
 }
+
+func (s *crashStore) BeginHookRuns(ctx context.Context, call string, ids []string) error {
+	return aroundErr(s.c, "begin hook", func() error { return s.Store.BeginHookRuns(ctx, call, ids) })
+}
+
+func (s *crashStore) EndHookRuns(ctx context.Context, ids []string, r rotator.HookResult, detail string, at time.Time) error {
+	return aroundErr(s.c, "end hook", func() error { return s.Store.EndHookRuns(ctx, ids, r, detail, at) })
+}
+
+func (s *crashStore) FailHookRuns(ctx context.Context, ids []string, trouble string, unknown bool, nextAt time.Time) error {
+	return aroundErr(s.c, "fail hook", func() error { return s.Store.FailHookRuns(ctx, ids, trouble, unknown, nextAt) })
+}
+
+// Effect wraps an effect of another kind than those above.
+func (c *Crash) Effect(what string, effect func() error) error { return aroundErr(c, what, effect) }

@@ -38,7 +38,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.collectOwn(ch, providers)
 	send(ch, ready, truth(m.o.Ready == nil || m.o.Ready()))
 	m.collectState(ch, providers)
-	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.notices, m.alerts, m.leaseChanges, m.lateWrites, m.sinkUp,
+	for _, c := range []prometheus.Collector{m.rotations, m.deliveries, m.scans, m.orphans, m.requests, m.notices, m.alerts, m.hookRuns, m.leaseChanges, m.lateWrites, m.sinkUp,
 		m.scanDuration, m.requestTime, m.journalErrors, m.configGood, m.configAt, m.build} {
 		c.Collect(ch)
 	}
@@ -91,6 +91,7 @@ func (m *Metrics) collectState(ch chan<- prometheus.Metric, providers []string) 
 		func() error { return m.collectServiceUsers(ctx, ch, providers) },
 		func() error { return m.collectNotices(ctx, ch) },
 		func() error { return m.collectVerified(ctx, ch, providers) },
+		func() error { return m.collectHooks(ctx, ch) },
 		func() error { return m.collectAudit(ctx, ch) },
 		func() error { return m.collectProven(ctx, ch, providers) },
 		func() error { return m.collectKeys(ctx, ch) },

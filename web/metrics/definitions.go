@@ -140,6 +140,8 @@ func Sections() []Section {
 		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDue, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
 		{"Notices", "What the contacts of credentials are told; see the page on notifications.",
 			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried, alertsPushed}},
+		{"Hooks", "What tells consumers that a new key is in its places; see the page on hooks. A hook that was taken out of the configuration is shown while something waits for it.",
+			[]Definition{hookRuns, hookPending, hookFailing, hookOldest}},
 		{"Replicas", "", []Definition{leaseHeld, leaseChanges, lateWrites}},
 		{"Operators and the calendar", "", []Definition{holdActive, holdSince, freezeActive, freezeSince}},
 		{"The daemon", "The usual `go_` and `process_` metrics are exported too.",

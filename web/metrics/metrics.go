@@ -35,6 +35,9 @@ type Options struct {
 	Verified func(ctx context.Context) ([]rotator.VerifyCount, error)
 	// Notices counts the notices that wait.
 	Notices func(ctx context.Context) (rotator.NoticeCounts, error)
+	// PendingHooks counts the runs of hooks that have not ended; nil is none. Hooks returns the names that are configured now.
+	PendingHooks func(ctx context.Context) ([]rotator.HookCount, error)
+	Hooks        func() []string
 	// AuditHead returns the last audit record; nil is none.
 	AuditHead func(ctx context.Context) (rotator.AuditHead, error)
 	// Providers and Sinks return the names that are configured now, and Freezes the calendar.
@@ -65,6 +68,7 @@ type Metrics struct {
 
 	rotations, deliveries, scans, orphans, requests *prometheus.CounterVec
 	notices, alerts, leaseChanges, lateWrites       *prometheus.CounterVec
+	hookRuns                                        *prometheus.CounterVec
 	sinkUp, scanDuration                            *prometheus.GaugeVec
 	requestTime                                     *prometheus.HistogramVec
 	journalErrors                                   prometheus.Counter
@@ -91,6 +95,7 @@ func New(o Options) *Metrics {
 		requests:      counterVec(requests),
 		notices:       counterVec(noticesTried),
 		alerts:        counterVec(alertsPushed),
+		hookRuns:      counterVec(hookRuns),
 		leaseChanges:  counterVec(leaseChanges),
 		lateWrites:    counterVec(lateWrites),
 		sinkUp:        gaugeVec(sinkUp),

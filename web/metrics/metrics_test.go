@@ -26,6 +26,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func busy() *viewtest.Journal {
 	return &viewtest.Journal{
 		Notices: rotator.NoticeCounts{Fresh: 4, Failed: 2, Oldest: noon},
+		Hooks:   []rotator.HookRun{{Hook: "gone", At: noon, Trouble: "it is down"}},
 		Count: rotator.Counts{
 			Keys:    map[string]map[string]int{"cc": {"managed": 7, "unmanaged": 3, "waiting": 2, "missing": 1, "inactive": 4}},
 			Stages:  []rotator.StageCount{{Provider: "cc", Stage: rotator.StageGrace, Count: 5, Oldest: noon}},
@@ -61,6 +62,7 @@ type fixture struct {
 func setUp(j *viewtest.Journal, change func(*metrics.Options)) fixture {
 	o := metrics.Options{
 		Registry: prometheus.NewRegistry(), View: j, Operations: j, Provisions: j.Provisions, Verified: j.CountVerifications, Notices: j.CountNotices,
+		PendingHooks: j.PendingHooks, Hooks: func() []string { return []string{"reload"} },
 		AuditHead: func(context.Context) (rotator.AuditHead, error) { return rotator.AuditHead{Seq: 42}, nil },
 		Providers: func() []string { return []string{"cc"} },
 		Sinks:     func() []string { return []string{"vault"} },

@@ -40,6 +40,7 @@ func Run(t *testing.T, open Open) {
 		{"Agenda", agendaCases},
 		{"Freezes", freezeCases},
 		{"Past", pastCases},
+		{"Hooks", hookCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

@@ -24,6 +24,7 @@ type Journal struct {
 	Entries   []rotator.Entry
 	Declared  []rotator.Provision
 	Notices   rotator.NoticeCounts
+	Hooks     []rotator.HookRun
 	Fleet     []rotator.FleetCredential
 	Ages      []rotator.AgeCount
 	DueCounts []rotator.DueCount
@@ -290,4 +291,42 @@ func (j *Journal) HoldOn(_ context.Context, c rotator.CredentialID, now time.Tim
 		}
 	}
 	return nil, j.Err
+}
+
+// HookRuns is that of [rotator.Hooks]: of Hooks.
+func (j *Journal) HookRuns(_ context.Context, rotation string) ([]rotator.HookRun, error) {
+	var out []rotator.HookRun
+	for _, h := range j.Hooks {
+		if h.Rotation == rotation {
+			out = append(out, h)
+		}
+	}
+	return out, j.Err
+}
+
+// FailingHookRuns is that of [rotator.Hooks]: of Hooks.
+func (j *Journal) FailingHookRuns(_ context.Context, limit int) ([]rotator.HookRun, error) {
+	var out []rotator.HookRun
+	for _, h := range j.Hooks {
+		if !h.Ended() && h.Trouble != "" && len(out) < limit {
+			out = append(out, h)
+		}
+	}
+	return out, j.Err
+}
+
+// PendingHooks is that of [rotator.Hooks]: of Hooks, which are in the order of time and of one hook each.
+func (j *Journal) PendingHooks(context.Context) ([]rotator.HookCount, error) {
+	var out []rotator.HookCount
+	for _, h := range j.Hooks {
+		if h.Ended() {
+			continue
+		}
+		c := rotator.HookCount{Hook: h.Hook, Pending: 1, Oldest: h.At}
+		if h.Trouble != "" {
+			c.Failing = 1
+		}
+		out = append(out, c)
+	}
+	return out, j.Err
 }
