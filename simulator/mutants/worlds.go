@@ -134,3 +134,18 @@ func dark(s *world.Scenario) {
 	s.HaltAfter = 0
 	s.Incidents = []world.Incident{{Kind: world.Outage, At: 3 * day, For: 4 * day}}
 }
+
+// shared: two replicas take turns.
+func shared(s *world.Scenario) { s.Replicas = 2 }
+
+// stalled: the replica that acts stands still before each of its first writes in turn, for longer than its lease lasts.
+func stalled(s *world.Scenario) {
+	shared(s)
+	for i := range 6 {
+		at := time.Duration(i+1) * 18 * hour
+		s.Incidents = append(s.Incidents, world.Incident{Kind: world.Rotate, At: at + time.Millisecond})
+		for replica := range 2 {
+			s.Incidents = append(s.Incidents, world.Incident{Kind: world.Stall, At: at, For: 5 * hour, Nth: 2*i + 1, Target: replica})
+		}
+	}
+}
