@@ -30,7 +30,7 @@ type Score struct {
 	Happened map[string]int
 }
 
-// Missing names the kinds of fault and of incident that never happened, in the order of their lists.
+// Missing names the kinds of fault and of incident that can be drawn and never happened, in the order of their lists.
 func Missing(happened map[string]int) []string {
 	var missing []string
 	for _, f := range world.Faults() {
@@ -39,7 +39,7 @@ func Missing(happened map[string]int) []string {
 		}
 	}
 	for _, k := range world.Kinds() {
-		if happened[string(k)] == 0 {
+		if k != world.Restore && happened[string(k)] == 0 { // only the worlds of mutants have that one
 			missing = append(missing, string(k))
 		}
 	}
@@ -125,4 +125,3 @@ func (h *hunt) note(seed uint64, s *world.Scenario, o *world.Outcome, err error)
 
 // NewSeed draws a seed that was not used before.
 func NewSeed() uint64 { return rand.Uint64N(1 << 40) } //nolint:gosec // chance, not a secret
-

@@ -17,7 +17,8 @@ import (
 )
 
 // TestGuaranteesHoldInWorlds plays the worlds of the seeds that are kept: the same in every run. In them every kind of fault and of
-// incident happens, and replicas lose their leases, or the test fails. SIMULATE_SEED replays one seed.
+// incident happens, and replicas lose their leases, or the test fails. What comes too late of replicas that stand still is made certain by
+// TestStalledReplicasWriteAndCallLate in package mutants. SIMULATE_SEED replays one seed.
 func TestGuaranteesHoldInWorlds(t *testing.T) {
 	if v := os.Getenv("SIMULATE_SEED"); v != "" {
 		seed, err := strconv.ParseUint(v, 10, 64)
@@ -28,7 +29,7 @@ func TestGuaranteesHoldInWorlds(t *testing.T) {
 		return
 	}
 	var mu sync.Mutex
-	happened := map[string]int{}
+	happened, worlds := map[string]int{}, 0
 	t.Run("kept", func(t *testing.T) {
 		for _, seed := range kept[:keptHere] {
 			t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
@@ -36,23 +37,22 @@ func TestGuaranteesHoldInWorlds(t *testing.T) {
 				score := play(t, t.Context(), seed, 1)
 				mu.Lock()
 				defer mu.Unlock()
+				worlds++
 				for what, n := range score.Happened {
 					happened[what] += n
 				}
 			})
 		}
 	})
-	if keptHere < len(kept) {
-		return
-	}
 	t.Log(counts(happened))
+	if worlds < len(kept) {
+		return // under the race detector, or because somebody asked for one of them
+	}
 	if missing := simulator.Missing(happened); len(missing) > 0 {
 		t.Errorf("never happened in the kept worlds: %v", missing)
 	}
-	for _, what := range []string{"takeover", "late_write_refused"} {
-		if happened[what] == 0 {
-			t.Errorf("never came of it: %s", what)
-		}
+	if happened["takeover"] == 0 {
+		t.Error("no replica took over from another one")
 	}
 }
 

@@ -99,7 +99,9 @@ func oddsInWords(odds map[world.Fault]float64) string {
 	if len(odds) == 0 {
 		return "none"
 	}
-	names := slices.SortedFunc(maps.Keys(odds), func(a, b world.Fault) int { return cmp.Or(cmp.Compare(odds[b], odds[a]), strings.Compare(string(a), string(b))) })
+	names := slices.SortedFunc(maps.Keys(odds), func(a, b world.Fault) int {
+		return cmp.Or(cmp.Compare(odds[b], odds[a]), strings.Compare(string(a), string(b)))
+	})
 	words := make([]string, len(names))
 	for i, f := range names {
 		words[i] = fmt.Sprintf("%s %.1f%%", strings.ReplaceAll(string(f), "_", " "), odds[f]*100)

@@ -110,7 +110,7 @@ type Oracle struct {
 	asked    map[string]*question // by user and name
 	secrets  secrets
 	plans    map[string]int
-	terms    map[string]*term // by account, where replicas take turns
+	terms    map[string]*term     // by account, where replicas take turns
 	blinded  map[string]time.Time // by account: when a list left keys out
 	skewed   bool
 	breach   *Breach

@@ -124,7 +124,7 @@ func (w *World) start(slot int) error {
 	opened, shut := w.shared, func() error { return nil }
 	if !w.replicated() {
 		var err error
-		if opened, err = journal.Open(context.Background(), w.path, journal.Options{}); err != nil {
+		if opened, err = journal.Open(context.Background(), w.path, journal.Options{WipeAfter: w.wipeAfter()}); err != nil {
 			return err
 		}
 		shut = opened.Close
@@ -155,6 +155,14 @@ func (w *World) start(slot int) error {
 		close(l.ended)
 	}()
 	return nil
+}
+
+// wipeAfter is how long the journal is idle before it wipes: a fleet's forecast has many idle moments and no use for that.
+func (w *World) wipeAfter() time.Duration {
+	if w.s.Quick {
+		return 30 * day1
+	}
+	return 0
 }
 
 // bury waits until nothing of the life moves, and closes its journal.
