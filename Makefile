@@ -94,7 +94,7 @@ model: ## Check the model of the stages and of the lease with spin
 
 .PHONY: simulate
 simulate: ## Play worlds that nobody has seen, until a guarantee breaks (SIMULATE_FOR=5m)
-	SIMULATE_FOR=$${SIMULATE_FOR:-5m} go test ./simulator -run TestGuaranteesHoldInWorlds -count 1 -v -timeout 60m
+	SIMULATE_FOR=$${SIMULATE_FOR:-5m} go test ./simulator -run TestGuaranteesHoldInFreshWorlds -count 1 -v -timeout 60m
 
 .PHONY: mutants
 mutants: ## Take one guard of the daemon away at a time, and see whether fresh worlds notice (MUTANT=part of a name)

@@ -20,7 +20,7 @@ func Draw(seed uint64) *world.Scenario {
 	d := &draw{rand.New(rand.NewPCG(seed, 0x5eed))} //nolint:gosec // replayable by design
 	s := &world.Scenario{
 		Seed: seed, Start: epoch.Add(d.span(0, 60*day)), Span: d.span(16*day, 36*day), Calm: 8 * day,
-		Look: d.span(10*time.Minute, 3*time.Hour), Scan: fmt.Sprintf("%d */%d * * *", d.IntN(60), 1+d.IntN(6)),
+		Look: d.span(30*time.Minute, 6*time.Hour), Scan: fmt.Sprintf("%d */%d * * *", d.IntN(60), 1+d.IntN(6)),
 		Limits: rotator.CapLimits{MaxShare: 0.2, AlwaysAllowed: 2 + d.IntN(4)}, HaltAfter: 3 + d.IntN(5), Concurrent: 1 + d.IntN(4),
 		Odds: d.odds(),
 	}
@@ -39,6 +39,9 @@ func Draw(seed uint64) *world.Scenario {
 	}
 	for i := range 2 + d.IntN(6) {
 		s.Credentials = append(s.Credentials, d.credential(i, s))
+	}
+	if d.chance(0.3) {
+		s.Replicas = 2
 	}
 	for range d.IntN(14) {
 		s.Incidents = append(s.Incidents, d.incident(s))
@@ -147,7 +150,10 @@ func (d *draw) credential(i int, s *world.Scenario) world.Credential {
 func (d *draw) incident(s *world.Scenario) world.Incident {
 	kinds := []world.Kind{world.Crash, world.Crash, world.Crash, world.Crash, world.Crash, world.Restart, world.ClockJump, world.Outage, world.Refusal, world.SinkOutage, world.FullDisk,
 		world.Hold, world.Hold, world.Release, world.Rotate, world.Rotate, world.Compromise, world.StartOver, world.Approve, world.Reload, world.Reload,
-		world.Overwrite, world.Wipe, world.MakeKey, world.RemoveKey, world.SecondDaemon}
+		world.Overwrite, world.Wipe, world.MakeKey, world.RemoveKey, world.SecondDaemon, world.Undo, world.Stall, world.Stall, world.CutOff}
+	if s.Replicas > 1 && d.chance(0.3) { // what one of two suffers, the other one has to make up for
+		kinds = []world.Kind{world.Crash, world.Restart, world.Stall, world.CutOff}
+	}
 	i := world.Incident{Kind: kinds[d.IntN(len(kinds))], At: d.span(time.Hour, s.Span-s.Calm-time.Hour), Sink: d.IntN(len(s.Sinks))}
 	switch i.Kind {
 	case world.Crash:
@@ -159,8 +165,10 @@ func (d *draw) incident(s *world.Scenario) world.Incident {
 		}
 	case world.FullDisk:
 		i.For = d.span(time.Minute, 6*time.Hour)
-	case world.Hold:
+	case world.Hold, world.Undo:
 		i.For = d.span(time.Hour, 6*day)
+	case world.Stall, world.CutOff:
+		i.Nth, i.For = 1+d.IntN(60), d.span(time.Minute, 12*time.Hour)
 	case world.Reload:
 		if d.chance(0.5) {
 			i.For = d.span(time.Hour, 3*day)
@@ -169,13 +177,16 @@ func (d *draw) incident(s *world.Scenario) world.Incident {
 		i.For = d.span(time.Minute, 36*time.Hour)
 	default:
 	}
-	switch i.Kind {
-	case world.Outage, world.Refusal, world.Approve:
+	switch i.Kind.About() {
+	case world.AboutAccount:
 		i.Target = d.IntN(len(s.Accounts))
-	case world.SinkOutage:
+	case world.AboutSink:
 		i.Target = d.IntN(len(s.Sinks))
-	default:
+	case world.AboutReplica:
+		i.Target = d.IntN(max(1, s.Replicas))
+	case world.AboutCredential:
 		i.Target = d.IntN(len(s.Credentials))
+	default:
 	}
 	return i
 }

@@ -117,8 +117,9 @@ func (f *Fleet) Read(r io.Reader) error {
 	return nil
 }
 
-// The pace of a forecast: the daemon looks rarely, so that years pass in seconds. What is due is found up to that much later.
-const forecastLook = 3 * time.Hour
+// forecastLook is how often the daemon of a forecast looks at the clock without a reason: rarely, so that years pass in seconds. It wakes up
+// for what is due all the same.
+const forecastLook = day
 
 // scanEvery is how often the daemon of a forecast scans: once a day, or four times where keys live for less than a month. Between two
 // scans nothing changes but what the daemon does itself; what a scan is needed for is to see that, and to renew the cap's allowance.

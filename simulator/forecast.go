@@ -28,10 +28,10 @@ type Forecast struct {
 	// Pages count what needs a person, by the reason; PageDays when that was.
 	Pages    []Count `json:"pages"`
 	PageDays []Count `json:"page_days"`
-	// Late counts keys whose successor came after their deadline.
-	Late int `json:"late"`
-	// Margins say how many rotations were confirmed less than so many days before the deadline: an outage of that length, at the
-	// wrong moment, makes their keys pass it.
+	// Late counts keys whose successor came after their deadline, or not at all; LateKeys are these, in the order of their deadlines.
+	Late     int       `json:"late"`
+	LateKeys []LateKey `json:"late_keys"`
+	// Margins say how many keys an outage of so many days makes late, if it begins on the worst day for that.
 	Margins []Margin `json:"margins"`
 	// Outage is what one did that was simulated.
 	Outage *OutageForecast  `json:"outage,omitempty"`
@@ -50,20 +50,13 @@ type Count struct {
 	Count int    `json:"count"`
 }
 
-// Margin is a number of rotations with few days to spare.
-type Margin struct {
-	Days      int `json:"days"`
-	Rotations int `json:"rotations"`
-}
-
-func (m Margin) span() time.Duration { return time.Duration(m.Days) * day }
-
 // OutageForecast is what an outage of every provider does, beginning on the day after which most keys are at risk.
 type OutageForecast struct {
 	From time.Time     `json:"from"`
 	For  time.Duration `json:"for_ns"`
-	// Late counts the keys that passed their deadline in it and would not have without it.
-	Late int `json:"late"`
+	// Late counts the keys that passed their deadline in it and would not have without it; LateKeys are these.
+	Late     int       `json:"late"`
+	LateKeys []LateKey `json:"late_keys"`
 }
 
 // LoadForecast holds the busiest minute against the rate limits.
@@ -93,7 +86,8 @@ func (f *Fleet) Run(ctx context.Context) (*Forecast, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.Outage = &OutageForecast{From: from, For: f.Outage, Late: max(0, with.late-o.late)}
+		late := beyond(with.lateKeys(r.To), r.LateKeys)
+		r.Outage = &OutageForecast{From: from, For: f.Outage, Late: len(late), LateKeys: late}
 		r.CredentialYears += more
 	}
 	r.Took = time.Since(began)
@@ -163,17 +157,13 @@ type onlooker struct {
 	pages      map[string]int
 	pageDays   map[string]int
 	margins    []margin
-	late       int
+	open       map[rotator.CredentialID]time.Time // the deadline of what is due and has no successor yet
+	late       []LateKey
 	rotations  int
 }
 
-type margin struct {
-	due, deadline time.Time
-	spare         time.Duration
-}
-
 func newOnlooker() *onlooker {
-	return &onlooker{days: map[string]int{}, hours: map[string]int{}, waiting: map[rotator.CredentialID]rotator.BlockReason{},
+	return &onlooker{days: map[string]int{}, hours: map[string]int{}, waiting: map[rotator.CredentialID]rotator.BlockReason{}, open: map[rotator.CredentialID]time.Time{},
 		collisions: map[string]int{}, pages: map[string]int{}, pageDays: map[string]int{}}
 }
 
@@ -192,12 +182,9 @@ func (o *onlooker) Moved(c rotator.Change, now time.Time) {
 		o.days[now.Format(time.DateOnly)]++
 		o.hours[now.Format("2006-01-02 15:00")]++
 		delete(o.waiting, r.CredentialID)
-	case r.Stage == rotator.StageConfirmed && c.From != r.Stage && !r.Deadline.IsZero():
-		m := margin{due: r.PlannedAt, deadline: r.Deadline, spare: r.Deadline.Sub(now)}
-		o.margins = append(o.margins, m)
-		if m.spare < 0 {
-			o.late++
-		}
+		o.open[r.CredentialID] = r.Deadline
+	case r.Stage == rotator.StageConfirmed && c.From != r.Stage:
+		o.confirmed(r, now)
 	}
 	if r.Blocked != c.WasBlocked && !r.Stage.Final() {
 		o.blocked(r.Blocked, now)
@@ -223,6 +210,7 @@ func (o *onlooker) Waits(k rotator.TrackedKey, now time.Time) {
 		return
 	}
 	o.waiting[k.Credential()] = k.Waiting
+	o.open[k.Credential()] = k.Deadline
 	if k.Waiting == rotator.BlockAwaitingApproval {
 		o.collisions[string(k.Waiting)]++
 		if day := now.UTC().Format(time.DateOnly); o.pageDays["approval "+day] == 0 { // one page for a provider's day, whatever the number of keys
@@ -236,7 +224,7 @@ func (o *onlooker) Waits(k rotator.TrackedKey, now time.Time) {
 }
 
 func (o *onlooker) forecast(f *Fleet) *Forecast {
-	r := &Forecast{From: f.From, To: f.From.Add(f.Span), Credentials: len(f.Keys), Rotations: o.rotations, Late: o.late,
+	r := &Forecast{From: f.From, To: f.From.Add(f.Span), Credentials: len(f.Keys), Rotations: o.rotations,
 		ByDay: counts(o.days), Collisions: counts(o.collisions), Pages: counts(o.pages), Frozen: f.Freezes, ScanEvery: f.scanEvery(), PeakHour: most(o.hours), PeakDay: most(o.days)}
 	months := map[string]int{}
 	for d, n := range o.days {
@@ -248,35 +236,12 @@ func (o *onlooker) forecast(f *Fleet) *Forecast {
 		}
 	}
 	r.ByMonth, r.PageDays = counts(months), counts(o.pageDays)
+	r.LateKeys = o.lateKeys(r.To)
+	r.Late = len(r.LateKeys)
 	for _, days := range []int{1, 2, 5, 7, 14, 30} {
-		m := Margin{Days: days}
-		for _, x := range o.margins {
-			if x.spare < m.span() {
-				m.Rotations++
-			}
-		}
-		r.Margins = append(r.Margins, m)
+		r.Margins = append(r.Margins, o.worst(days))
 	}
 	return r
-}
-
-// worstStart is the day on which an outage would catch most keys: due in it, and past their deadline before its end.
-func (o *onlooker) worstStart(f *Fleet) time.Time {
-	best, caught := f.From.Add(f.Span/2), -1
-	for start := f.From.Add(day); start.Before(f.From.Add(f.Span - f.Outage)); start = start.Add(day) {
-		n := 0
-		for _, m := range o.margins {
-			if !m.due.Before(start) && m.due.Before(start.Add(f.Outage)) && m.deadline.Before(start.Add(f.Outage)) {
-				n += 1000
-			} else if !m.due.Before(start) && m.due.Before(start.Add(f.Outage)) {
-				n++
-			}
-		}
-		if n > caught {
-			best, caught = start, n
-		}
-	}
-	return best
 }
 
 func counts(m map[string]int) []Count {

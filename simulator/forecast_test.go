@@ -17,7 +17,7 @@ import (
 const day = 24 * time.Hour
 
 // newFleet is a small one at one account, whose keys are replaced twice a year.
-func newFleet(t *testing.T, n int) *simulator.Fleet {
+func newFleet(t testing.TB, n int) *simulator.Fleet {
 	t.Helper()
 	c := &config.Config{Providers: []config.Provider{{Name: "cc", CertCentral: &config.CertCentral{}}}, Sinks: []config.Sink{{Name: "disk"}}}
 	c.Limits.MaxSharePerScan, c.Limits.AlwaysAllowed = 0.5, 5

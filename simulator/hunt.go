@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -27,6 +26,24 @@ type Score struct {
 	Worlds          int
 	CredentialYears float64
 	Took            time.Duration
+	// Happened counts what struck and was done in all of them; see [world.Outcome].
+	Happened map[string]int
+}
+
+// Missing names the kinds of fault and of incident that can be drawn and never happened, in the order of their lists.
+func Missing(happened map[string]int) []string {
+	var missing []string
+	for _, f := range world.Faults() {
+		if happened[string(f)] == 0 {
+			missing = append(missing, string(f))
+		}
+	}
+	for _, k := range world.Kinds() {
+		if k != world.Restore && happened[string(k)] == 0 { // only the worlds of mutants have that one
+			missing = append(missing, string(k))
+		}
+	}
+	return missing
 }
 
 // PerMinute is how many credential-years were simulated in a minute.
@@ -41,7 +58,7 @@ func (s Score) String() string {
 // (0 for no bound) or a guarantee breaks. It returns nil if none did. The error is about the simulator itself.
 func Hunt(ctx context.Context, seed uint64, most int) (*Find, Score, error) {
 	began := time.Now()
-	h := &hunt{next: seed, last: seed + uint64(most), bounded: most > 0} //nolint:gosec // a small number
+	h := &hunt{score: Score{Happened: map[string]int{}}, next: seed, last: seed + uint64(most), bounded: most > 0} //nolint:gosec // a small number
 	ctx, h.stop = context.WithCancel(ctx)
 	defer h.stop()
 	var wg sync.WaitGroup
@@ -97,6 +114,9 @@ func (h *hunt) note(seed uint64, s *world.Scenario, o *world.Outcome, err error)
 	}
 	h.score.Worlds++
 	h.score.CredentialYears += o.CredentialYears
+	for what, n := range o.Happened {
+		h.score.Happened[what] += n
+	}
 	if o.Breach != nil && h.find == nil {
 		h.find = &Find{Seed: seed, Scenario: s, Breach: o.Breach, Story: o.Story}
 		h.stop()
@@ -105,28 +125,3 @@ func (h *hunt) note(seed uint64, s *world.Scenario, o *world.Outcome, err error)
 
 // NewSeed draws a seed that was not used before.
 func NewSeed() uint64 { return rand.Uint64N(1 << 40) } //nolint:gosec // chance, not a secret
-
-// Tell writes what was found as a story: what the world was like, what happened, and what broke.
-func (f *Find) Tell(w io.Writer) {
-	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-	s := f.Scenario
-	p("seed %d breaks %s", f.Seed, f.Breach)
-	p("%d accounts, %d credentials, %d sinks, %s, %d incidents, faults: %v", len(s.Accounts), len(s.Credentials), len(s.Sinks), s.Span.Round(time.Hour), len(s.Incidents), s.Odds)
-	for i, a := range s.Accounts {
-		p("  account %d: %+v", i, a)
-	}
-	for i, c := range s.Credentials {
-		p("  credential %d: %s/%s in account %d, %d consumers", i, c.User, c.Base, c.Account, len(c.Consumers))
-	}
-	for _, i := range s.Incidents {
-		p("  incident: %s", i)
-	}
-	p("what happened last:")
-	for _, l := range f.Story[max(0, len(f.Story)-longestTold):] {
-		p("  %s", l)
-	}
-	p("then: %s", f.Breach)
-}
-
-// longestTold is how many lines of a story are printed.
-const longestTold = 60

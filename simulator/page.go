@@ -12,7 +12,8 @@ import (
 //go:embed page.html
 var pageText string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{"margin": func(m Margin) string { return inDays(m.span()) }, "span": inDays, "hours": inHours, "words": func(s string) string { return strings.ReplaceAll(s, "_", " ") }}).Parse(pageText))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"margin": func(m Margin) string { return inDays(m.span()) }, "span": inDays, "hours": inHours, "named": func(keys []LateKey) []LateKey { return keys[:min(longestLate, len(keys))] },
+	"unnamed": func(keys []LateKey) int { return max(0, len(keys)-longestLate) }, "words": func(s string) string { return strings.ReplaceAll(s, "_", " ") }}).Parse(pageText))
 
 // The measures of the timeline, in units of the picture.
 const (
@@ -118,6 +119,7 @@ func (f *Forecast) Text(w io.Writer) {
 	p("%d credentials from %s to %s: %d rotations", f.Credentials, f.From.Format(time.DateOnly), f.To.Format(time.DateOnly), f.Rotations)
 	p("busiest day\t%s\t%d\nbusiest hour\t%s\t%d", f.PeakDay.Label, f.PeakDay.Count, f.PeakHour.Label, f.PeakHour.Count)
 	p("later than their deadline\t%d", f.Late)
+	tellLate(p, f.LateKeys)
 	for _, section := range []struct {
 		title string
 		list  []Count
@@ -130,16 +132,17 @@ func (f *Forecast) Text(w io.Writer) {
 			p("%s\t%d", strings.ReplaceAll(c.Label, "_", " "), c.Count)
 		}
 	}
-	p("\nIF EVERY PROVIDER WERE DOWN AT THE WORST MOMENT FOR\tkeys past their deadline, of %d", f.Rotations)
+	p("\nIF EVERY PROVIDER WERE DOWN FOR\tkeys past their deadline\tif down from")
 	for _, m := range f.Margins {
-		p("%s\t%d", inDays(m.span()), m.Rotations)
+		p("%s\t%d\t%s", inDays(m.span()), m.Keys, m.Begins())
 	}
 	if o := f.Outage; o != nil {
-		p("simulated: down from %s for %s\t%d keys passed their deadline", o.From.Format(time.DateOnly), inDays(o.For), o.Late)
+		p("\nSIMULATED OUTAGE\tdown from %s for %s: %d keys passed their deadline", o.From.Format(time.DateOnly), inDays(o.For), o.Late)
+		tellLate(p, o.LateKeys)
 	}
-	p("\nLOAD\tcalls\tbusiest minute\tallowed a minute")
+	p("\nLOAD\tcalls\tbusiest minute\tallowed a minute\tused\tat")
 	for _, l := range f.Load {
-		p("%s\t%d\t%d\t%s", l.Provider, l.Calls, l.Peak, orNone(l.Allowed))
+		p("%s\t%d\t%d\t%s\t%s\t%s", l.Provider, l.Calls, l.Peak, orNone(l.Allowed), l.Used(), l.PeakAt.Format("2006-01-02 15:04"))
 	}
 	p("\nsimulated %s; one scan in %s, whatever scan.schedule says", f.speed(), inHours(f.ScanEvery))
 }
@@ -158,6 +161,18 @@ func inDays(d time.Duration) string {
 
 // inHours says a span of whole hours.
 func inHours(d time.Duration) string { return fmt.Sprintf("%.0f hours", d.Hours()) }
+
+// longestLate is how many late keys are named to people; JSON has them all.
+const longestLate = 20
+
+func tellLate(p func(string, ...any), keys []LateKey) {
+	for _, k := range keys[:min(longestLate, len(keys))] {
+		p("  %s\tdeadline %s\t%s", k.Credential, k.Deadline.Format(time.DateOnly), k.Came())
+	}
+	if more := len(keys) - longestLate; more > 0 {
+		p("  and %d more; -o json has them all", more)
+	}
+}
 
 func orNone(n int) string {
 	if n == 0 {

@@ -94,9 +94,7 @@ func (s *shrinker) credentials() {
 func withoutCredential(list []world.Incident, gone int) []world.Incident {
 	var kept []world.Incident
 	for _, i := range list {
-		switch i.Kind {
-		case world.Outage, world.Refusal, world.Approve, world.SinkOutage:
-		default:
+		if i.Kind.About() == world.AboutCredential {
 			if i.Target == gone {
 				continue
 			}

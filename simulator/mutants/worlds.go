@@ -134,3 +134,19 @@ func dark(s *world.Scenario) {
 	s.HaltAfter = 0
 	s.Incidents = []world.Incident{{Kind: world.Outage, At: 3 * day, For: 4 * day}}
 }
+
+// shared: two replicas take turns.
+func shared(s *world.Scenario) { s.Replicas = 2 }
+
+// stalled: the replica that acts stands still for longer than its lease lasts: before one of its first writes, and as it sends the call
+// that makes a key.
+func stalled(s *world.Scenario) {
+	shared(s)
+	for i, nth := range []int{1, 5, 7, 8, 8, 11} {
+		at := time.Duration(i+1) * 18 * hour
+		s.Incidents = append(s.Incidents, world.Incident{Kind: world.Rotate, At: at + time.Millisecond})
+		for replica := range 2 {
+			s.Incidents = append(s.Incidents, world.Incident{Kind: world.Stall, At: at, For: 5 * hour, Nth: nth, Target: replica})
+		}
+	}
+}

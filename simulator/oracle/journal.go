@@ -22,6 +22,7 @@ func (o *Oracle) Wrote(r Row, now time.Time) {
 	if !known && r.Actor == "" {
 		o.planned(r, now)
 	}
+	o.ownerWrote(&r, now)
 	o.secretIsKept(c, &r, now)
 	for _, p := range r.Places {
 		if !p.At.IsZero() {
@@ -63,13 +64,7 @@ func (o *Oracle) Approved(account string, n int) {
 
 // planned is the blast radius of G9: no more rotations than the cap allows begin by themselves between two scans.
 func (o *Oracle) planned(r Row, now time.Time) {
-	var account string
-	for i := range r.Credential {
-		if r.Credential[i] == '/' {
-			account = r.Credential[:i]
-			break
-		}
-	}
+	account := accountName(r.Credential)
 	o.plans[account]++
 	if limit := o.accounts[account].Cap; limit > 0 && o.plans[account] > limit {
 		o.broken("G9", now, r.Credential, "%d rotations were begun between two scans of %s, the cap is %d, and nobody was asked", o.plans[account], account, limit)

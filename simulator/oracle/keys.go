@@ -25,14 +25,14 @@ func (o *Oracle) Made(k Key, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	added, c := o.add(k), o.credential(k.Credential)
-	if !k.Daemon {
+	if !k.Daemon || k.Late {
 		return
 	}
 	if c.open == nil || c.open.Stage != "minting" || c.open.NewName != k.Name {
 		o.broken("G2", now, k.Credential, "key %s was made while the journal holds no intent to make it", k.Name)
 	}
 	acc := o.accountOf(k.Credential)
-	if acc.MaxKeys == 0 || c.open == nil {
+	if acc.MaxKeys == 0 || c.open == nil || now.Sub(o.blinded[accountName(k.Credential)]) < believed {
 		return
 	}
 	seen := 0
@@ -46,6 +46,16 @@ func (o *Oracle) Made(k Key, now time.Time) {
 	}
 }
 
+// believed is for how long a list that shows too little may be what the daemon goes by.
+const believed = 10 * time.Minute
+
+// Blinded tells that an account has just shown a list that leaves keys out and does not say so: nobody can count by it.
+func (o *Oracle) Blinded(account string, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.blinded[account] = now
+}
+
 // question is a create call and what is known of its outcome.
 type question struct {
 	user, credential string
@@ -53,8 +63,9 @@ type question struct {
 }
 
 // Asked tells that a create call is sent. G5: not if one of that name may have been carried out, nor while nobody has asked what
-// became of an earlier one.
-func (o *Oracle) Asked(credential, user, name string, now time.Time) {
+// became of an earlier one. late is true for a call that a daemon sent after it had stood still and had lost the account: others could
+// not know of it.
+func (o *Oracle) Asked(credential, user, name string, late bool, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, q := range o.asked {
@@ -62,11 +73,11 @@ func (o *Oracle) Asked(credential, user, name string, now time.Time) {
 		case q.credential != credential || !q.unknown:
 		case id == user+"/"+name:
 			o.broken("G5", now, credential, "key %s was asked for again, though the answer to the first call was lost", name)
-		case !q.looked:
+		case !q.looked && !late:
 			o.broken("G5", now, credential, "key %s was asked for before anybody looked what became of %s", name, id)
 		}
 	}
-	o.asked[user+"/"+name] = &question{user: user, credential: credential, unknown: true}
+	o.asked[user+"/"+name] = &question{user: user, credential: credential, unknown: true, looked: late}
 }
 
 // Refused tells that the create call was answered in a way that promises that no key was made.
@@ -117,11 +128,12 @@ func (o *Oracle) On(id string) {
 // mayGo holds a key that the daemon ended against G2, G3 and G4.
 func (o *Oracle) mayGo(k *key, c *credential, sent time.Time) {
 	r := c.open
+	orphan := len(k.places) == 0 && k.Daemon && k.lastUse.IsZero()
 	switch {
-	case r != nil && (r.Stage == "deactivating" || r.Stage == "revoking") && k.ID != r.NewKey:
+	case r != nil && (r.Stage == "deactivating" || r.Stage == "revoking") && k.ID != r.NewKey && (r.replaces(k) || !orphan):
 		o.onEvidence(k, r, sent)
-	case len(k.places) == 0 && k.Daemon && k.lastUse.IsZero():
-		// Nobody ever had it: an orphan, or a new key that was given up.
+	case orphan:
+		// Nobody ever had it: it was never sealed, or is a new key that was given up.
 	case r != nil && r.Stage == "planned":
 		o.makesRoom(k, c, r, sent)
 	default:
@@ -150,9 +162,11 @@ func (o *Oracle) makesRoom(k *key, c *credential, r *Row, sent time.Time) {
 	_ = c
 }
 
+func (r *Row) replaces(k *key) bool { return k.ID == r.OldKey || slices.Contains(r.Discarded, k.ID) }
+
 // onEvidence is G3.
 func (o *Oracle) onEvidence(k *key, r *Row, sent time.Time) {
-	if !slices.Contains(append([]string{r.OldKey}, r.Discarded...), k.ID) {
+	if !r.replaces(k) {
 		o.broken("G3", sent, k.Credential, "key %s was ended and is not what the rotation replaces", k.Name)
 		return
 	}

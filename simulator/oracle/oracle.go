@@ -31,6 +31,8 @@ type Key struct {
 	// Made is when the key was made; Daemon is true if the daemon did.
 	Made   time.Time
 	Daemon bool
+	// Late is true for one that was made by a call which a daemon sent after it had stood still and had lost the account.
+	Late bool
 }
 
 // Row is one line of the journal, as it was acknowledged.
@@ -41,6 +43,8 @@ type Row struct {
 	Sealed                                             bool
 	Places                                             []Confirmed
 	Grace, Idle                                        time.Duration
+	// By is the replica that wrote it.
+	By string
 }
 
 // Confirmed is a place of a rotation and when it was read back; zero for not yet.
@@ -106,6 +110,8 @@ type Oracle struct {
 	asked    map[string]*question // by user and name
 	secrets  secrets
 	plans    map[string]int
+	terms    map[string]*term     // by account, where replicas take turns
+	blinded  map[string]time.Time // by account: when a list left keys out
 	skewed   bool
 	breach   *Breach
 }
@@ -131,7 +137,7 @@ type key struct {
 // New returns an oracle for a world with these accounts.
 func New(truth Truth, accounts map[string]Account) *Oracle {
 	return &Oracle{truth: truth, accounts: accounts, creds: map[string]*credential{}, keys: map[string]*key{}, holds: map[string]hold{},
-		asked: map[string]*question{}, secrets: newSecrets(), plans: map[string]int{}, calendar: newCalendar()}
+		asked: map[string]*question{}, secrets: newSecrets(), plans: map[string]int{}, terms: map[string]*term{}, blinded: map[string]time.Time{}, calendar: newCalendar()}
 }
 
 // Breach returns the first guarantee that was broken, or nil.
@@ -189,11 +195,4 @@ func (o *Oracle) working(c *credential, except *key) int {
 }
 
 // accountOf is the account that a credential or user belongs to: the part before the first slash.
-func (o *Oracle) accountOf(id string) Account {
-	for i := range id {
-		if id[i] == '/' {
-			return o.accounts[id[:i]]
-		}
-	}
-	return Account{}
-}
+func (o *Oracle) accountOf(id string) Account { return o.accounts[accountName(id)] }

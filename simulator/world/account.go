@@ -77,8 +77,11 @@ func (a *account) loseStranger() {
 	}
 }
 
+// by is who changed keys: the daemon or a person; late is true for a daemon that stood still and has lost the account meanwhile.
+type by struct{ daemon, late bool }
+
 // settle tells the oracle what has become of a user's keys: those that are new, off, or on again.
-func (a *account) settle(what about, daemon bool, sent time.Time) {
+func (a *account) settle(what about, who by, sent time.Time) {
 	if what.user == "" {
 		return
 	}
@@ -94,12 +97,12 @@ func (a *account) settle(what about, daemon bool, sent time.Time) {
 	var tell []func()
 	for _, k := range keys {
 		listed[k.name] = true
-		tell = append(tell, a.changes(known, what.user, k, daemon, sent, now)...)
+		tell = append(tell, a.changes(known, what.user, k, who, sent, now)...)
 	}
 	for name, off := range known {
 		if !listed[name] && !off {
 			known[name] = true
-			tell = append(tell, func() { a.w.ended(a.keyID(what.user, name), daemon, sent) })
+			tell = append(tell, func() { a.w.ended(a.keyID(what.user, name), who.daemon, sent) })
 		}
 	}
 	a.mu.Unlock()
@@ -108,19 +111,19 @@ func (a *account) settle(what about, daemon bool, sent time.Time) {
 	}
 }
 
-func (a *account) changes(known map[string]bool, user string, k truth, daemon bool, sent, now time.Time) []func() {
+func (a *account) changes(known map[string]bool, user string, k truth, who by, sent, now time.Time) []func() {
 	id := a.keyID(user, k.name)
 	before, old := known[k.name]
 	known[k.name] = k.off
 	switch {
 	case !old:
 		base, _ := rotator.SplitName(k.name)
-		made := oracle.Key{ID: id, Credential: a.spec.Name + "/" + user + "/" + base, User: a.spec.Name + "/" + user, Name: k.name, Made: now, Daemon: daemon}
+		made := oracle.Key{ID: id, Credential: a.spec.Name + "/" + user + "/" + base, User: a.spec.Name + "/" + user, Name: k.name, Made: now, Daemon: who.daemon, Late: who.late}
 		return []func(){func() { a.w.made(made, now) }}
 	case before == k.off:
 		return nil
 	case k.off:
-		return []func(){func() { a.w.ended(id, daemon, sent) }}
+		return []func(){func() { a.w.ended(id, who.daemon, sent) }}
 	default:
 		return []func(){func() { a.w.oracle.On(id) }}
 	}

@@ -69,8 +69,8 @@ func (c *chance) latency(call string) time.Duration {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(call)) // a hash takes everything
 	c.mu.Lock()
-	c.counts["latency"]++
-	n := uint64(c.counts["latency"]) //nolint:gosec // a count
+	c.counts["latency "+call]++
+	n := uint64(c.counts["latency "+call]) //nolint:gosec // a count
 	c.mu.Unlock()
 	x := (h.Sum64() ^ c.seed ^ n*0x9e3779b97f4a7c15) % uint64(40*time.Millisecond)
 	return 5*time.Millisecond + time.Duration(x)

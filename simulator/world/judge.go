@@ -41,10 +41,12 @@ const hammering = 400
 const unscanned = 36 * time.Hour
 
 func (w *World) judgeScan(a *account, last, now time.Time) {
-	if w.life == nil || time.Since(w.life.began) < unscanned || now.Sub(last) < unscanned {
+	since, awake := w.awakeAt(a.spec.Name)
+	if !awake || time.Since(since) < unscanned || now.Sub(last) < unscanned {
 		return
 	}
-	s, err := w.life.store.ProviderState(background(), a.spec.Name)
+	l := w.anybody()
+	s, err := l.store.ProviderState(background(), a.spec.Name)
 	if err != nil {
 		return
 	}
@@ -53,22 +55,20 @@ func (w *World) judgeScan(a *account, last, now time.Time) {
 
 // signs returns what the daemon's page says of a credential.
 func (w *World) signs() func(*credential) string {
-	if w.life == nil {
-		return func(*credential) string { return "the daemon does not run" }
-	}
-	if time.Since(w.life.began) < 2*w.s.Look+time.Hour {
-		return func(*credential) string { return "the daemon has only just started" }
+	l := w.anybody()
+	if l == nil {
+		return func(*credential) string { return "no daemon runs" }
 	}
 	said := map[rotator.CredentialID]string{}
 	ctx := background()
-	waiting, err := w.life.store.WaitingKeys(ctx, 1<<20)
+	waiting, err := l.store.WaitingKeys(ctx, 1<<20)
 	if err != nil {
 		return func(*credential) string { return err.Error() }
 	}
 	for _, k := range waiting {
 		said[k.Credential()] = string(k.Waiting)
 	}
-	open, err := w.life.store.Rotations(ctx, false, 1<<20)
+	open, err := l.store.Rotations(ctx, false, 1<<20)
 	if err != nil {
 		return func(*credential) string { return err.Error() }
 	}
@@ -78,7 +78,11 @@ func (w *World) signs() func(*credential) string {
 		}
 	}
 	return func(c *credential) string {
-		s, err := w.life.store.ProviderState(ctx, c.id.Provider)
+		since, awake := w.awakeAt(c.id.Provider)
+		if !awake || time.Since(since) < 2*w.s.Look+time.Hour {
+			return "the daemon has only just begun to act there, or is about to"
+		}
+		s, err := l.store.ProviderState(ctx, c.id.Provider)
 		if err != nil {
 			return err.Error()
 		}
@@ -122,12 +126,13 @@ func (w *World) judgeEnd() {
 	}
 	now := w.now()
 	w.oracle.End(w.daemonNow())
-	if w.life == nil {
+	l := w.anybody()
+	if l == nil {
 		w.oracle.Stuck("", "the daemon does not run", w.daemonNow())
 		return
 	}
 	open := map[rotator.CredentialID]rotator.Rotation{}
-	list, err := w.life.store.Rotations(background(), false, 1<<20)
+	list, err := l.store.Rotations(background(), false, 1<<20)
 	if err != nil {
 		w.oracle.Stuck("", err.Error(), w.daemonNow())
 		return

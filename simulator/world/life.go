@@ -19,22 +19,42 @@ import (
 // life is one run of the daemon, from its start to its stop or its death.
 type life struct {
 	w      *World
+	slot   int
+	name   string
 	engine *engine.Engine
 	store  *journal.Store
+	shut   func() error // closes what of the store is its own
 	log    *printed
 	began  time.Time
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when Run has returned
 	err    error         // of Run, once it has
 	died   chan struct{} // closed at a crash
+	killed chan struct{} // closed when it is dead, by a crash or by being buried
 
-	mu    sync.Mutex
-	dead  bool
-	fatal int // points left until the crash; 0 for none ordered
+	mu           sync.Mutex
+	dead         bool
+	fatal        int // points left until the crash; 0 for none ordered
+	stalls       int // and until it stands still for stallFor
+	stallFor     time.Duration
+	stalledUntil time.Time
+	cutUntil     time.Time
 }
 
 // point is passed before and after each journal write and each effect. From the crash on nothing has an effect any more.
 func (l *life) point(where string) error {
+	_, err := l.pass(where)
+	return err
+}
+
+// pass is point, and reports whether the daemon stood still there.
+func (l *life) pass(where string) (stood bool, _ error) {
+	l.mayStall(where)
+	stood = l.standStill()
+	return stood, l.mayDie(where)
+}
+
+func (l *life) mayDie(where string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.dead {
@@ -47,10 +67,44 @@ func (l *life) point(where string) error {
 		return nil
 	}
 	l.dead = true
-	l.w.tell("crash", "the daemon dies %s", where)
+	l.w.happened(string(Crash))
+	l.w.tell("crash", "%s dies %s", l.called(), where)
 	l.cancel()
 	close(l.died)
+	close(l.killed)
 	return errCrashed
+}
+
+func (l *life) mayStall(where string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dead || l.stalls == 0 {
+		return
+	}
+	if l.stalls--; l.stalls > 0 {
+		return
+	}
+	l.stalledUntil = time.Now().Add(l.stallFor)
+	l.w.happened(string(Stall))
+	l.w.tell("world", "%s stands still for %s %s", l.called(), l.stallFor, where)
+}
+
+// called is how a story calls the daemon.
+func (l *life) called() string {
+	if l.w.replicated() {
+		return "replica " + l.name
+	}
+	return "the daemon"
+}
+
+// kill ends a daemon that would not stop by itself.
+func (l *life) kill() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.dead {
+		l.dead = true
+		close(l.killed)
+	}
 }
 
 // dieAt orders a crash at the nth point from now.
@@ -65,14 +119,19 @@ func (l *life) dieAt(nth int) {
 // drain is how long a stop waits for calls in flight.
 const drain = time.Second
 
-// start begins a life on the journal that is there.
-func (w *World) start() error {
-	opened, err := journal.Open(context.Background(), w.path, journal.Options{})
-	if err != nil {
-		return err
+// start begins a life in a slot, on the journal that is there.
+func (w *World) start(slot int) error {
+	opened, shut := w.shared, func() error { return nil }
+	if !w.replicated() {
+		var err error
+		if opened, err = journal.Open(context.Background(), w.path, journal.Options{WipeAfter: w.wipeAfter()}); err != nil {
+			return err
+		}
+		shut = opened.Close
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &life{w: w, store: opened, began: time.Now(), cancel: cancel, ended: make(chan struct{}), died: make(chan struct{})}
+	l := &life{w: w, slot: slot, name: w.replicaName(slot), store: opened, shut: shut, began: time.Now(), cancel: cancel, ended: make(chan struct{}),
+		died: make(chan struct{}), killed: make(chan struct{})}
 	log := zap.NewNop()
 	if !w.s.Quick {
 		l.log = &printed{w: w}
@@ -81,12 +140,16 @@ func (w *World) start() error {
 	setup, err := w.setup(l)
 	if err != nil {
 		cancel()
-		_ = opened.Close()
+		_ = shut()
 		return err
 	}
-	l.engine = engine.New(engine.Options{Store: &store{opened, l}, Sealer: w.sealer, Log: log, Drain: drain, Look: w.s.Look}, setup)
-	w.life = l
-	w.tell("daemon", "starts")
+	o := engine.Options{Store: &store{opened, l}, Sealer: w.sealer, Log: log, Drain: drain, Look: w.s.Look}
+	if w.replicated() {
+		o.Leases, o.Owner, o.LeaseTime = &leases{opened, l}, l.name, leaseTime
+	}
+	l.engine = engine.New(o, setup)
+	w.lives[slot] = l
+	w.tell("daemon", "%s starts", l.called())
 	go func() {
 		l.err = l.engine.Run(ctx)
 		close(l.ended)
@@ -94,20 +157,33 @@ func (w *World) start() error {
 	return nil
 }
 
-// bury waits until nothing of the life moves, and closes its journal.
-func (w *World) bury() {
-	l := w.life
-	w.life = nil
-	l.cancel()
-	<-l.ended
-	if l.err != nil {
-		w.tell("daemon", "stops: %v", l.err)
+// wipeAfter is how long the journal is idle before it wipes: a fleet's forecast has many idle moments and no use for that.
+func (w *World) wipeAfter() time.Duration {
+	if w.s.Quick {
+		return 30 * day1
 	}
-	if err := l.store.Close(); err != nil {
+	return 0
+}
+
+// bury waits until nothing of the life moves, and closes its journal.
+func (w *World) bury(l *life) {
+	w.lives[l.slot] = nil
+	l.cancel()
+	if !l.answers() {
+		l.kill()
+	}
+	<-l.ended
+	l.kill()
+	if l.err != nil {
+		w.tell("daemon", "%s stops: %v", l.called(), l.err)
+	}
+	if err := l.shut(); err != nil {
 		w.fail(err)
 	}
 	if l.log != nil {
 		l.log.flush()
+	}
+	if l.log != nil && !w.replicated() {
 		w.searchFile(w.path)
 	}
 }

@@ -53,7 +53,15 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := wait(r.Context(), n.l.w.chance.latency(call)); err != nil {
 		return nil, err
 	}
-	answer, err := n.send(r, what, call)
+	stood, err := n.linger(r, what)
+	if err != nil {
+		return nil, err
+	}
+	sent := r
+	if stood {
+		sent = r.WithContext(context.WithoutCancel(r.Context()))
+	}
+	answer, err := n.send(sent, what, call, stood && n.l.w.replicated() && n.l.w.at(n.acc.spec.Name) != n.l)
 	if crashed := n.l.point("after " + r.Method + " " + what.op); crashed != nil {
 		err = crashed
 	}
@@ -70,19 +78,43 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
+// linger is the last moment before a create leaves the daemon. One that stands still there sends the call when it wakes up, whatever
+// has become of its lease: no program can look once more in between. Other calls end with their context.
+func (n *network) linger(r *http.Request, what about) (stood bool, err error) {
+	if !creates(r, what) {
+		return false, nil
+	}
+	return n.l.pass("as it sends the call that makes " + what.key)
+}
+
+func creates(r *http.Request, what about) bool {
+	return what.op == "mint" && r.Method != http.MethodGet
+}
+
 // send lets the call go wrong, or through.
-func (n *network) send(r *http.Request, what about, call string) (*http.Response, error) {
-	creates := what.op == "mint" && r.Method != http.MethodGet
+func (n *network) send(r *http.Request, what about, call string, late bool) (*http.Response, error) {
 	sent := n.l.w.daemonNow()
-	if creates {
-		n.l.w.oracle.Asked(n.acc.credentialOf(what), n.acc.spec.Name+"/"+what.user, what.key, sent)
+	if r.Method != http.MethodGet && n.l.w.replicated() && !late {
+		n.l.w.oracle.Called(n.acc.spec.Name, n.l.name, what.op+" "+what.key, sent)
+	}
+	if creates(r, what) {
+		n.l.w.oracle.Asked(n.acc.credentialOf(what), n.acc.spec.Name+"/"+what.user, what.key, late, sent)
+	}
+	if late {
+		n.l.w.happened("late_create")
+		n.l.w.tell("daemon", "replica %s wakes up and sends the call that makes %s", n.l.name, what.key)
 	}
 	answer, fault, err := n.disturb(r, call)
 	if r.Method != http.MethodGet {
-		n.acc.settle(what, true, sent)
+		n.acc.settle(what, by{daemon: true, late: late}, sent)
 	}
-	if creates && err == nil && refuses(answer.StatusCode) {
+	if creates(r, what) && err == nil && refuses(answer.StatusCode) {
 		n.l.w.oracle.Refused(n.acc.spec.Name+"/"+what.user, what.key)
+	}
+	switch fault {
+	case Forgets, EmptyList, RepeatedPage, Shifts:
+		n.l.w.oracle.Blinded(n.acc.spec.Name, sent)
+	default:
 	}
 	if fault != "" {
 		n.l.w.tell("fault", "%s at %s: %s %s %s", fault, n.acc.spec.Name, r.Method, what.op, what.key)

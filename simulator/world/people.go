@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,16 +16,17 @@ import (
 func (w *World) happen(i Incident, a *agenda) {
 	until := w.now().Add(i.For)
 	switch i.Kind {
-	case Crash:
-		if w.life != nil {
-			w.life.dieAt(i.Nth)
-			w.tell("world", "the daemon will die at point %d from now", i.Nth)
+	case Crash, Stall, CutOff, Restart:
+		if l := w.lives[i.Target%len(w.lives)]; l != nil {
+			w.strikeDown(l, i)
 		}
-	case Restart:
-		w.down(a, i.For)
+	case Undo:
+		w.undo(i, a)
 	case Outage:
+		w.happened(string(i.Kind))
 		w.breakAccount(w.accounts[i.Target], until, ServerError)
 	case Refusal:
+		w.happened(string(i.Kind))
 		w.breakAccount(w.accounts[i.Target], until, Forbidden)
 	case SinkOutage:
 		s := w.sinks[i.Target]
@@ -32,14 +34,74 @@ func (w *World) happen(i Incident, a *agenda) {
 		s.mu.Lock()
 		s.down = append(s.down, outage{from: w.now(), to: until})
 		s.mu.Unlock()
+		w.happened(string(i.Kind))
 	case FullDisk:
 		w.tell("world", "the disk is full until %s", until.Format(time.DateTime))
 		w.mu.Lock()
 		w.fullUntil = until
 		w.mu.Unlock()
+		w.happened(string(i.Kind))
 	default:
 		w.meddle(i, until)
 	}
+}
+
+// strikeDown is what happens to one daemon.
+func (w *World) strikeDown(l *life, i Incident) {
+	switch i.Kind {
+	case Crash:
+		l.dieAt(i.Nth)
+		w.tell("world", "%s will die at point %d from now", l.called(), i.Nth)
+	case Stall:
+		l.stallAt(i.Nth, i.For)
+		w.tell("world", "%s will stand still at point %d from now", l.called(), i.Nth)
+	case CutOff:
+		l.cut(time.Now().Add(i.For))
+		w.happened(string(CutOff))
+		w.tell("world", "%s does not reach its journal for %s", l.called(), i.For)
+	default:
+		w.down(l, i.For)
+	}
+}
+
+// undoLook is how often somebody who wants a key back looks whether there is one that can be had.
+const undoLook = 20 * time.Minute
+
+// undo brings the first key back that is switched off and not yet revoked. While there is none it is tried again later.
+func (w *World) undo(i Incident, a *agenda) {
+	if l := w.anybody(); l != nil {
+		open, err := l.store.Rotations(background(), false, 1<<20)
+		if err != nil {
+			w.tell("person", "cannot see the page: %v", err)
+		}
+		for _, r := range open {
+			if r.Stage == rotator.StageSoaking && w.undoOne(r.CredentialID, w.now().Add(i.For)) {
+				return
+			}
+		}
+	}
+	i.At += undoLook
+	at, _ := slices.BinarySearchFunc(a.incidents, i, func(x, y Incident) int { return cmp.Compare(x.At, y.At) })
+	a.incidents = slices.Insert(a.incidents, at, i)
+}
+
+func (w *World) undoOne(c rotator.CredentialID, until time.Time) bool {
+	l := w.at(c.Provider)
+	if l == nil {
+		return false
+	}
+	ctx, cancel := asking()
+	defer cancel()
+	now := w.daemonNow()
+	until = until.Add(-w.skew)
+	_, err := l.engine.Undo(ctx, rotator.Hold{CredentialID: c, By: "alice", Until: until, Reason: "it is still in use", At: now})
+	w.tell("person", "wants the old key of %s back: %v", c, err)
+	if err != nil {
+		return false
+	}
+	w.oracle.Held(c.String(), w.daemonNow(), until)
+	w.happened(string(Undo))
+	return true
 }
 
 func (w *World) breakAccount(a *account, until time.Time, why Fault) {
@@ -57,20 +119,33 @@ func (w *World) meddle(i Incident, until time.Time) {
 	}
 	switch i.Kind {
 	case Overwrite, Wipe:
+		w.happened(string(i.Kind))
 		w.spoil(c, w.sinks[i.Sink], i.Kind == Overwrite)
-		return
 	case Restore:
 		w.restore(c, w.sinks[i.Sink])
-		return
 	case MakeKey:
 		w.makeKey(c)
-		return
 	case RemoveKey:
 		w.removeOldest(c)
-		return
+	case Reload:
+		w.change(i, until)
+	case Release:
+		w.happened(string(i.Kind))
+		w.release(c)
+	case SecondDaemon:
+		w.second()
+	case Approve:
+		w.ask(i, nil, w.accounts[i.Target].spec.Name, until)
 	default:
+		w.ask(i, c, c.id.Provider, until)
 	}
-	if w.life == nil {
+}
+
+// ask is what people want of the daemon that acts on an account. While none answers, they do without.
+func (w *World) ask(i Incident, c *credential, account string, until time.Time) {
+	l := w.at(account)
+	if l == nil {
+		w.tell("person", "wants to %s, and no daemon answers for %s", i.Kind, account)
 		return
 	}
 	ctx, cancel := asking()
@@ -78,22 +153,18 @@ func (w *World) meddle(i Incident, until time.Time) {
 	var err error
 	switch i.Kind {
 	case Hold:
-		err = w.hold(ctx, c, until)
-	case Release:
-		w.release(c)
+		err = w.hold(ctx, l, c, until)
 	case Rotate:
-		_, err = w.life.engine.Rotate(ctx, c.id, rotator.ReasonManual, "alice")
+		_, err = l.engine.Rotate(ctx, c.id, rotator.ReasonManual, "alice")
 	case Compromise:
-		_, err = w.life.engine.Rotate(ctx, c.id, rotator.ReasonCompromised, "alice")
+		_, err = l.engine.Rotate(ctx, c.id, rotator.ReasonCompromised, "alice")
 	case StartOver:
-		_, err = w.life.engine.StartOver(ctx, c.id, "alice")
-	case Approve:
-		err = w.approve(ctx, w.accounts[i.Target])
-	case Reload:
-		w.change(i, until)
-	case SecondDaemon:
-		w.second(ctx)
-	default:
+		_, err = l.engine.StartOver(ctx, c.id, "alice")
+	default: // Approve
+		err = w.approve(ctx, l, account)
+	}
+	if err == nil {
+		w.happened(string(i.Kind))
 	}
 	w.told(i.Kind, c, err)
 }
@@ -109,10 +180,10 @@ func (w *World) told(k Kind, c *credential, err error) {
 	}
 }
 
-func (w *World) hold(ctx context.Context, c *credential, until time.Time) error {
+func (w *World) hold(ctx context.Context, l *life, c *credential, until time.Time) error {
 	now := w.daemonNow()
 	until = until.Add(-w.skew)
-	err := w.life.engine.Hold(ctx, rotator.Hold{CredentialID: c.id, By: "alice", Until: until, Reason: "year end", At: now})
+	err := l.engine.Hold(ctx, rotator.Hold{CredentialID: c.id, By: "alice", Until: until, Reason: "year end", At: now})
 	if err == nil {
 		w.oracle.Held(c.id.String(), w.daemonNow(), until)
 	}
@@ -122,15 +193,19 @@ func (w *World) hold(ctx context.Context, c *credential, until time.Time) error 
 func (w *World) release(c *credential) {
 	ctx, cancel := asking()
 	defer cancel()
+	l := w.at(c.id.Provider)
+	if l == nil {
+		return
+	}
 	w.oracle.Released(c.id.String()) // from the first moment on at which it may be gone
-	if err := w.life.engine.Release(ctx, c.id, "alice"); err != nil {
+	if err := l.engine.Release(ctx, c.id, "alice"); err != nil {
 		w.tell("person", "release %s: %v", c.id, err)
 	}
 }
 
-func (w *World) approve(ctx context.Context, a *account) error {
-	n, err := w.life.engine.Approve(ctx, a.spec.Name, "alice", 24*time.Hour)
-	w.oracle.Approved(a.spec.Name, n)
+func (w *World) approve(ctx context.Context, l *life, account string) error {
+	n, err := l.engine.Approve(ctx, account, "alice", 24*time.Hour)
+	w.oracle.Approved(account, n)
 	return err
 }
 
@@ -145,20 +220,32 @@ func (w *World) change(i Incident, until time.Time) {
 			w.policies[p].Grace += w.policies[p].Grace / 10
 		}
 	}
+	w.happened(string(Reload))
 	w.reload()
 }
 
+// reload has every daemon read the configuration. One that does not answer is killed; the one that follows it reads it as it is then.
 func (w *World) reload() {
 	ctx, cancel := asking()
 	defer cancel()
-	setup, err := w.setup(w.life)
-	if err != nil {
-		w.fail(err)
-		return
+	for _, l := range w.lives {
+		if l == nil {
+			continue
+		}
+		if !l.answers() {
+			w.tell("person", "kills %s, which does not answer", l.called())
+			w.bury(l)
+			w.awake[l.slot] = w.now().Add(rebirth)
+			continue
+		}
+		setup, err := w.setup(l)
+		if err != nil {
+			w.fail(err)
+			return
+		}
+		w.tell("person", "has %s reload: %v", l.called(), l.engine.Apply(ctx, setup))
 	}
-	err = w.life.engine.Apply(ctx, setup)
 	w.configured()
-	w.tell("person", "reload: %v", err)
 }
 
 // configured tells the oracle what is in force.
@@ -194,6 +281,7 @@ func (w *World) restore(c *credential, s *sink) {
 	back := *there.before
 	back.spoiled = back.spoiled || !w.Works(w.keyOf(back.secret))
 	s.items[c.location()] = &back
+	w.happened(string(Restore))
 	w.tell("person", "restores %s in sink %s from a backup", c.location(), s.spec.Name)
 }
 
@@ -211,13 +299,15 @@ func (w *World) makeKey(c *credential) {
 		}
 		c.untold[name] = true
 	}
+	w.happened(string(MakeKey))
 	w.knows(secret, c.acc.keyID(c.id.UserID, name))
-	c.acc.settle(about{user: c.id.UserID}, false, w.daemonNow())
+	c.acc.settle(about{user: c.id.UserID}, by{}, w.daemonNow())
 }
 
 func (w *World) removeOldest(c *credential) {
 	for _, k := range c.acc.sys.keys(c.id.UserID) {
 		if k.works(w.now()) {
+			w.happened(string(RemoveKey))
 			w.remove(c, k)
 			return
 		}
@@ -227,12 +317,17 @@ func (w *World) removeOldest(c *credential) {
 func (w *World) remove(c *credential, k truth) {
 	err := c.acc.sys.removeByHand(c.id.UserID, k)
 	w.tell("person", "revokes key %s of %s by hand: %v", k.name, c.id, err)
-	c.acc.settle(about{user: c.id.UserID}, false, w.daemonNow())
+	c.acc.settle(about{user: c.id.UserID}, by{}, w.daemonNow())
 }
 
-// second is another daemon on the same journal. Leases of replicas that share a store are a thing of the future: this is all that
-// G6 is today.
-func (w *World) second(ctx context.Context) {
+// second is another daemon on the same journal, which is in a file: it is refused, whether or not replicas share it already.
+func (w *World) second() {
+	if w.anybody() == nil {
+		return
+	}
+	w.happened(string(SecondDaemon))
+	ctx, cancel := asking()
+	defer cancel()
 	other, err := journal.Open(ctx, w.path, journal.Options{})
 	refused := err != nil && rotator.KindOf(err) == rotator.Conflict
 	if err == nil {
@@ -245,13 +340,18 @@ func (w *World) second(ctx context.Context) {
 func (w *World) care() {
 	ctx, cancel := asking()
 	defer cancel()
+	page := w.anybody()
+	if page == nil {
+		return
+	}
 	for _, a := range w.accounts {
-		state, err := w.life.store.ProviderState(ctx, a.spec.Name)
-		if err == nil && !state.AwaitingSince.IsZero() {
-			w.told(Approve, nil, w.approve(ctx, a))
+		state, err := page.store.ProviderState(ctx, a.spec.Name)
+		if l := w.at(a.spec.Name); l != nil && err == nil && !state.AwaitingSince.IsZero() {
+			w.happened(string(Approve))
+			w.told(Approve, nil, w.approve(ctx, l, a.spec.Name))
 		}
 	}
-	open, err := w.life.store.Rotations(ctx, false, 10000)
+	open, err := page.store.Rotations(ctx, false, 10000)
 	if err != nil {
 		w.tell("person", "cannot see the page: %v", err)
 		return
@@ -270,19 +370,23 @@ func (w *World) careFor(ctx context.Context, r *rotator.Rotation) {
 		return
 	}
 	c := w.creds[at]
+	l := w.at(c.id.Provider)
+	if l == nil {
+		return
+	}
 	var err error
 	switch r.Blocked {
 	case rotator.BlockAwaitingSupply:
-		err = w.supply(ctx, c, r)
+		err = w.supply(ctx, l, c, r)
 	case rotator.BlockAwaitingRemoval:
-		err = w.removed(ctx, c, r)
+		err = w.removed(ctx, l, c, r)
 	case rotator.BlockSinkConflict, rotator.BlockSinkMismatch:
 		for _, s := range w.sinks {
 			s.mend(c.location())
 		}
-		_, err = w.life.engine.StartOver(ctx, c.id, "bob")
+		_, err = l.engine.StartOver(ctx, c.id, "bob")
 	case rotator.BlockLastKey, rotator.BlockNewKeyRefused:
-		_, err = w.life.engine.StartOver(ctx, c.id, "bob")
+		_, err = l.engine.StartOver(ctx, c.id, "bob")
 	case rotator.BlockAtKeyCap:
 		w.move(c)
 		w.makeRoom(c)
@@ -294,21 +398,21 @@ func (w *World) careFor(ctx context.Context, r *rotator.Rotation) {
 	w.tell("person", "sees %s of %s and acts: %v", r.Blocked, c.id, err)
 }
 
-func (w *World) supply(ctx context.Context, c *credential, r *rotator.Rotation) error {
+func (w *World) supply(ctx context.Context, l *life, c *credential, r *rotator.Rotation) error {
 	expires := w.now().Add(max(r.Terms.Lifetime, 30*day1))
 	secret, err := c.acc.sys.makeByHand(c.id.UserID, r.NewKey.Name, expires)
 	if err != nil {
 		return fmt.Errorf("making the key: %w", err)
 	}
 	w.knows(secret, c.acc.keyID(c.id.UserID, r.NewKey.Name))
-	c.acc.settle(about{user: c.id.UserID}, false, w.daemonNow())
+	c.acc.settle(about{user: c.id.UserID}, by{}, w.daemonNow())
 	supplied := rotator.Supplied{Secret: rotator.SecretString(secret)}
 	if c.acc.spec.System == DataspotBlind {
 		supplied.Expires = expires
 	}
 	for range 3 {
 		time.Sleep(c.acc.spec.Propagation) // a person knows that a new key takes a moment
-		if _, err = w.life.engine.Supply(ctx, c.id, supplied, "bob"); err == nil {
+		if _, err = l.engine.Supply(ctx, c.id, supplied, "bob"); err == nil {
 			return nil
 		}
 	}
@@ -320,7 +424,7 @@ func (w *World) supply(ctx context.Context, c *credential, r *rotator.Rotation) 
 	return err
 }
 
-func (w *World) removed(ctx context.Context, c *credential, r *rotator.Rotation) error {
+func (w *World) removed(ctx context.Context, l *life, c *credential, r *rotator.Rotation) error {
 	ending := r.Retiring()
 	if r.Stage == rotator.StageAbandoning {
 		ending = []rotator.KeyRef{r.NewKey} // the one that was given up; what it was to replace stays in use
@@ -332,7 +436,7 @@ func (w *World) removed(ctx context.Context, c *credential, r *rotator.Rotation)
 			}
 		}
 	}
-	_, err := w.life.engine.Removed(ctx, c.id, "bob")
+	_, err := l.engine.Removed(ctx, c.id, "bob")
 	return err
 }
 

@@ -13,16 +13,16 @@ const (
 
 // agenda is what comes next, in the world's time.
 type agenda struct {
-	incidents          []Incident
-	care, judge, awake time.Time // awake: when a dead daemon comes back; zero while it lives
-	consume            time.Time
-	calm               time.Time
-	calmed             bool
+	incidents   []Incident
+	care, judge time.Time
+	consume     time.Time
+	calm        time.Time
+	calmed      bool
 }
 
 func (w *World) newAgenda(e era) *agenda {
 	a := &agenda{care: e.from.Add(careEvery), judge: e.from.Add(judgeEvery), consume: e.from, calm: w.s.Start.Add(w.s.Span - w.s.Calm)}
-	for _, i := range w.s.sorted() {
+	for _, i := range w.s.InOrder() {
 		at := w.s.Start.Add(i.At)
 		if i.Kind != ClockJump && !at.Before(e.from) && at.Before(e.to) && (w.s.Calm == 0 || at.Before(a.calm)) {
 			a.incidents = append(a.incidents, i)
@@ -36,7 +36,7 @@ func (w *World) play(e era) {
 	a := w.newAgenda(e)
 	for w.now().Before(e.to) && w.oracle.Breach() == nil && w.given() == nil {
 		w.sleepUntil(a.next(w, e.to))
-		w.buryTheDead(a)
+		w.buryTheDead()
 		now := w.now()
 		if !a.calmed && w.s.Calm > 0 && !now.Before(a.calm) {
 			a.calmed = true
@@ -55,16 +55,19 @@ func (w *World) play(e era) {
 }
 
 func (w *World) rounds(a *agenda, now time.Time) {
-	if !a.awake.IsZero() && !a.awake.After(now) {
-		a.awake = time.Time{}
-		if err := w.start(); err != nil {
+	for slot, at := range w.awake {
+		if at.IsZero() || at.After(now) {
+			continue
+		}
+		w.awake[slot] = time.Time{}
+		if err := w.start(slot); err != nil {
 			w.fail(err)
 			return
 		}
 	}
 	if !a.care.After(now) {
 		a.care = now.Add(careEvery)
-		if w.life != nil && !w.s.Unattended {
+		if !w.s.Unattended {
 			w.care()
 		}
 	}
@@ -79,7 +82,7 @@ func (w *World) rounds(a *agenda, now time.Time) {
 // next is the earliest thing on the agenda.
 func (a *agenda) next(w *World, end time.Time) time.Time {
 	next := end
-	times := []time.Time{a.care, a.judge, a.awake, a.consume}
+	times := append([]time.Time{a.care, a.judge, a.consume}, w.awake...)
 	if !a.calmed {
 		times = append(times, a.calm)
 	}
@@ -94,48 +97,55 @@ func (a *agenda) next(w *World, end time.Time) time.Time {
 	return next
 }
 
-// sleepUntil returns at that time of the world, or when the daemon dies.
+// sleepUntil returns at that time of the world, or when a daemon dies or gives up by itself, because the journal failed at the start.
 func (w *World) sleepUntil(t time.Time) {
 	timer := time.NewTimer(t.Sub(w.now()))
 	defer timer.Stop()
-	var died, ended chan struct{}
-	if w.life != nil {
-		died, ended = w.life.died, w.life.ended
+	var died, ended [2]chan struct{}
+	for i, l := range w.lives {
+		if l != nil {
+			died[i], ended[i] = l.died, l.ended
+		}
 	}
 	select {
 	case <-timer.C:
-	case <-died:
-	case <-ended: // it gave up by itself, because the journal failed at the start
+	case <-died[0]:
+	case <-ended[0]:
+	case <-died[1]:
+	case <-ended[1]:
 	}
 }
 
 // rebirth is how long the supervisor takes to start the daemon again after a crash.
 const rebirth = 10 * time.Second
 
-func (w *World) buryTheDead(a *agenda) {
-	if w.life == nil {
-		return
-	}
-	select {
-	case <-w.life.died:
-	case <-w.life.ended:
-	default:
-		return
-	}
-	w.bury()
-	if a.awake.IsZero() {
-		a.awake = w.now().Add(rebirth)
+func (w *World) buryTheDead() {
+	for slot, l := range w.lives {
+		if l == nil {
+			continue
+		}
+		select {
+		case <-l.died:
+		case <-l.ended:
+		default:
+			continue
+		}
+		w.bury(l)
+		if w.awake[slot].IsZero() {
+			w.awake[slot] = w.now().Add(rebirth)
+		}
 	}
 }
 
-// down stops the daemon in order.
-func (w *World) down(a *agenda, d time.Duration) {
-	if w.life == nil {
+// down stops a daemon in order.
+func (w *World) down(l *life, d time.Duration) {
+	if l == nil {
 		return
 	}
-	w.tell("person", "stops the daemon for %s", d)
-	w.bury()
-	a.awake = w.now().Add(max(d, time.Second))
+	w.happened(string(Restart))
+	w.tell("person", "stops %s for %s", l.called(), d)
+	w.bury(l)
+	w.awake[l.slot] = w.now().Add(max(d, time.Second))
 }
 
 // calm ends everything that stands in the way.
@@ -154,9 +164,6 @@ func (w *World) calm() {
 		s.mu.Lock()
 		s.down = nil
 		s.mu.Unlock()
-	}
-	if w.life == nil {
-		return
 	}
 	w.freezes = nil
 	w.reload()

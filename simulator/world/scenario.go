@@ -3,6 +3,7 @@ package world
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -25,10 +26,12 @@ type Scenario struct {
 	HaltAfter int
 	// Concurrent is how many rotations of one provider move at a time; 0 is four.
 	Concurrent int
-	Accounts   []Account
-	Policies   []Policy
-	Freezes    []rotator.Freeze
-	Sinks      []Sink
+	// Replicas is how many daemons share the journal and take turns by its leases; 0 and 1 are one daemon alone.
+	Replicas int
+	Accounts []Account
+	Policies []Policy
+	Freezes  []rotator.Freeze
+	Sinks    []Sink
 	// Credentials are there from the beginning.
 	Credentials []Credential
 	// Odds is how likely each fault strikes a call that it can strike.
@@ -175,6 +178,9 @@ const (
 	MakeKey      Kind = "make_key"      // a person makes a key of the series by hand
 	RemoveKey    Kind = "remove_key"    // a person revokes the oldest key of the series by hand
 	SecondDaemon Kind = "second_daemon" // somebody starts another daemon on the journal
+	Undo         Kind = "undo"          // a person brings a key back that was just switched off, as soon as there is one
+	Stall        Kind = "stall"         // the daemon stands still at the Nth point after At, for the time For, and goes on with what it was about to do
+	CutOff       Kind = "cut_off"       // the daemon does not reach its journal for the time For
 )
 
 // Incident is something that happens once.
@@ -184,22 +190,59 @@ type Incident struct {
 	At time.Duration
 	// For is how long it lasts, By by how much a clock jumps.
 	For, By time.Duration
-	// Target is the index of the account, sink or credential that it is about; Sink that of the sink, for places.
+	// Target is the index of what it is about, which [Kind.About] names; Sink that of the sink, for places.
 	Target, Sink int
-	// Nth is the point at which a crash strikes, counted in journal writes and effects from At on.
+	// Nth is the point at which a crash or a stall strikes, counted in journal writes and effects from At on.
 	Nth int
 }
 
 // String is a line for people.
 func (i Incident) String() string {
-	s := fmt.Sprintf("%s %s", day(i.At), i.Kind)
+	s := fmt.Sprintf("%s  %s", day(i.At), strings.ReplaceAll(string(i.Kind), "_", " "))
 	if i.For > 0 {
 		s += " for " + i.For.Round(time.Minute).String()
 	}
 	if i.By != 0 {
 		s += " by " + i.By.String()
 	}
-	return fmt.Sprintf("%s (target %d)", s, i.Target)
+	if about := i.Kind.About(); about != AboutNothing {
+		s += fmt.Sprintf(" (%s %d)", about, i.Target)
+	}
+	return s
+}
+
+// About is what the target of an incident is.
+type About string
+
+// What incidents are about.
+const (
+	AboutNothing    About = ""
+	AboutAccount    About = "account"
+	AboutSink       About = "sink"
+	AboutReplica    About = "replica"
+	AboutCredential About = "credential"
+)
+
+// About says what the target of such an incident is.
+func (k Kind) About() About {
+	switch k {
+	case Outage, Refusal, Approve:
+		return AboutAccount
+	case SinkOutage:
+		return AboutSink
+	case Crash, Restart, Stall, CutOff:
+		return AboutReplica
+	case ClockJump, FullDisk, Reload, SecondDaemon, Undo:
+		return AboutNothing
+	default:
+		return AboutCredential
+	}
+}
+
+// Kinds lists every kind of incident.
+func Kinds() []Kind {
+	return []Kind{Crash, Restart, ClockJump, Outage, Refusal, SinkOutage, FullDisk, Hold, Release, Rotate, Compromise, StartOver, Approve, Reload,
+		Overwrite, Wipe, Restore, MakeKey, RemoveKey, SecondDaemon, Undo, Stall, CutOff}
 }
 
 func day(d time.Duration) string {
@@ -208,8 +251,8 @@ func day(d time.Duration) string {
 
 const day1 = 24 * time.Hour
 
-// sorted returns the incidents in the order of time.
-func (s *Scenario) sorted() []Incident {
+// InOrder returns the incidents in the order of time.
+func (s *Scenario) InOrder() []Incident {
 	list := slices.Clone(s.Incidents)
 	slices.SortStableFunc(list, func(a, b Incident) int { return int(a.At - b.At) })
 	return list

@@ -15,11 +15,14 @@ type store struct {
 }
 
 // write is two points at which the daemon may die, around a write that may fail.
-func (s *store) write(what string, do func() error) error {
+func (s *store) write(what, about string, do func() error) error {
 	if err := s.l.point("before " + what); err != nil {
 		return err
 	}
-	if err := s.l.w.journalFails(what, WriteFails); err != nil {
+	if err := s.l.cutOff(what); err != nil {
+		return err
+	}
+	if err := s.l.w.journalFails(what, about, WriteFails); err != nil {
 		return err
 	}
 	err := do()
@@ -31,10 +34,10 @@ func (s *store) write(what string, do func() error) error {
 
 // Commit implements [rotator.Journal].
 func (s *store) Commit(ctx context.Context, c rotator.Change) error {
-	return s.write("commit of "+string(c.After.Stage), func() error {
+	return s.write("commit of "+string(c.After.Stage), c.After.CredentialID.String(), func() error {
 		err := s.Store.Commit(ctx, c)
 		if err == nil {
-			s.l.w.wrote(c)
+			s.l.w.wrote(c, s.l.name)
 		}
 		return err
 	})
@@ -42,17 +45,17 @@ func (s *store) Commit(ctx context.Context, c rotator.Change) error {
 
 // Merge implements [rotator.Inventory].
 func (s *store) Merge(ctx context.Context, provider string, users []rotator.UserRow, keys []rotator.KeyRow) error {
-	return s.write("merge", func() error { return s.Store.Merge(ctx, provider, users, keys) })
+	return s.write("merge", provider, func() error { return s.Store.Merge(ctx, provider, users, keys) })
 }
 
 // MarkMissing implements [rotator.Inventory].
 func (s *store) MarkMissing(ctx context.Context, provider string, keyIDs []string, at time.Time) error {
-	return s.write("mark missing", func() error { return s.Store.MarkMissing(ctx, provider, keyIDs, at) })
+	return s.write("mark missing", provider, func() error { return s.Store.MarkMissing(ctx, provider, keyIDs, at) })
 }
 
 // SetLook implements [rotator.Inventory].
 func (s *store) SetLook(ctx context.Context, k rotator.TrackedKey, at time.Time) error {
-	return s.write("set look", func() error {
+	return s.write("set look", k.Credential().String(), func() error {
 		err := s.Store.SetLook(ctx, k, at)
 		if err == nil && k.Waiting != "" {
 			s.l.w.waits(k)
@@ -63,17 +66,17 @@ func (s *store) SetLook(ctx context.Context, k rotator.TrackedKey, at time.Time)
 
 // SaveProviderState implements [rotator.Operations].
 func (s *store) SaveProviderState(ctx context.Context, st rotator.ProviderState) error {
-	return s.write("save provider state", func() error { return s.Store.SaveProviderState(ctx, st) })
+	return s.write("save provider state", st.Provider, func() error { return s.Store.SaveProviderState(ctx, st) })
 }
 
 // LookAgain implements [rotator.Inventory].
 func (s *store) LookAgain(ctx context.Context, provider string, reason rotator.BlockReason, at time.Time) error {
-	return s.write("look again", func() error { return s.Store.LookAgain(ctx, provider, reason, at) })
+	return s.write("look again", provider, func() error { return s.Store.LookAgain(ctx, provider, reason, at) })
 }
 
 // Due implements [rotator.Journal].
 func (s *store) Due(ctx context.Context, provider string, now time.Time, paused bool, limit int) ([]rotator.Rotation, error) {
-	if err := s.l.w.journalFails("due", ReadFails); err != nil {
+	if err := s.read("due", provider); err != nil {
 		return nil, err
 	}
 	return s.Store.Due(ctx, provider, now, paused, limit)
@@ -81,14 +84,23 @@ func (s *store) Due(ctx context.Context, provider string, now time.Time, paused 
 
 // HoldOn implements [rotator.Operations].
 func (s *store) HoldOn(ctx context.Context, c rotator.CredentialID, now time.Time) (*rotator.Hold, error) {
-	if err := s.l.w.journalFails("hold on", ReadFails); err != nil {
+	if err := s.read("hold on", c.String()); err != nil {
 		return nil, err
 	}
 	return s.Store.HoldOn(ctx, c, now)
 }
 
+// read says why the life's journal does not answer; nil if it does.
+func (s *store) read(what, about string) error {
+	s.l.standStill()
+	if err := s.l.cutOff(what); err != nil {
+		return err
+	}
+	return s.l.w.journalFails(what, about, ReadFails)
+}
+
 // journalFails returns why the journal does not serve a call.
-func (w *World) journalFails(what string, f Fault) error {
+func (w *World) journalFails(what, about string, f Fault) error {
 	if f == WriteFails {
 		w.mu.Lock()
 		full := w.now().Before(w.fullUntil)
@@ -97,7 +109,7 @@ func (w *World) journalFails(what string, f Fault) error {
 			return rotator.NewFault("journal "+what, rotator.Transient, "the disk is full")
 		}
 	}
-	if struck, _ := w.chance.strikes("journal "+what, f); struck != "" {
+	if struck, _ := w.chance.strikes("journal "+what+" "+about, f); struck != "" {
 		w.tell("fault", "%s: %s", struck, what)
 		return rotator.NewFault("journal "+what, rotator.Transient, "the disk failed")
 	}
@@ -105,7 +117,7 @@ func (w *World) journalFails(what string, f Fault) error {
 }
 
 // row is a change as the oracle sees it: the line that the journal has now, as data.
-func row(c rotator.Change) oracle.Row {
+func row(c rotator.Change, by string) oracle.Row {
 	r := &c.After
 	user := r.Provider + "/" + r.UserID + "/"
 	key := func(k rotator.KeyRef) string {
@@ -115,7 +127,7 @@ func row(c rotator.Change) oracle.Row {
 		return user + k.Name
 	}
 	o := oracle.Row{
-		Rotation: r.ID, Credential: r.CredentialID.String(), Policy: r.Policy, Stage: string(r.Stage), Reason: string(r.Reason), Actor: r.Actor,
+		Rotation: r.ID, Credential: r.CredentialID.String(), Policy: r.Policy, Stage: string(r.Stage), Reason: string(r.Reason), Actor: r.Actor, By: by,
 		NewName: r.NewKey.Name, NewKey: key(r.NewKey), OldKey: key(r.OldKey), Sealed: len(r.Sealed) > 0, Grace: r.Terms.Grace, Idle: r.Terms.Idle,
 	}
 	for _, d := range r.Discarded {

@@ -57,7 +57,7 @@ func (w *World) delivered(d rotator.Delivery, p oracle.Place) {
 	w.oracle.Delivered(c.String(), p, w.keyOf(string(d.Secret.Reveal())), w.daemonNow())
 }
 
-func (w *World) wrote(c rotator.Change) {
+func (w *World) wrote(c rotator.Change, by string) {
 	r := &c.After
 	if w.s.Watch != nil {
 		w.s.Watch.Moved(c, w.now())
@@ -72,7 +72,7 @@ func (w *World) wrote(c rotator.Change) {
 		}
 		w.oracle.Printed("the history", []byte(c.Note+r.Trouble), w.daemonNow())
 	}
-	w.oracle.Wrote(row(c), w.daemonNow())
+	w.oracle.Wrote(row(c, by), w.daemonNow())
 }
 
 func (w *World) waits(k rotator.TrackedKey) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rotatord/rotatord/emulator"
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/journal"
 	"github.com/rotatord/rotatord/rotator/seal"
 	"github.com/rotatord/rotatord/simulator/oracle"
 )
@@ -33,11 +34,18 @@ type World struct {
 	freezes  []rotator.Freeze
 	// skew is by how much the world's clock is ahead of the daemon's. It changes only between two bubbles.
 	skew time.Duration
-	life *life
+	// lives are the daemons that run, one in each slot; nil while one is down.
+	lives []*life
+	awake []time.Time // when a dead one comes back; zero while it lives
+	born  int         // how many there have been
+	// shared is the journal of replicas.
+	shared *journal.Store
 	// given says whether the run was given up. It is asked and not waited for: a fake clock stands still while something waits for a
 	// channel of the real world.
 	given     func() error
 	mu        sync.Mutex
+	terms     map[string]*term  // by account: who acts there, among replicas
+	tally     map[string]int    // how often what happened
 	ids       map[string]string // secret → the oracle's name of its key
 	story     []Line
 	fullUntil time.Time
@@ -56,6 +64,8 @@ type Outcome struct {
 	Accounts []Load
 	// CredentialYears is how much was simulated.
 	CredentialYears float64
+	// Happened counts what struck and what was done: each [Fault], each [Kind], and what came of them.
+	Happened map[string]int
 }
 
 // Load is what was asked of an account.
@@ -79,6 +89,7 @@ func Run(ctx context.Context, s *Scenario) (_ *Outcome, err error) {
 		return nil, err
 	}
 	w := &World{s: s, given: ctx.Err, chance: newChance(s), sealer: sealer, path: filepath.Join(dir, "rotatord.db"), byName: map[string]*account{}, ids: map[string]string{},
+		lives: make([]*life, max(1, s.Replicas)), awake: make([]time.Time, max(1, s.Replicas)), tally: map[string]int{},
 		policies: s.Policies, freezes: s.Freezes}
 	for _, e := range w.eras() {
 		bubble(func() { w.era(e) })
@@ -125,7 +136,7 @@ func (w *World) eras() []era {
 		list[len(list)-1].to = from
 		list = append(list, era{from: from, to: end, skew: skew})
 	}
-	for _, i := range w.s.sorted() {
+	for _, i := range w.s.InOrder() {
 		if i.Kind == ClockJump && i.At < w.s.Span-w.s.Calm {
 			next(i.At, list[len(list)-1].skew-i.By)
 		}
@@ -157,6 +168,7 @@ func (w *World) era(e era) {
 			return
 		}
 	} else {
+		w.happened(string(ClockJump))
 		w.tell("daemon", "its clock is off by %s from now on", -e.skew)
 	}
 	w.oracle.Skewed(e.skew != 0)
@@ -172,7 +184,7 @@ func (w *World) era(e era) {
 		a.lastScan = time.Time{}
 		a.mu.Unlock()
 	}
-	if err := w.start(); err != nil {
+	if err := w.startAll(); err != nil {
 		w.fail(err)
 		return
 	}
@@ -180,9 +192,30 @@ func (w *World) era(e era) {
 	if e.last && w.oracle.Breach() == nil && w.given() == nil {
 		w.judgeEnd()
 	}
-	if w.life != nil {
-		w.bury()
+	if err := w.buryAll(); err != nil {
+		w.fail(err)
 	}
+}
+
+func (w *World) startAll() error {
+	if err := w.openShared(); err != nil {
+		return err
+	}
+	for slot := range w.lives {
+		if err := w.start(slot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) buryAll() error {
+	for _, l := range w.lives {
+		if l != nil {
+			w.bury(l)
+		}
+	}
+	return w.closeShared()
 }
 
 // populate makes accounts, sinks and credentials.
@@ -253,6 +286,13 @@ func (w *World) Holds(p oracle.Place) (key string, spoiled bool) {
 	return "", false
 }
 
+// happened counts what struck or was done.
+func (w *World) happened(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tally[what]++
+}
+
 // keyOf is the oracle's name for the key that a secret belongs to; empty for none.
 func (w *World) keyOf(secret string) string {
 	w.mu.Lock()
@@ -277,7 +317,11 @@ func before(id string) string {
 }
 
 func (w *World) outcome() *Outcome {
-	o := &Outcome{Breach: nil, Story: w.story, Struck: w.chance.struck,
+	for _, struck := range w.chance.struck {
+		fault, _, _ := strings.Cut(struck, " ")
+		w.tally[fault]++
+	}
+	o := &Outcome{Breach: nil, Story: w.story, Struck: w.chance.struck, Happened: w.tally,
 		CredentialYears: float64(len(w.s.Credentials)) * w.s.Span.Hours() / (24 * 365)}
 	if w.oracle != nil {
 		o.Breach = w.oracle.Breach()
