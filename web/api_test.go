@@ -107,6 +107,12 @@ func TestStatus(t *testing.T) {
 	if diff := cmp.Diff([]string{"cc/u1/frozen: frozen"}, about(st.Waiting)); diff != "" {
 		t.Errorf("waiting: %s", diff)
 	}
+	if d := st.Waiting[0].Deadline; !d.Equal(noon.Add(time.Hour)) {
+		t.Errorf("the deadline of the key that waits is %v", d)
+	}
+	if d := st.Attention[1].Deadline; d.IsZero() || !strings.Contains(s.get("/").body, `must be gone by <time datetime="`+d.Format(time.RFC3339)) {
+		t.Errorf("the deadline of what needs a person is %v, or is not on the page", d)
+	}
 	if len(st.InMotion) != 2 || st.InMotion[0].Credential != "sooner" || st.InMotion[1].Credential != "moving" {
 		t.Errorf("in motion: %+v", st.InMotion)
 	}

@@ -63,6 +63,7 @@ type Item struct {
 	Why      string    `json:"why"`
 	Do       string    `json:"do" doc:"What to do about it."`
 	Since    time.Time `json:"since,omitzero" doc:"Since when; for a failed scan, when the last complete one began."`
+	Deadline time.Time `json:"deadline,omitzero" doc:"When the key that is to be replaced must be gone; absent where there is none."`
 	NextLook time.Time `json:"next_look,omitzero" doc:"When the daemon looks again by itself."`
 
 	credential CredentialName // of a rotation or a key
@@ -209,7 +210,7 @@ func (s *Server) gatherRotations(ctx context.Context, st *Status) error {
 			continue
 		}
 		st.block(r.Blocked, Item{About: "rotation", What: r.String(), credential: nameOf(r.CredentialID), Rotation: r.ID, KeyID: r.OldKey.ID,
-			Why: r.Trouble, Since: r.BlockedSince, NextLook: r.NextAt})
+			Why: r.Trouble, Since: r.BlockedSince, Deadline: r.Deadline, NextLook: r.NextAt})
 	}
 	return nil
 }
@@ -225,7 +226,7 @@ func (s *Server) gatherKeys(ctx context.Context, st *Status) error {
 			continue // said once, of the provider
 		}
 		st.block(k.Waiting, Item{About: "key", What: k.Credential().String(), credential: nameOf(k.Credential()), KeyID: k.ID, Why: k.WaitingWhy,
-			Since: k.WaitingSince, NextLook: k.LookAt})
+			Since: k.WaitingSince, Deadline: k.Deadline, NextLook: k.LookAt})
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			env.Values[worldKey{}] = &world{}
 			example, err := filepath.Abs(filepath.Join("..", "..", "deploy", "rotatord.example.yaml"))
 			env.Setenv("EXAMPLE", example)
+			env.Setenv("IN_TWO_DAYS", time.Now().UTC().AddDate(0, 0, 2).Format(time.DateOnly))
 			for _, name := range []string{"ROTATORD_SERVER", "VAULT_ADDR", "VAULT_TOKEN"} {
 				env.Setenv(name, "") // flags have them as defaults
 			}

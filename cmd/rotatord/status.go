@@ -37,7 +37,11 @@ func printStatus(w io.Writer, s *web.Status) {
 	if s.NeedsPerson {
 		line(w, "NEEDS A PERSON")
 		for _, i := range s.Attention {
-			line(w, "  %s\t%s\tsince %s", i.What, i.Reason, when(i.Since))
+			deadline := ""
+			if !i.Deadline.IsZero() {
+				deadline = ", the key must be gone by " + when(i.Deadline)
+			}
+			line(w, "  %s\t%s\tsince %s%s", i.What, i.Reason, when(i.Since), deadline)
 			line(w, "    why: %s", i.Why)
 			line(w, "    do:  %s", i.Do)
 		}

@@ -126,7 +126,7 @@ func TestCountsByALabel(t *testing.T) {
 		t.Errorf("got\n%s\nwant it to end with\n%s", got, want)
 	}
 	page := finish(t, "html", grouped())
-	for _, want := range []string{"<h2>By team</h2>", "<td>plat&lt;form&gt;</td><td>12345</td><td>12345</td>", "<td>(without)</td><td>1</td>", `<td class="finding">1</td>`} {
+	for _, want := range []string{"<h2>By team</h2>", "<td>plat&lt;form&gt;</td><td>12345</td><td>12345</td>", "<td>(without)</td><td>1</td>", `<td><span class="finding">1</span></td>`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}
