@@ -10,7 +10,6 @@ CA_BUNDLE ?= /etc/ssl/certs/ca-certificates.crt
 BENCH     ?= .
 COUNT     ?= 5
 FUZZTIME  ?= 30s
-FUZZTOTAL ?= 2m
 DEMO_FOR  ?= 60s
 # In CI a test that skips itself is a failure.
 SUMMARY   := bin/tools/testsum $(if $(CI),-no-skips)
@@ -115,12 +114,8 @@ demo: build ## Run the demo: emulator, daemon, keys that live minutes (DEMO_FOR=
 	bin/rotatord demo --for $(DEMO_FOR)
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz target (FUZZTIME=30s each)
-	tools/fuzz each $(FUZZTIME)
-
-.PHONY: fuzz-share
-fuzz-share: ## Run all fuzz targets in equal shares of a time (FUZZTOTAL=2m), as CI does
-	tools/fuzz total $(FUZZTOTAL)
+fuzz: ## Run each fuzz target (FUZZTIME=30s), as many at once as there are processors
+	tools/fuzz $(FUZZTIME)
 
 .PHONY: licences
 licences: ## Write docs/licences.md; fail on a licence that the binary may not hold

@@ -75,7 +75,9 @@ func (e *Engine) wentWithItsKey(ctx context.Context, a *account, p *rotator.Prov
 	if !ok {
 		return false
 	}
-	_, err := directory.ShowUser(ctx, p.UserID)
+	limited, cancel := patient(ctx)
+	defer cancel()
+	_, err := directory.ShowUser(limited, p.UserID)
 	return rotator.KindOf(err) == rotator.Gone
 }
 

@@ -13,13 +13,13 @@ import (
 // person told of a key counts more than what the configuration says of it.
 func (e *Engine) inventory(ctx context.Context, a *account, scope rotator.Scope, v rotator.Visitor) error {
 	if !a.provider().Limits().Unlisted {
-		return a.provider().Scan(ctx, scope, v)
+		return scanPatiently(ctx, a.provider(), scope, v)
 	}
 	entered, err := e.ledgerOf(ctx, a.name, scope.UserID)
 	if err != nil {
 		return journalError{err}
 	}
-	if err := a.provider().Scan(ctx, scope, overlay{Visitor: v, entered: entered}); err != nil {
+	if err := scanPatiently(ctx, a.provider(), scope, overlay{Visitor: v, entered: entered}); err != nil {
 		return err
 	}
 	for _, k := range entered {
@@ -111,7 +111,9 @@ func (e *Engine) retire(ctx context.Context, a *account, k rotator.Key) error {
 	if err := mayCall(ctx); err != nil {
 		return err
 	}
-	err := a.provider().Retire(ctx, k)
+	limited, cancel := patient(ctx)
+	defer cancel()
+	err := a.provider().Retire(limited, k)
 	e.recordRevocation(ctx, a, k, err)
 	e.noteWrite(ctx, a, err)
 	return err

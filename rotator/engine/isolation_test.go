@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -53,6 +54,109 @@ func TestG9APanicInAnAdapterEndsNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// endless is a provider that does not come back from a call until it is told to, a number of times.
+type endless struct {
+	rotator.Provider
+	op    string
+	times atomic.Int64
+}
+
+func (s *endless) wait(ctx context.Context, op string) error {
+	if s.op != op || s.times.Add(-1) < 0 {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (s *endless) Scan(ctx context.Context, scope rotator.Scope, v rotator.Visitor) error {
+	op := "Scan"
+	if scope.UserID != "" {
+		op = "List"
+	}
+	return errors.Join(s.Provider.Scan(ctx, scope, v), s.wait(ctx, op))
+}
+
+func (s *endless) Mint(ctx context.Context, r rotator.MintRequest) (rotator.Minted, error) {
+	if err := s.wait(ctx, "Mint"); err != nil {
+		return rotator.Minted{}, &rotator.Fault{Op: "mint", Kind: rotator.UnknownOutcome, Err: err}
+	}
+	return s.Provider.Mint(ctx, r)
+}
+
+func (s *endless) Check(ctx context.Context, user string, secret rotator.Secret) error {
+	if err := s.wait(ctx, "Check"); err != nil {
+		return err
+	}
+	return s.Provider.Check(ctx, user, secret)
+}
+
+func (s *endless) Retire(ctx context.Context, k rotator.Key) error {
+	if err := s.wait(ctx, "Retire"); err != nil {
+		return err
+	}
+	return s.Provider.Retire(ctx, k)
+}
+
+// TestG9ACallThatNeverEndsIsGivenUp has each call to the provider hang, twice, as if the adapter knew no limit of its own: the engine
+// gives it up, and the rotation ends well.
+func TestG9ACallThatNeverEndsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	for _, op := range []string{"Scan", "List", "Mint", "Check", "Retire"} {
+		t.Run(op, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				hangs := &endless{op: op}
+				hangs.times.Store(2)
+				w.outerProvider = func(p rotator.Provider) rotator.Provider {
+					hangs.Provider = p
+					return hangs
+				}
+				l := w.start(nil)
+				defer l.stop()
+				pass(12 * time.Hour)
+				w.wantRotated()
+				if left := hangs.times.Load(); left >= 0 {
+					t.Errorf("%d calls did not hang: this test sees nothing", left)
+				}
+			})
+		})
+	}
+}
+
+// lister is a provider that lists slowly.
+type lister struct {
+	rotator.Provider
+	pause time.Duration
+}
+
+func (l lister) Scan(ctx context.Context, scope rotator.Scope, v rotator.Visitor) error {
+	if scope.UserID == "" {
+		for range 10 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(l.pause):
+			}
+			if err := v.User(rotator.ServiceUser{ID: "slow", Name: "slow", Active: true}); err != nil {
+				return err
+			}
+		}
+	}
+	return l.Provider.Scan(ctx, scope, v)
+}
+
+// TestASlowScanIsNotGivenUp: a scan may take hours as long as something comes.
+func TestASlowScanIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world) {
+		w.outerProvider = func(p rotator.Provider) rotator.Provider { return lister{p, 10 * time.Minute} }
+		l := w.start(nil)
+		defer l.stop()
+		pass(24 * time.Hour)
+		w.wantRotated()
+	})
 }
 
 // skewed is a provider whose clock is not ours.

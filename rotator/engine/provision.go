@@ -236,7 +236,9 @@ func (e *Engine) drift(ctx context.Context, a *account, p *rotator.Provision) er
 	if !ok || len(p.Spec.Attributes()) == 0 {
 		return nil
 	}
-	have, err := directory.ShowUser(ctx, p.UserID)
+	limited, cancel := patient(ctx)
+	defer cancel()
+	have, err := directory.ShowUser(limited, p.UserID)
 	e.note(ctx, a, err)
 	if err != nil {
 		return fmt.Errorf("comparing it with its declaration: %w", err)
@@ -244,7 +246,7 @@ func (e *Engine) drift(ctx context.Context, a *account, p *rotator.Provision) er
 	if p.Drift = rotator.Drift(p.Spec, have); len(p.Drift) == 0 || !p.FixDrift {
 		return nil
 	}
-	err = directory.UpdateUser(ctx, p.UserID, p.Spec)
+	err = directory.UpdateUser(limited, p.UserID, p.Spec)
 	e.noteWrite(ctx, a, err)
 	if err != nil {
 		return fmt.Errorf("setting it back to its declaration: %w", err)
@@ -287,7 +289,9 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 		return journalError{err}
 	}
 	ctx = tenureOf(ctx).hard // what is begun is ended, or the key is lost
-	made, err := directory.CreateUser(ctx, spec)
+	limited, cancel := patient(ctx)
+	defer cancel()
+	made, err := directory.CreateUser(limited, spec)
 	defer made.Key.Secret.Wipe()
 	e.noteWrite(ctx, a, err)
 	switch {

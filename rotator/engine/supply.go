@@ -100,7 +100,9 @@ func (e *Engine) examine(ctx context.Context, a *account, r *rotator.Rotation, s
 	if err := e.notInPlace(ctx, r, s.Secret); err != nil {
 		return m, err
 	}
-	if err := a.provider().Check(ctx, r.UserID, s.Secret); err != nil {
+	limited, cancel := patient(ctx)
+	defer cancel()
+	if err := a.provider().Check(limited, r.UserID, s.Secret); err != nil {
 		return m, fmt.Errorf("the key was tried and does not work, so nothing was recorded: %w", err)
 	}
 	return m, nil

@@ -40,10 +40,6 @@ func (e *Engine) run(ctx context.Context, a *account, r rotator.Rotation) {
 	}
 }
 
-// stepPatience bounds one step. Providers and sinks have limits of their own for each request; this one keeps a call that
-// never ends from keeping the workers that others wait for.
-const stepPatience = 15 * time.Minute
-
 // take takes one step and commits what came of it. The step runs under the context that outlives a stop by the drain
 // time, so that a call that was begun can end.
 func (e *Engine) take(ctx context.Context, a *account, r rotator.Rotation) (rotator.Rotation, error) {
@@ -69,7 +65,7 @@ func (e *Engine) take(ctx context.Context, a *account, r rotator.Rotation) (rota
 // attempt is step within its bounds. A panic in an adapter is a failed attempt of this one rotation and ends nothing else:
 // where it happened while a key was made, the stage says so, and the provider is asked what became of it.
 func (e *Engine) attempt(ctx context.Context, a *account, r *rotator.Rotation) (c rotator.Change, err error) {
-	ctx, cancel := context.WithTimeout(ctx, stepPatience)
+	ctx, cancel := patient(ctx)
 	defer cancel()
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -97,6 +97,24 @@ func TestADamagedProviderStateIsNamed(t *testing.T) {
 	says(t, err, rotator.Invalid, "provider p", "backup")
 }
 
+func TestADamagedServiceUserIsNamed(t *testing.T) {
+	s := openTemp(t)
+	for label, body := range map[string]string{"good": `{"provider": "p", "label": "good"}`, "bad": `{"provider": "p", "label": "good"}`} {
+		err := s.write(t.Context(), "spoil", func(w *writer) error {
+			_, err := w.exec(saveProvision, "p", label, "", body)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := s.Provisions(t.Context(), "p")
+	says(t, err, rotator.Invalid, "p/bad", "of another one", "backup")
+	if all != nil {
+		t.Errorf("a list that is not whole was returned: %+v", all)
+	}
+}
+
 func FuzzDecodeRotation(f *testing.F) {
 	for _, body := range []string{``, `{}`, `null`, `{"id":"r","seq":1,"stage":"planned"}`, `{"id":"r","seq":1,"stage":"planned","sinks":null,"stage_at":"x"}`,
 		`{"id":"r","seq":1e400}`, `{"id":"r","sinks":[{"confirmed_at":"2026-01-01T00:00:00Z"}],"terms":{"grace":-1}}`} {
@@ -124,6 +142,21 @@ func FuzzDecodeNotice(f *testing.F) {
 		}
 		if err != nil && (rotator.KindOf(err) != rotator.Invalid || !strings.Contains(err.Error(), "notice r/1 ") || n.ID != "") {
 			t.Fatalf("%v does not name the notice, is of another kind than invalid, or something came with it", err)
+		}
+	})
+}
+
+func FuzzDecodeProvision(f *testing.F) {
+	for _, body := range []string{``, `{}`, `null`, `{"provider":"p","label":"l"}`, `{"provider":"p","label":"m"}`, `{"provider":"p","label":"l","state":1}`} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p, err := decodeProvision(body, "p", "l")
+		if err == nil && (p.Provider != "p" || p.Label != "l") {
+			t.Fatalf("took %s for service user p/l", body)
+		}
+		if err != nil && (rotator.KindOf(err) != rotator.Invalid || !strings.Contains(err.Error(), "service user p/l")) {
+			t.Fatalf("%v does not name the service user, or is of another kind than invalid", err)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 
 	"github.com/rotatord/rotatord/rotator"
 )
@@ -16,7 +17,7 @@ ON CONFLICT (provider, label) DO UPDATE SET state = excluded.state, body = exclu
 
 	deleteProvision = `DELETE FROM provisions WHERE provider = $1 AND label = $2`
 
-	readProvisions = `SELECT body FROM provisions WHERE $1 = '' OR provider = $1 ORDER BY provider, label`
+	readProvisions = `SELECT provider, label, body FROM provisions WHERE $1 = '' OR provider = $1 ORDER BY provider, label`
 )
 
 // SaveProvision implements [rotator.Provisions].
@@ -50,16 +51,34 @@ func (s *Store) SaveProvision(ctx context.Context, p rotator.Provision) error {
 func (s *Store) Provisions(ctx context.Context, provider string) ([]rotator.Provision, error) {
 	var all []rotator.Provision
 	err := s.each(ctx, readProvisions, []any{provider}, func(rows *sql.Rows) error {
-		var body []byte
-		if err := rows.Scan(&body); err != nil {
+		var owner, label string
+		var body sql.RawBytes
+		if err := rows.Scan(&owner, &label, &body); err != nil {
 			return err
 		}
-		var p rotator.Provision
-		err := json.Unmarshal(body, &p)
+		p, err := decodeProvision(body, owner, label)
 		all = append(all, p)
 		return err
 	})
-	return all, s.faults.of("read the declared service users", err)
+	if err != nil {
+		return nil, s.faults.of("read the declared service users", err)
+	}
+	return all, nil
+}
+
+// decodeProvision reads a stored service user. The error is [rotator.Invalid] and names it. One that cannot be read is not left
+// out of a list: whoever reads the list would have it made a second time.
+func decodeProvision(body []byte, provider, label string) (rotator.Provision, error) {
+	var p rotator.Provision
+	err := json.Unmarshal(body, &p)
+	if err == nil && (p.Provider != provider || p.Label != label) {
+		err = errors.New("its stored form is that of another one")
+	}
+	if err != nil {
+		return rotator.Provision{}, rotator.NewFault("read the declared service user "+provider+"/"+label, rotator.Invalid, "it cannot be read, and no service "+
+			"user of provider %s is made meanwhile: %w; stop rotatord, keep a copy of the journal, and restore its latest backup", provider, err)
+	}
+	return p, nil
 }
 
 // ForgetProvision implements [rotator.Provisions].

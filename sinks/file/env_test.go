@@ -46,6 +46,42 @@ func FuzzEnvIsReadAlikeByAll(f *testing.F) {
 	})
 }
 
+// FuzzContent reads what somebody else may have put into a folder of ours: a file, and the one beside it that describes it.
+func FuzzContent(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"", ""}, {`{"api_key": "x"}`, `{"entries":[{"secret_offset":0,"secret_length":1}]}`}, {"API_KEY=\"x\"\n", `{"entries":[{"version":-1}]}`},
+		{"x", `{"entries":[{"secret_offset":-1,"secret_length":9223372036854775807},{"secret_offset":9223372036854775807,"secret_length":1}]}`},
+		{`{"api_key": null}`, `{"entries":null}`}, {"[", "["},
+	} {
+		f.Add([]byte(seed[0]), []byte(seed[1]))
+	}
+	template, err := newText("key={{.Secret}}")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, content, beside []byte) {
+		l := decodeLedger(beside)
+		spans := []span{{}}
+		for _, e := range l.Entries {
+			if n := l.newest(); n == nil || n.Version < e.Version {
+				t.Errorf("%+v is the newest of %+v", n, l.Entries)
+			}
+			spans = append(spans, e.span)
+		}
+		if e := l.find(content); e != nil && !e.fits(content) {
+			t.Errorf("%+v does not describe %q", e, content)
+		}
+		for _, at := range spans {
+			for _, layout := range []layout{raw{}, object{"api_key"}, assignments{"API_KEY"}, template} {
+				got := layout.extract(content, at)
+				if _, decodes := layout.(object); !decodes && len(got) > len(content) {
+					t.Errorf("%T finds %q in %q", layout, got, content)
+				}
+			}
+		}
+	})
+}
+
 func TestExtractFindsNothing(t *testing.T) {
 	for _, test := range []struct {
 		name    string

@@ -121,7 +121,10 @@ func hasAll(set string, labels []string) bool {
 // Cmd is the binary with other arguments, against this daemon if it runs, in the daemon's folder and environment.
 func (d *Daemon) Cmd(args ...string) *exec.Cmd {
 	d.t.Helper()
-	cmd := exec.CommandContext(d.t.Context(), Binary(d.t), args...) //nolint:gosec // our own binary
+	if d.binary == "" {
+		d.binary = Binary(d.t)
+	}
+	cmd := exec.CommandContext(d.t.Context(), d.binary, args...) //nolint:gosec // our own binary
 	cmd.Dir, cmd.Env = d.Dir, append([]string{"PATH=" + os.Getenv("PATH")}, d.env...)
 	if d.Running() {
 		cmd.Env = append(cmd.Env, "ROTATORD_SERVER="+d.URL())

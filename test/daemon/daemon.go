@@ -29,7 +29,7 @@ type Config struct {
 	// Files are written, with mode 0600, before the first start: by name below Dir. "seal.key" gets a random key if it is not
 	// among them.
 	Files map[string]string
-	// Binary is run in place of the binary under test, if it is not empty.
+	// Binary is run in place of the binary under test, if it is not empty, also for commands.
 	Binary string
 	// Under is a command that runs the daemon, such as one that changes the namespace first. It must become the daemon, so that
 	// signals reach it.

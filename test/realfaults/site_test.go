@@ -22,7 +22,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	daemon.Main(m)
+	code := daemon.Run(m)
+	stopPostgres()
+	os.Exit(code)
 }
 
 // recovery is how long the daemon may take to come to the good end once a fault is over: the longest that it waits by itself

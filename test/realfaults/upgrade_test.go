@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,11 +23,44 @@ import (
 
 // made is how a fixture is made: with the binary of the version in question, killed in the middle of its work.
 //
-//	go test ./test/realfaults -run TestUpgrade -made-by ./rotatord-of-then -schema 1
+//	go test ./test/realfaults -run TestUpgrade -made-by ./rotatord-of-then -schema 5 -store postgres
 var (
-	madeBy = flag.String("made-by", "", "make the fixture of TestUpgrade anew with this binary")
-	schema = flag.Int("schema", 0, "the schema version of that fixture")
+	madeBy  = flag.String("made-by", "", "make the fixture of TestUpgrade anew with this binary")
+	schema  = flag.Int("schema", 0, "the schema version of that fixture")
+	storeOf = flag.String("store", "sqlite", "where its journal is: "+strings.Join(slices.Sorted(maps.Keys(stores)), " or "))
 )
+
+// store is a kind of journal.
+type store struct {
+	// first is the first schema of which a version kept its journal there.
+	first int
+	// configure has the daemon keep its journal there.
+	configure func(t *testing.T, s *setting)
+	// put puts the journal that a fixture holds in its place, and open opens it.
+	put  func(x *site, content []byte)
+	open func(x *site) (*sql.DB, error)
+	// take copies the journal of a daemon that was killed.
+	take func(x *site) []byte
+	// file is how the name of a fixture's journal ends.
+	file string
+}
+
+var stores = map[string]store{
+	"sqlite": {
+		first: 1, file: ".db", configure: func(*testing.T, *setting) {},
+		put:  func(x *site, content []byte) { x.d.WriteFile("state/rotatord.db", string(content)) },
+		open: func(x *site) (*sql.DB, error) { return sql.Open("sqlite", x.d.StorePath) },
+		take: func(x *site) []byte {
+			x.vacuum()
+			content, err := os.ReadFile(x.d.Path(copied))
+			if err != nil {
+				x.t.Fatal(err)
+			}
+			return content
+		},
+	},
+	"postgres": {first: 5, file: ".sql", configure: inPostgres, put: fromDump, open: openPostgres, take: dump},
+}
 
 // fixture is a journal that an older version left, and the world that it left it in. The journal itself lies beside it.
 type fixture struct {
@@ -47,37 +81,46 @@ type fixtureKey struct {
 	Created              time.Time
 }
 
-// kept are the schemas of which there is a fixture: the first, and the last before the audit record.
-var kept = []int{1, 3}
-
 // endless makes nothing due, however old a fixture grows.
 const endless = "max_age: 36500d, renew_before: 1d, grace: 10m, idle: 0s"
 
-// TestUpgrade opens journals of older schemas with rotations in every stage in which they wait for somebody, and has them end.
+// TestUpgrade opens journals of each schema that there ever was with rotations in every stage in which they wait for somebody,
+// and has them end. The present schema is one of them, and is there when the next one comes.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	if *madeBy != "" {
-		makeFixture(t, *schema, *madeBy)
+		makeFixture(t, *schema, *madeBy, *storeOf)
+		return
 	}
-	for _, version := range kept {
-		t.Run("schema "+strconv.Itoa(version), func(t *testing.T) {
-			t.Parallel()
-			f := readFixture(t, version)
-			x := f.world(t)
-			f.journal(t, version, x)
-			x.begin()
-			for _, s := range x.services {
-				x.ended(s, s.KeyID)
-			}
-			x.quiet()
-			x.again()
-			for _, c := range x.consumers {
-				c.Stop()
-				if bad := c.Failures(); bad != "" {
-					t.Errorf("a consumer was left without a working key:\n%s", bad)
-				}
-			}
-		})
+	migrations, err := filepath.Glob("../../rotator/journal/migrations/*.sql")
+	if err != nil || len(migrations) == 0 {
+		t.Fatalf("no migrations are found: %v", err)
+	}
+	for name, s := range stores {
+		for version := s.first; version <= len(migrations); version++ {
+			t.Run(fmt.Sprintf("schema %d in %s", version, name), func(t *testing.T) {
+				t.Parallel()
+				upgrade(t, s, version)
+			})
+		}
+	}
+}
+
+func upgrade(t *testing.T, s store, version int) {
+	f := readFixture(t, s, version)
+	x := f.world(t, s)
+	f.journal(t, s, version, x)
+	x.begin()
+	for _, s := range x.services {
+		x.ended(s, s.KeyID)
+	}
+	x.quiet()
+	x.again()
+	for _, c := range x.consumers {
+		c.Stop()
+		if bad := c.Failures(); bad != "" {
+			t.Errorf("a consumer was left without a working key:\n%s", bad)
+		}
 	}
 }
 
@@ -99,15 +142,17 @@ func (x *site) again() {
 	x.quiet()
 }
 
-func fixturePath(version int, suffix string) string {
-	return filepath.Join("testdata", fmt.Sprintf("schema-%d%s", version, suffix))
+// fixturePath names the two files of a fixture: the journal, packed, and what else there was.
+func (s store) fixturePath(version int, suffix string) string {
+	return filepath.Join("testdata", fmt.Sprintf("schema-%d%s%s", version, s.file, suffix))
 }
 
-func readFixture(t *testing.T, version int) (f fixture) {
+func readFixture(t *testing.T, s store, version int) (f fixture) {
 	t.Helper()
-	text, err := os.ReadFile(fixturePath(version, ".json"))
+	text, err := os.ReadFile(s.fixturePath(version, ".json"))
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("there is no fixture of schema %d: %v\nmake it with a binary that writes it: go test ./test/realfaults -run TestUpgrade -made-by BINARY -schema %d "+
+			"-store sqlite (or postgres)", version, err, version)
 	}
 	if err := json.Unmarshal(text, &f); err != nil {
 		t.Fatal(err)
@@ -116,13 +161,14 @@ func readFixture(t *testing.T, version int) (f fixture) {
 }
 
 // world makes the account as it was, and a daemon that has not started.
-func (f *fixture) world(t *testing.T) *site {
+func (f *fixture) world(t *testing.T, in store) *site {
 	t.Helper()
 	s := setting{services: -1, timing: strings.ReplaceAll(endless, "10m", "1s")}
 	s.config.Files = map[string]string{"seal.key": f.SealKey}
 	for name, content := range f.Files {
 		s.config.Files[name] = content
 	}
+	in.configure(t, &s)
 	x := prepare(t, s)
 	x.services = nil
 	account := x.e.System.(interface {
@@ -148,9 +194,9 @@ func (f *fixture) world(t *testing.T) *site {
 
 // journal puts the journal of then in its place. Its folder has another name now, it was written yesterday, and nobody has ten
 // minutes for what is yet to be delivered.
-func (f *fixture) journal(t *testing.T, version int, x *site) {
+func (f *fixture) journal(t *testing.T, s store, version int, x *site) {
 	t.Helper()
-	packed, err := os.Open(fixturePath(version, ".db.gz"))
+	packed, err := os.Open(s.fixturePath(version, ".gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,8 +209,8 @@ func (f *fixture) journal(t *testing.T, version int, x *site) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.d.WriteFile("state/rotatord.db", string(content))
-	db, err := sql.Open("sqlite", x.d.StorePath)
+	s.put(x, content)
+	db, err := s.open(x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +220,7 @@ func (f *fixture) journal(t *testing.T, version int, x *site) {
 		t.Fatal(err)
 	}
 	yesterday := time.Now().UTC().Truncate(24 * time.Hour).Add(-24 * time.Hour)
-	_, err = db.ExecContext(t.Context(), `UPDATE rotations SET body = replace(replace(replace(body, ?, ?), ?, ?), ?, ?), next_at = CASE next_at WHEN 0 THEN 0 ELSE next_at - ? END`,
+	_, err = db.ExecContext(t.Context(), `UPDATE rotations SET body = replace(replace(replace(body, $1, $2), $3, $4), $5, $6), next_at = CASE next_at WHEN 0 THEN 0 ELSE next_at - $7 END`,
 		f.Dir, x.d.Dir, f.Day+"T", yesterday.Format(time.DateOnly)+"T", fmt.Sprintf(`"grace":%d`, 10*time.Minute), fmt.Sprintf(`"grace":%d`, time.Second),
 		day.Sub(yesterday).Milliseconds())
 	if err != nil {
@@ -190,10 +236,16 @@ func (f *fixture) journal(t *testing.T, version int, x *site) {
 var standing = []string{"ended", "revoking", "grace", "delivering", "minting", "minted", "testing"}
 
 // makeFixture lets an older binary take one rotation to each place, kills it, and writes down what it left.
-func makeFixture(t *testing.T, version int, binary string) {
+func makeFixture(t *testing.T, version int, binary, in string) {
 	t.Helper()
+	to, ok := stores[in]
+	if !ok {
+		t.Fatalf("there is no store %q", in)
+	}
 	s := setting{services: -1, timing: endless, account: "propagation: 1s, timeout: 60s, rates: [{requests: 100000, per: 1s}]"}
 	s.config.Binary = binary
+	to.configure(t, &s)
+	s.server = strings.Replace(s.server, "lease: 6s", "lease: 130s", 1) // calls are held up for a long time here
 	x := prepare(t, s)
 	x.services = nil
 	for _, name := range standing {
@@ -233,12 +285,11 @@ func makeFixture(t *testing.T, version int, binary string) {
 	at(6, "testing")
 	g.await(x)
 	x.d.Kill()
-	x.vacuum()
-	x.write(version)
+	x.write(to, version)
 }
 
 // write writes a fixture down. What was held stays held: it never arrived.
-func (x *site) write(version int) {
+func (x *site) write(to store, version int) {
 	x.t.Helper()
 	f := fixture{Dir: x.d.Dir, Day: time.Now().UTC().Format(time.DateOnly), Files: map[string]string{}}
 	order := map[string]int{}
@@ -276,20 +327,16 @@ func (x *site) write(version int) {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	db, err := os.ReadFile(x.d.Path(copied))
-	if err != nil {
-		x.t.Fatal(err)
-	}
 	var packed bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if _, err := w.Write(db); err != nil || w.Close() != nil {
+	if _, err := w.Write(to.take(x)); err != nil || w.Close() != nil {
 		x.t.Fatal(err)
 	}
 	if err := os.MkdirAll("testdata", 0o755); err != nil {
 		x.t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{".json": append(text, '\n'), ".db.gz": packed.Bytes()} {
-		if err := os.WriteFile(fixturePath(version, name), content, 0o600); err != nil {
+	for name, content := range map[string][]byte{".json": append(text, '\n'), ".gz": packed.Bytes()} {
+		if err := os.WriteFile(to.fixturePath(version, name), content, 0o600); err != nil {
 			x.t.Fatal(err)
 		}
 	}

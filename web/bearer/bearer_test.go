@@ -149,6 +149,32 @@ func TestIssuerIsNotAskedInTheClear(t *testing.T) {
 	}
 }
 
+// FuzzVerify sends anything as a token, as somebody may who has seen one. Nobody is let in but whom the issuer signed, and no
+// refusal repeats what was sent.
+func FuzzVerify(f *testing.F) {
+	issuer, now := issuertest.New(f), time.Now()
+	v := bearer.New(bearer.Settings{Issuer: issuer.URL, Audience: "rotatord", GroupsClaim: "realm.groups", Operators: []string{"*"},
+		Transport: issuer.Client().Transport, Now: func() time.Time { return now }})
+	good := issuer.Token(f, "first", issuer.Claims(now, nil))
+	whom, err := v.Verify(f.Context(), good)
+	if err != nil {
+		f.Fatal(err)
+	}
+	head, rest, _ := strings.Cut(good, ".")
+	for _, seed := range []string{good, "", ".", "..", rest, head + ".e30." + rest, "eyJhbGciOiJub25lIn0." + rest, good + "=", strings.ToUpper(good), good + "." + good} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		c, err := v.Verify(t.Context(), token)
+		if err == nil && c != whom { // a signature may be written in several ways
+			t.Errorf("%q lets %+v in", token, c)
+		}
+		if err != nil && (c != bearer.Caller{} || len(token) > 12 && strings.Contains(err.Error(), token)) {
+			t.Errorf("%q is refused with %+v and %v", token, c, err)
+		}
+	})
+}
+
 type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
