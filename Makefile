@@ -37,6 +37,7 @@ image-root: build ## Lay out what goes into the container image, for the stage p
 test: bin/tools/testsum ## Run all tests, with the real servers they need; as root, for networks and disks to break
 	test/servers/install-apt
 	test/servers/build vault
+	test/servers/install-axe
 	go test -json -timeout 30m ./... | $(SUMMARY)
 
 .PHONY: check

@@ -133,8 +133,13 @@ func TestClaimedActorsCannotForgeLogs(t *testing.T) {
 
 func TestBrowsersAreToldToRunNothing(t *testing.T) {
 	s := serve(t, fleet)
+	const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 	for _, path := range append(everything(), "/nothing") {
 		h := s.get(path).header
+		if h.Get("Content-Security-Policy") != policy || h.Get("X-Frame-Options") != "deny" || h.Get("Cross-Origin-Opener-Policy") != "same-origin" ||
+			h.Get("Cross-Origin-Resource-Policy") != "same-origin" {
+			t.Errorf("GET %s: %v", path, h)
+		}
 		if !strings.Contains(h.Get("Content-Security-Policy"), "default-src 'none'") || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "no-store" {
 			t.Errorf("GET %s: %v", path, h)
 		}

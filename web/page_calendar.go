@@ -38,12 +38,15 @@ type calendarData struct {
 func (s *Server) calendarPage(w http.ResponseWriter, r *http.Request) {
 	d := calendarData{frame: s.frame(r, "Calendar"), Foresees: s.o.Forecaster != nil}
 	c := newCourse(d.Now)
-	counts, err := s.o.Journal.DueByHour(r.Context(), c.today.Add(-calendarBack), c.today.Add(calendarDays*oneDay))
+	plan, until := s.planned(r.Context(), d.Now), c.today.Add(calendarDays*oneDay)
+	if plan != nil {
+		until = c.hour // the plan knows what lies ahead, and only what is late is left to be counted
+	}
+	counts, err := s.o.Journal.DueByHour(r.Context(), c.today.Add(-calendarBack), until)
 	if err != nil {
 		s.showTrouble(w, d.frame, err)
 		return
 	}
-	plan := s.planned(r.Context(), d.Now)
 	for _, due := range counts {
 		if due.Hour.Before(c.hour) {
 			d.Late += due.Keys

@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -206,4 +207,31 @@ func TestAuditPage(t *testing.T) {
 	s.get("/audit?before=21").want(t, 200, ">20<", ">1<")
 	s.get("/audit?actor=nobody").want(t, 200, "No record matches")
 	s.get("/audit?actor=%5B").want(t, 200, "is not a pattern")
+}
+
+// The policy for browsers would stop what is written into a page itself, so nothing of a page may need it.
+func TestPagesHoldNoScriptAndNoStyle(t *testing.T) {
+	log := &auditor{}
+	s := serve(t, soaking, func(o *web.Options, _ *site) { o.Audit = log })
+	inside := regexp.MustCompile(`(?i)<script[^>]*>[^<]|<style|\sstyle=|\son[a-z]+=|javascript:|src="(?:https?:)?//`)
+	for _, path := range []string{"/", "/credentials/cc/u1/ci", "/credentials/cc/u1/none", "/providers/cc", "/calendar", "/fleet", "/audit", "/runbooks"} {
+		if found := inside.FindString(s.get(path).body); found != "" {
+			t.Errorf("GET %s holds %q", path, found)
+		}
+	}
+}
+
+// Every form is guarded: a browser says where it comes from, and one that another site's page sends is refused, as is one from
+// another port of the same machine.
+func TestFormsOfOtherSitesAreRefused(t *testing.T) {
+	for _, path := range []string{"/credentials/cc/u1/ci/rotate", "/credentials/cc/u1/ci/hold", "/credentials/cc/u1/ci/release", "/credentials/cc/u1/ci/undo", "/providers/cc/approve"} {
+		for _, from := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "http://127.0.0.1:1"}, {"Origin", "null"}} {
+			log := &auditor{}
+			s := serve(t, soaking, func(o *web.Options, _ *site) { o.Audit = log })
+			s.ask(http.MethodPost, path, "reason=x&for=1h", append([]string{"Content-Type", "application/x-www-form-urlencoded"}, from...)...).want(t, 403, "another site")
+			if did := s.operator.did(); len(did) > 0 || len(log.told(t)) > 0 {
+				t.Errorf("POST %s with %q: did %q, recorded %q", path, from, did, log.told(t))
+			}
+		}
+	}
 }

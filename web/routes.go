@@ -67,6 +67,9 @@ func harden(next http.Handler) http.Handler {
 		"X-Frame-Options":         "deny",
 		"Referrer-Policy":         "no-referrer",
 		"Cache-Control":           "no-store",
+		// No other site's page shares a process or a window with these, or takes anything of theirs in.
+		"Cross-Origin-Opener-Policy":   "same-origin",
+		"Cross-Origin-Resource-Policy": "same-origin",
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range headers {

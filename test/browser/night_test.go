@@ -16,7 +16,7 @@ const (
 	delivering = "/credentials/cc/u000002/ci"
 	inUse      = "/credentials/cc/u000003/ci"
 	replaced   = "/credentials/cc/u000004/ci"
-	unused     = "/credentials/cc/u000009/ci"
+	waiting    = "/credentials/cc/u000009/ci"
 )
 
 // night adds to a seeded journal what somebody who is called at night may find: rotations in several stages, one of them
@@ -44,6 +44,14 @@ func night(t *testing.T, store *journal.Store) {
 	if err := store.PutHold(t.Context(), hold); err != nil {
 		t.Fatal(err)
 	}
+	series, err := store.Series(t.Context(), credential(9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	series[0].Waiting, series[0].WaitingWhy, series[0].LookAt = rotator.BlockAwaitingApproval, "3 rotations are due at once", n.now.Add(time.Hour)
+	if err := store.SetLook(t.Context(), series[0], n.now.Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	down := rotator.ProviderState{Provider: "digicert-one", LastScan: n.now.Add(-50 * time.Minute), Users: 12, Keys: 14, Managed: 12, BreakerOpen: true, Failures: 5,
 		PausedUntil: n.now.Add(12 * time.Minute), PausedWhy: "5 calls in a row failed, the last one: GET /api-keys: HTTP 503"}
 	if err := store.SaveProviderState(t.Context(), down); err != nil {
@@ -68,15 +76,18 @@ func (n *teller) rotation(i int, to rotator.Stage, change func(*rotator.Rotation
 	r := rotator.Rotation{CredentialID: c, ServiceUser: "Build " + c.UserID, Policy: "ci", Reason: rotator.ReasonExpiring, Version: 2, OldKey: old,
 		Deadline: n.now.Add(20 * day), Terms: rotator.Terms{Grace: 6 * day, Idle: day},
 		Sinks: []rotator.SinkProgress{{Sink: "vault", Location: "secret/cc/" + c.UserID + "/ci"}, {Sink: "disk", Location: "/var/lib/keys/cc/" + c.UserID + "/ci.json"}}}
-	change0 := rotator.Plan("20261122-"+c.UserID, r, began, "its key expires; the policy ci renews it 30 days ahead")
-	n.commit(change0)
-	r = change0.After
+	plan := rotator.Plan("20261122-"+c.UserID, r, began, "its key expires; the policy ci renews it 30 days ahead")
+	n.commit(plan)
+	r = plan.After
 	words := map[rotator.Stage]string{rotator.StageMinting: "the provider is asked for a key named ci-r0002", rotator.StageMinted: "key ci-r0002 is sealed into the journal",
 		rotator.StageTesting: "the new key is tried at the provider", rotator.StageDelivering: "the new key authenticates", rotator.StageConfirmed: "every sink was read back",
 		rotator.StageGrace: "both keys work for 6 days", rotator.StageDeactivating: "grace is over and the old key is idle", rotator.StageSoaking: "the old key is switched off",
 		rotator.StageRevoking: "the soak is over", rotator.StageDone: "the old key is revoked"}
 	minute := 0
 	for _, stage := range rotator.Stages()[1:] {
+		if stage == rotator.StageReactivating || stage == rotator.StageExtending {
+			continue
+		}
 		from := r.Stage
 		minute += 3
 		r.Stage, r.StageAt, r.Seq = stage, began.Add(time.Duration(minute)*time.Minute), r.Seq+1
