@@ -34,7 +34,7 @@ func TestNotificationsAreRead(t *testing.T) {
     timeout: 30s
 `)
 	want := &Notifications{
-		Events: []string{"replaced", "awaiting_supply"},
+		Events: []string{"replaced", "awaiting_supply"}, RemindAfter: Duration(24 * time.Hour),
 		Mail: &Mail{
 			Server: "[::1]:25", TLS: "none", From: "Keys <keys@example.com>", ReplyTo: "team@example.com", CC: []string{"audit@example.com"},
 			SubjectPrefix: "[keys]", Recipients: []string{"*@example.com", "bob@example.org"}, Fallback: "team@example.com",
@@ -70,7 +70,7 @@ func TestNotificationDefaults(t *testing.T) {
 	if diff := cmp.Diff(all, n.Events); diff != "" {
 		t.Errorf("the events are not every kind of notice:\n%s", diff)
 	}
-	if n.Gather.Std() != 2*time.Minute || n.Mail.TLS != "starttls" || n.Mail.Timeout.Std() != time.Minute || n.Mail.SubjectPrefix != "[rotatord]" {
+	if n.Gather.Std() != 2*time.Minute || n.RemindAfter.Std() != 24*time.Hour || n.Mail.TLS != "starttls" || n.Mail.Timeout.Std() != time.Minute || n.Mail.SubjectPrefix != "[rotatord]" {
 		t.Errorf("%+v, %+v", n, n.Mail)
 	}
 	if err := validate(t, compiled(t), text); err != nil {

@@ -11,6 +11,7 @@ var headlines = map[rotator.NoticeKind]string{
 	rotator.NoticeAwaitingSupply:  "please make a new key",
 	rotator.NoticeAwaitingRemoval: "please remove the old key",
 	rotator.NoticeOldKeyInUse:     "the old key is still in use",
+	rotator.NoticeResolved:        "nothing has to be done any more",
 }
 
 // Headline says in a few words what a notice tells, without naming the key.
@@ -18,6 +19,9 @@ func Headline(n rotator.Notice) string {
 	text := headlines[n.Kind]
 	if n.Kind == rotator.NoticeReplaced && n.GraceUntil.After(n.At) {
 		text += ", the old one works until " + n.GraceUntil.UTC().Format("2 January 2006")
+	}
+	if n.Reminder > 0 {
+		text = "reminder: " + text
 	}
 	return text
 }

@@ -20,12 +20,13 @@ const (
 	NoticeAwaitingSupply  NoticeKind = "awaiting_supply"  // a person has to make the new key
 	NoticeAwaitingRemoval NoticeKind = "awaiting_removal" // a person has to remove the old key
 	NoticeOldKeyInUse     NoticeKind = "old_key_in_use"   // somebody still uses the old key, which is therefore not revoked
+	NoticeResolved        NoticeKind = "resolved"         // what somebody was asked to do is done, or need not be done any more
 )
 
 // NoticeKinds lists every kind of notice.
 func NoticeKinds() []NoticeKind {
 	return []NoticeKind{NoticeFirstKey, NoticeReplaced, NoticeRevoked, NoticeExtended, NoticeAbandoned,
-		NoticeAwaitingSupply, NoticeAwaitingRemoval, NoticeOldKeyInUse}
+		NoticeAwaitingSupply, NoticeAwaitingRemoval, NoticeOldKeyInUse, NoticeResolved}
 }
 
 // AsksForAction reports whether the notice asks its reader to do something without which the rotation stands still.
@@ -61,6 +62,10 @@ type Notice struct {
 	NewKeyExpires time.Time `json:"new_key_expires,omitzero"`
 	// Deadline is when the old key must be gone; zero for none.
 	Deadline time.Time `json:"deadline,omitzero"`
+	// Since is when somebody was first asked to do it; zero where this is the first time. Reminder counts how often they were
+	// asked again.
+	Since    time.Time `json:"since,omitzero"`
+	Reminder int       `json:"reminder,omitempty"`
 	// Why says in the daemon's words how the rotation ended, or what blocks it.
 	Why string `json:"why,omitempty"`
 	// Message is the ID under which it is sent, once that was tried: that of the first notice of the same message. It never
@@ -71,25 +76,34 @@ type Notice struct {
 	Trouble string `json:"trouble,omitempty"`
 }
 
-// NoticeOf returns what a change tells the person to, which is nothing for most of them. A block is told when it begins
-// and not again while its reason stays the same.
+// NoticeOf returns what a change tells the person to, which is nothing for most of them. A block is told when it begins and
+// when it ends, and between the two where the change is a reminder, see [Change.Reminding].
 func NoticeOf(c Change, to string) (Notice, bool) {
 	r := &c.After
 	kind, told := reached(c)
-	at, why := r.StageAt, r.Why
+	n := Notice{At: r.StageAt, Why: r.Why}
 	if !told {
 		kind, told = begun(c)
-		at, why = r.BlockedSince, r.Trouble
+		n.At, n.Why = r.BlockedSince, r.Trouble
+	}
+	if !told && r.Reminders > 0 && c.remindsNow() {
+		kind, told = asked(r.Blocked)
+		n.At, n.Since, n.Reminder = r.RemindedAt, r.BlockedSince, r.Reminders
+	}
+	if !told {
+		kind, told = resolved(c)
+		n.At, n.Why = c.At, c.Note
+		if n.At.IsZero() {
+			n.At = r.StageAt
+		}
 	}
 	if !told || to == "" {
 		return Notice{}, false
 	}
-	return Notice{
-		ID: fmt.Sprintf("%s/%d", r.ID, r.Seq), At: at, Kind: kind, To: to, Contact: r.Contact,
-		CredentialID: r.CredentialID, ServiceUser: r.ServiceUser, Rotation: r.ID, Reason: r.Reason,
-		OldKey: r.OldKey, NewKey: r.NewKey, Places: places(r), GraceUntil: r.GraceUntil, NewKeyExpires: r.NewKeyExpires,
-		Deadline: r.Deadline, Why: cmp.Or(why, c.Note),
-	}, true
+	n.ID, n.Kind, n.To, n.Contact, n.Why = fmt.Sprintf("%s/%d", r.ID, r.Seq), kind, to, r.Contact, cmp.Or(n.Why, c.Note)
+	n.CredentialID, n.ServiceUser, n.Rotation, n.Reason = r.CredentialID, r.ServiceUser, r.ID, r.Reason
+	n.OldKey, n.NewKey, n.Places, n.GraceUntil, n.NewKeyExpires, n.Deadline = r.OldKey, r.NewKey, places(r), r.GraceUntil, r.NewKeyExpires, r.Deadline
+	return n, true
 }
 
 // reached is what is told of a rotation that came to another stage. A rotation that is abandoned before anything was done
@@ -122,7 +136,19 @@ func begun(c Change) (NoticeKind, bool) {
 	if c.After.Blocked == c.WasBlocked {
 		return "", false
 	}
-	switch c.After.Blocked { //nolint:exhaustive // the other blocks are for those who run the daemon
+	return asked(c.After.Blocked)
+}
+
+// resolved is what is told of a block that ended without anything else to tell. Where another block takes its place, such as a hold
+// or the end of a window, nobody knows whether it has ended.
+func resolved(c Change) (NoticeKind, bool) {
+	_, was := asked(c.WasBlocked)
+	return NoticeResolved, was && c.After.Blocked == ""
+}
+
+// asked is what people are asked because of a block.
+func asked(b BlockReason) (NoticeKind, bool) {
+	switch b { //nolint:exhaustive // the other blocks are for those who run the daemon
 	case BlockAwaitingSupply:
 		return NoticeAwaitingSupply, true
 	case BlockAwaitingRemoval:
@@ -132,6 +158,36 @@ func begun(c Change) (NoticeKind, bool) {
 	default:
 		return "", false
 	}
+}
+
+// longestReminder is the longest time between two reminders.
+const longestReminder = 30 * 24 * time.Hour
+
+// Reminding makes the change a reminder of what people were asked to do, where it is time for one: first after the given time, then
+// after twice that, and so on. Zero never reminds.
+func (c Change) Reminding(first time.Duration, now time.Time) Change {
+	c.At = now
+	r := &c.After
+	if _, is := asked(r.Blocked); !is || r.Blocked != c.WasBlocked || first <= 0 {
+		return c
+	}
+	last, pause := r.BlockedSince, first
+	if !r.RemindedAt.IsZero() {
+		last = r.RemindedAt
+	}
+	for range min(r.Reminders, 16) {
+		pause = min(2*pause, longestReminder)
+	}
+	if now.Sub(last) >= pause {
+		r.RemindedAt = now
+		r.Reminders++
+	}
+	return c
+}
+
+// remindsNow reports whether Reminding made the change a reminder.
+func (c *Change) remindsNow() bool {
+	return !c.After.RemindedAt.IsZero() && c.After.RemindedAt.Equal(c.At)
 }
 
 func places(r *Rotation) []string {

@@ -50,6 +50,9 @@ func TestNoticeOf(t *testing.T) {
 		{"a person still has to", blockedFor(StagePlanned, BlockAwaitingSupply).Block(BlockAwaitingSupply, "make it", noon, later), "", ""},
 		{"a person has to remove a key", blockedFor(StageRevoking, "").Block(BlockAwaitingRemoval, "remove it", noon, later), NoticeAwaitingRemoval, "remove it"},
 		{"a block for those who run the daemon", blockedFor(StageRevoking, "").Block(BlockDenied, "401", noon, later), "", ""},
+		{"a person has made the key", blockedFor(StagePlanned, BlockAwaitingSupply).Supply(Minted{KeyID: "2"}, []byte("x"), "fp", "ann", noon), NoticeResolved, "ann supplied key"},
+		{"the old key is idle, and is not to go yet", blockedFor(StageRevoking, BlockOldKeyInUse).Wait("the grace period lasts", later).Reminding(0, noon), NoticeResolved, "the grace period lasts"},
+		{"the old key may be in use, but a hold came", blockedFor(StageRevoking, BlockOldKeyInUse).Block(BlockHeld, "held", noon, later), "", ""},
 		{"a block ends", blockedFor(StageGrace, BlockHeld).BeginRevoke(noon), "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -63,7 +66,7 @@ func TestNoticeOf(t *testing.T) {
 			if n.ID != "r1/8" || !n.At.Equal(noon) || n.To != "ann@example.com" || n.Contact != "ann@example.com" || n.Provider != "cc" {
 				t.Errorf("%+v", n)
 			}
-			if n.Why == "" || tc.why != "" && n.Why != tc.why {
+			if n.Why == "" || !strings.HasPrefix(n.Why, tc.why) {
 				t.Errorf("why: %q, want %q", n.Why, tc.why)
 			}
 			if !slices.Contains(NoticeKinds(), n.Kind) {
@@ -106,5 +109,46 @@ func TestNoticeTellsWhereTheKeyIs(t *testing.T) {
 	n, _ := NoticeOf(r.BeginGrace(noon), "ann@example.com")
 	if !slices.Equal(n.Places, []string{"disk: /keys/ci", "vault: secret/data/ci"}) {
 		t.Errorf("%q", n.Places)
+	}
+}
+
+// TestRemindersComeEverMoreRarely until the block ends, and begin anew with another.
+func TestRemindersComeEverMoreRarely(t *testing.T) {
+	const day = 24 * time.Hour
+	r := blockedFor(StageRevoking, "")
+	c := r.Block(BlockOldKeyInUse, "used", noon, noon)
+	var days []int
+	for at := noon; at.Before(noon.Add(150 * day)); at = at.Add(time.Hour) {
+		c = c.Reminding(day, at)
+		n, told := NoticeOf(c, "ann@example.com")
+		if told && at.After(noon) {
+			days = append(days, int(at.Sub(noon)/day))
+			if n.Kind != NoticeOldKeyInUse || n.Reminder != len(days) || !n.Since.Equal(noon) || !n.At.Equal(at) {
+				t.Fatalf("%+v", n)
+			}
+		}
+		r = &c.After
+		c = r.Block(BlockOldKeyInUse, "used", at, at)
+	}
+	if !slices.Equal(days, []int{1, 3, 7, 15, 31, 61, 91, 121}) {
+		t.Errorf("reminded on days %d", days)
+	}
+	if over := c.After.Wait("idle", noon).After; over.Reminders != 0 || !over.RemindedAt.IsZero() {
+		t.Errorf("after its end: %+v", over)
+	}
+}
+
+func TestNobodyIsRemindedOfWhatNobodyWasAsked(t *testing.T) {
+	for name, c := range map[string]Change{
+		"a block for those who run the daemon": blockedFor(StageRevoking, BlockDenied).Block(BlockDenied, "401", noon, noon),
+		"a block that just began":              blockedFor(StageRevoking, "").Block(BlockOldKeyInUse, "used", noon, noon),
+		"no block":                             blockedFor(StageRevoking, "").Wait("waiting", noon),
+	} {
+		if r := c.Reminding(time.Second, noon.Add(time.Hour)).After; r.Reminders != 0 {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	if r := blockedFor(StageRevoking, BlockOldKeyInUse).Block(BlockOldKeyInUse, "used", noon, noon).Reminding(0, noon.Add(time.Hour)).After; r.Reminders != 0 {
+		t.Errorf("reminded although nobody is to be: %+v", r)
 	}
 }

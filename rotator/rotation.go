@@ -105,6 +105,9 @@ type Rotation struct {
 	// Blocked says why a person has to look; empty if the rotation goes on by itself.
 	Blocked      BlockReason `json:"blocked,omitempty"`
 	BlockedSince time.Time   `json:"blocked_since,omitzero"`
+	// RemindedAt is when people were last asked again to do what it is blocked for, and Reminders how often.
+	RemindedAt time.Time `json:"reminded_at,omitzero"`
+	Reminders  int       `json:"reminders,omitempty"`
 	// Why says how the rotation ended, once it has.
 	Why string `json:"why,omitempty"`
 }

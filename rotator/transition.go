@@ -27,6 +27,8 @@ type Change struct {
 	WasBlocked BlockReason
 	// Notices are what contacts are told of it: they enter the [Outbox] together with it.
 	Notices []Notice
+	// At is when it is committed, as far as that matters for what is told of it.
+	At time.Time
 	// Hooks are the consumers that are told of it: they enter the [Hooks] together with it.
 	Hooks []HookRun
 	// Actor is who made the change, for the audit record; empty for the daemon itself. Act is what they did, where that is
@@ -55,7 +57,8 @@ func (r *Rotation) move(to Stage, now time.Time, note string) Change {
 	c := r.stay(note)
 	a := &c.After
 	a.Stage, a.StageAt, a.NextAt = to, now, now
-	a.Attempt, a.Trouble, a.Blocked, a.BlockedSince = 0, "", "", time.Time{}
+	a.Attempt, a.Trouble = 0, ""
+	a.setBlocked("", now)
 	if to.Final() {
 		a.NextAt = time.Time{}
 	}

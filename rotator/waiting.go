@@ -88,6 +88,7 @@ func (r *Rotation) setBlocked(reason BlockReason, now time.Time) {
 		return
 	}
 	r.Blocked, r.BlockedSince = reason, now
+	r.RemindedAt, r.Reminders = time.Time{}, 0
 	if reason == "" {
 		r.BlockedSince = time.Time{}
 	}

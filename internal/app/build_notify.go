@@ -31,7 +31,7 @@ func notices(n *config.Notifications) engine.Notify {
 	if n == nil {
 		return engine.Notify{}
 	}
-	told := engine.Notify{Kinds: kinds(n.Events), Recipient: recipients(n)}
+	told := engine.Notify{Kinds: kinds(n.Events), Recipient: recipients(n), Remind: n.RemindAfter.Std()}
 	for _, w := range n.Webhooks {
 		events := w.Events
 		if len(events) == 0 {

@@ -74,6 +74,9 @@ func TestEveryKindReadsWell(t *testing.T) {
 	}
 	second := notice(rotator.NoticeAwaitingRemoval)
 	second.ID, second.Base = "20261122-aaaaaaaaaa/3", "sign"
+	again := notice(rotator.NoticeAwaitingSupply)
+	again.Since, again.Reminder = again.At.Add(-72*time.Hour), 2
+	golden(t, "reminder", s, message(again))
 	golden(t, "several", s, message(notice(rotator.NoticeRevoked), second))
 }
 

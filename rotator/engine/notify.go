@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rotatord/rotatord/rotator"
 )
@@ -13,6 +14,8 @@ type Notify struct {
 	// Recipient returns the address that a notice for the contact goes to; the contact may be empty. An empty answer means
 	// that nobody is told. Nil tells no contact anything.
 	Recipient func(contact string) string
+	// Remind is when people are asked again to do what they were asked for; after that ever more rarely. Zero is never.
+	Remind time.Duration
 	// Channels are told beside the contacts.
 	Channels []Channel
 }

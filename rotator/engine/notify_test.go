@@ -105,6 +105,35 @@ func TestBlockIsToldOnce(t *testing.T) {
 	})
 }
 
+// TestABlockIsToldAgainEverMoreRarely, and so is its end.
+func TestABlockIsToldAgainEverMoreRarely(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world) {
+		w.tellsTeam()
+		w.setup.Notify.Remind = 2 * time.Hour
+		w.unhurried()
+		l := w.start(nil)
+		defer l.stop()
+		old := w.provider.SecretOf("1")
+		for range 12 * 8 {
+			pass(5 * time.Minute)
+			if _, err := w.provider.Use(old); err != nil {
+				t.Fatal("the old key was revoked while it was in use")
+			}
+		}
+		pass(4 * time.Hour)
+		w.wantRotated()
+		want := []rotator.NoticeKind{rotator.NoticeReplaced, rotator.NoticeOldKeyInUse, rotator.NoticeOldKeyInUse, rotator.NoticeOldKeyInUse, rotator.NoticeRevoked}
+		ns := l.notices()
+		if !slices.Equal(kinds(ns), want) {
+			t.Fatalf("told %v", kinds(ns))
+		}
+		if ns[2].Reminder != 1 || ns[3].Reminder != 2 || !ns[3].Since.Equal(ns[1].At) {
+			t.Errorf("%+v\n%+v", ns[2], ns[3])
+		}
+	})
+}
+
 // TestChannelsAreToldBesideTheContact, each of what it wants to know.
 func TestChannelsAreToldBesideTheContact(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

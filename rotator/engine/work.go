@@ -138,7 +138,9 @@ func (e *Engine) postpone(r *rotator.Rotation, err error) rotator.Change {
 
 // commit applies a change and tells of it.
 func (e *Engine) commit(ctx context.Context, c rotator.Change) error {
-	c.Notices = append(c.Notices, e.setup.Load().Notify.notices(c)...)
+	notify := e.setup.Load().Notify
+	c = c.Reminding(notify.Remind, time.Now())
+	c.Notices = append(c.Notices, notify.notices(c)...)
 	if err := e.addHooks(ctx, &c); err != nil {
 		return journalError{err}
 	}
