@@ -59,7 +59,7 @@ func TestForecastSimulatesAnOutageOnTheWorstDay(t *testing.T) {
 	}
 	var b strings.Builder
 	f.Text(&b)
-	if want := "for 40 days\t"; !strings.Contains(b.String(), want) {
+	if want := "for 40 days: "; !strings.Contains(b.String(), want) {
 		t.Errorf("the text does not say %q:\n%s", want, b.String())
 	}
 }

@@ -35,8 +35,8 @@ func simulateCommand(f *flags) *cobra.Command {
 		Long: `Runs the daemon itself, with the policies, freezes and limits of the configuration, on a clock that runs fast, against a model of the
 fleet: so many credentials with ages spread evenly, or those of a report. It calls nobody, reads no secret and needs no running daemon.
 
-It prints rotations per month, peaks, collisions with windows and freezes, what would need a person, how much time is to spare
-before deadlines, and the load against the providers' rate limits.`,
+It prints rotations per month, peaks, collisions with windows and freezes, what would need a person, the keys past their deadline and those that an outage of so many days
+would add, and the load against the providers' rate limits.`,
 		Example: `  rotatord simulate -c my.yaml --years 2 --credentials 500
   rotatord report --format json --file report.json
   rotatord simulate -c my.yaml --inventory report.json --outage 5d --html forecast.html`,

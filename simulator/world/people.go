@@ -363,6 +363,9 @@ func (w *World) care() {
 	}
 }
 
+// startedOver are the blocks that a person ends by giving up the new key.
+var startedOver = []rotator.BlockReason{rotator.BlockSinkConflict, rotator.BlockSinkMismatch, rotator.BlockLastKey, rotator.BlockNewKeyRefused}
+
 // careFor does what the runbook says.
 func (w *World) careFor(ctx context.Context, r *rotator.Rotation) {
 	at := slices.IndexFunc(w.creds, func(c *credential) bool { return c.id == r.CredentialID })
@@ -394,6 +397,9 @@ func (w *World) careFor(ctx context.Context, r *rotator.Rotation) {
 		w.move(c)
 	default:
 		return
+	}
+	if err == nil && slices.Contains(startedOver, r.Blocked) {
+		w.happened(string(StartOver))
 	}
 	w.tell("person", "sees %s of %s and acts: %v", r.Blocked, c.id, err)
 }

@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -63,6 +64,9 @@ func (s *leases) AcquireLease(ctx context.Context, account, owner string, d time
 		}
 		return err
 	})
+	if errors.Is(err, rotator.ErrLeaseHeld) {
+		_ = wait(ctx, slowest) // by one that died, and whose lease lies in the future because the clock was set back
+	}
 	return l, err
 }
 
@@ -242,14 +246,24 @@ func (l *life) cut(until time.Time) {
 	l.cutUntil = later(l.cutUntil, until)
 }
 
-// cutOff says that the daemon does not reach its journal; nil if it does.
+// unreachable is how long the daemon tries before it knows that there is no way to its journal.
+const unreachable = 2 * time.Minute
+
+// cutOff says, after a while, that the daemon does not reach its journal; nil if it does.
 func (l *life) cutOff(what string) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if time.Now().Before(l.cutUntil) {
-		return rotator.NewFault("journal "+what, rotator.Transient, "no route to the journal")
+	cut := time.Now().Before(l.cutUntil)
+	l.mu.Unlock()
+	if !cut {
+		return nil
 	}
-	return nil
+	timer := time.NewTimer(unreachable)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.killed:
+	}
+	return rotator.NewFault("journal "+what, rotator.Transient, "no route to the journal")
 }
 
 // standStill keeps the caller while the daemon stands still, and reports whether it did.
