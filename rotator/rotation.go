@@ -105,6 +105,8 @@ type Rotation struct {
 	// Blocked says why a person has to look; empty if the rotation goes on by itself.
 	Blocked      BlockReason `json:"blocked,omitempty"`
 	BlockedSince time.Time   `json:"blocked_since,omitzero"`
+	// Rechecks counts how often in a row it was found blocked for the same reason in other words.
+	Rechecks int `json:"rechecks,omitempty"`
 	// Why says how the rotation ended, once it has.
 	Why string `json:"why,omitempty"`
 }
