@@ -22,8 +22,8 @@ type Journal interface {
 	//     [BlockRotationFailed] until then.
 	//
 	// Keys in c.Ledger are entered in the ledger, c.Notices in the outbox and c.Hooks among the runs of hooks, due at once. A
-	// hook's run that is there already stays as it is. A change that [Change.Repeats] adds
-	// nothing to the history.
+	// hook's run that is there already stays as it is. A change that [Change.Repeats], or that is [Change.Untold], adds nothing to
+	// the history.
 	Commit(ctx context.Context, c Change) error
 	// Due returns up to limit rotations of the provider whose NextAt is not after now, the longest due first, from an
 	// index. While the provider is paused, only those whose stage does not call it are returned, without stepping over

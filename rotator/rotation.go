@@ -108,6 +108,8 @@ type Rotation struct {
 	// RemindedAt is when people were last asked again to do what it is blocked for, and Reminders how often.
 	RemindedAt time.Time `json:"reminded_at,omitzero"`
 	Reminders  int       `json:"reminders,omitempty"`
+	// Rechecks counts how often in a row it was found blocked for the same reason in other words.
+	Rechecks int `json:"rechecks,omitempty"`
 	// Why says how the rotation ended, once it has.
 	Why string `json:"why,omitempty"`
 }

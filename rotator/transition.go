@@ -23,6 +23,9 @@ type Change struct {
 	Ledger []Key
 	// Repeats is true where the change says nothing that the one before did not: it leaves no line in the history.
 	Repeats bool
+	// Untold is true where the change is for the audit record alone: it leaves no line in the history, because it is one attempt of
+	// very many.
+	Untold bool
 	// WasBlocked is the reason for which the rotation was blocked before it; empty if it was not.
 	WasBlocked BlockReason
 	// Notices are what contacts are told of it: they enter the [Outbox] together with it.
@@ -87,7 +90,7 @@ func (r *Rotation) stay(note string) Change {
 // could not be made leads back to planned: the two stages are one attempt.
 func (r *Rotation) BeginMint(now time.Time) Change {
 	c := r.move(StageMinting, now, "asking the provider for "+r.NewKey.Name)
-	c.After.Attempt = r.Attempt
+	c.After.Attempt, c.Untold = r.Attempt, !rare(r.Attempt+1)
 	return c
 }
 
@@ -156,7 +159,7 @@ func (r *Rotation) NotMinted(err error, now, retryAt time.Time) Change {
 	attempt := r.Attempt + 1
 	r.mustBe(StageMinting)
 	c := r.move(StagePlanned, now, "no key was made: "+err.Error())
-	c.After.NextAt, c.After.Attempt, c.After.Trouble = retryAt, attempt, err.Error()
+	c.After.NextAt, c.After.Attempt, c.After.Trouble, c.Untold = retryAt, attempt, err.Error(), !rare(attempt)
 	return c
 }
 
@@ -165,6 +168,7 @@ func (r *Rotation) NotMinted(err error, now, retryAt time.Time) Change {
 func (r *Rotation) MintUnknown(err error, now time.Time, propagation time.Duration, lookAt time.Time) Change {
 	c := r.stay("the answer was lost, asking the provider what happened: " + err.Error())
 	c.After.SettleUntil, c.After.NextAt, c.After.Trouble = now.Add(propagation), lookAt, err.Error()
+	c.Untold = !rare(r.Attempt + 1)
 	return c
 }
 
@@ -182,6 +186,7 @@ func (r *Rotation) Burn(now time.Time, note string) Change {
 	r.mustBe(StageMinting)
 	c := r.move(StagePlanned, now, note)
 	c.After.Attempt, c.After.Trouble = r.Attempt+1, note
+	c.Untold = !rare(c.After.Attempt)
 	c.After.Version++
 	c.After.NewKey = KeyRef{Name: KeyName(r.Base, c.After.Version)}
 	c.After.SettleUntil = time.Time{}
@@ -236,7 +241,8 @@ func (r *Rotation) Reject(why string, now time.Time) Change {
 	return c
 }
 
-// Delivered records the progress of sinks: delivering stays, with NextAt at the earliest sink that is still open.
+// Delivered records the progress of sinks: delivering stays, with NextAt at the earliest sink that is still open. Failures in a row
+// of a sink leave ever fewer lines in the history.
 func (r *Rotation) Delivered(sinks []SinkProgress, now time.Time, note string) Change {
 	c := r.stay(note)
 	a := &c.After
@@ -259,7 +265,19 @@ func (r *Rotation) Delivered(sinks []SinkProgress, now time.Time, note string) C
 		}
 	}
 	a.setBlocked(blocked, now)
+	c.Repeats = blocked == r.Blocked && !slices.ContainsFunc(sinks, func(p SinkProgress) bool { return r.news(p) })
 	return c
+}
+
+// news reports whether the progress of a sink is worth a line: it took the key, failed otherwise than before, or failed for a number
+// of times that is told.
+func (r *Rotation) news(p SinkProgress) bool {
+	for _, was := range r.Sinks {
+		if was.Sink == p.Sink && was.Location == p.Location {
+			return p.Confirmed() != was.Confirmed() || p.Blocked != was.Blocked || p.Attempt != was.Attempt && rare(p.Attempt)
+		}
+	}
+	return true
 }
 
 // Confirm erases the sealed secret once every sink holds the key: delivering to confirmed.

@@ -5,10 +5,15 @@ import (
 	"time"
 )
 
-// Postpone records a failed attempt of the present step.
+// rare reports whether what happens for the nth time in a row leaves a line in the history: the first time, the second, the fourth
+// and so on, because something may go on for months. What is true now is in the rotation itself.
+func rare(n int) bool { return n&(n-1) == 0 }
+
+// Postpone records a failed attempt of the present step. Failures in a row leave ever fewer lines in the history.
 func (r *Rotation) Postpone(err error, nextAt time.Time) Change {
 	c := r.stay("trying again: " + err.Error())
 	c.After.Attempt++
+	c.Repeats = r.Attempt > 0 && (r.Trouble == err.Error() || !rare(c.After.Attempt))
 	c.After.NextAt, c.After.Trouble = nextAt, err.Error()
 	return c
 }
@@ -17,6 +22,7 @@ func (r *Rotation) Postpone(err error, nextAt time.Time) Change {
 func (r *Rotation) Wait(note string, nextAt time.Time) Change {
 	c := r.stay(note)
 	c.Repeats = r.Trouble == note && r.Blocked == ""
+	c.Untold = r.Stage == StageMinting && !rare(r.Attempt+1)
 	c.After.NextAt, c.After.Trouble = nextAt, note
 	c.After.setBlocked("", time.Time{}) // what was in the way is not any more
 	return c
@@ -52,7 +58,14 @@ func (c Change) Listed() Change {
 // Block says that the rotation does not go on by itself, and when to look again all the same.
 func (r *Rotation) Block(reason BlockReason, why string, now, lookAt time.Time) Change {
 	c := r.stay(why)
-	c.Repeats = r.Blocked == reason && r.Trouble == why
+	switch {
+	case r.Blocked != reason:
+	case r.Trouble == why:
+		c.Repeats = true
+	default:
+		c.After.Rechecks++
+		c.Repeats = !rare(c.After.Rechecks)
+	}
 	c.After.NextAt, c.After.Trouble = lookAt, why
 	c.After.setBlocked(reason, now)
 	return c
@@ -61,6 +74,7 @@ func (r *Rotation) Block(reason BlockReason, why string, now, lookAt time.Time) 
 // WithBlock adds to a failed attempt that a person has to look at it.
 func (c Change) WithBlock(reason BlockReason, now time.Time) Change {
 	c.After.setBlocked(reason, now)
+	c.Repeats = c.Repeats && reason == c.WasBlocked
 	return c
 }
 
@@ -87,7 +101,7 @@ func (r *Rotation) setBlocked(reason BlockReason, now time.Time) {
 	if reason == r.Blocked {
 		return
 	}
-	r.Blocked, r.BlockedSince = reason, now
+	r.Blocked, r.BlockedSince, r.Rechecks = reason, now, 0
 	r.RemindedAt, r.Reminders = time.Time{}, 0
 	if reason == "" {
 		r.BlockedSince = time.Time{}

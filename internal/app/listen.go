@@ -30,15 +30,26 @@ func (a *App) listen(ctx context.Context, c *config.Config, registry *prometheus
 	if err != nil {
 		return err
 	}
+	a.listener, err = listenerOf(ctx, c.Server.Listen)
+	return err
+}
+
+// listenerOf is the socket that systemd hands over; if there is none, one at the address.
+func listenerOf(ctx context.Context, address string) (net.Listener, error) {
 	handed, err := activation.Listeners()
-	if err == nil && len(handed) == 1 && handed[0] != nil {
-		a.listener = handed[0]
-		return nil
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the sockets that systemd hands over: %w", err)
+	case len(handed) == 1 && handed[0] != nil:
+		return handed[0], nil
+	case len(handed) > 0:
+		return nil, fmt.Errorf("systemd hands over %d sockets, and rotatord takes one that listens: keep one ListenStream= in its socket unit, and Accept=no", len(handed))
 	}
-	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Server.Listen); err != nil {
-		return fmt.Errorf("server.listen: %w", err)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("server.listen: %w", err)
 	}
-	return nil
+	return l, nil
 }
 
 // bearerOf makes what verifies tokens; nil where none are taken.

@@ -159,6 +159,79 @@ func TestASlowScanIsNotGivenUp(t *testing.T) {
 	})
 }
 
+// lines counts the history of the only rotation.
+func (l *life) lines() int {
+	l.w.t.Helper()
+	h, err := l.store.History(l.w.t.Context(), l.only().ID)
+	if err != nil {
+		l.w.t.Fatal(err)
+	}
+	return len(h)
+}
+
+// TestWhatGoesOnLeavesFewLines: what is in the way of a rotation, in other words each time, is looked at again and again, and leaves
+// next to nothing in the history once it has gone on for days.
+func TestWhatGoesOnLeavesFewLines(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, op string
+		kind     rotator.Kind
+		sink     bool
+	}{
+		{"the old key is in use", "", "", false},
+		{"no key may be made", "Mint", rotator.Denied, false},
+		{"the provider is down when a key is made", "Mint", rotator.Transient, false},
+		{"the new key is lost in the network", "Check", rotator.Transient, false},
+		{"a sink refuses", "Deliver", rotator.Denied, true},
+		{"a sink is down", "Deliver", rotator.Transient, true},
+		{"the old key may not be revoked", "Retire", rotator.Denied, false},
+		{"revoking does not work", "Retire", rotator.Transient, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				old, times := w.provider.SecretOf("1"), 0
+				hook := func(op string, after bool) error {
+					if op != tc.op || after {
+						return nil
+					}
+					times++
+					return rotator.NewFault(op, tc.kind, "trouble number %d", times)
+				}
+				if tc.sink {
+					w.sinks["disk"].SetHook(hook)
+				} else {
+					w.provider.SetHook(hook)
+				}
+				l := w.start(nil)
+				defer l.stop()
+				w.slow()
+				w.policies[0].Idle = 24 * time.Hour
+				some := func() {
+					for range 4 * 24 {
+						if tc.op == "" {
+							_, _ = w.provider.Use(old) // it changes what the next look sees
+						}
+						pass(time.Hour)
+					}
+				}
+				some()
+				first, tried := l.lines(), times
+				some()
+				some()
+				if later := l.lines(); later > first+8 {
+					t.Errorf("%d lines after four days, %d after twelve", first, later)
+				}
+				if tc.op != "" && times < tried+30 {
+					t.Errorf("it was tried %d times in four days and %d times in twelve: this test sees nothing", tried, times)
+				}
+				if r := l.only(); r.Stage.Final() || r.Trouble == "" {
+					t.Errorf("after %d times it says %q in %s", times, r.Trouble, r.Stage)
+				}
+			})
+		})
+	}
+}
+
 // skewed is a provider whose clock is not ours.
 type skewed struct {
 	rotator.Provider

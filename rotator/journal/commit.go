@@ -158,6 +158,9 @@ func (c *change) apply(w *writer, op string) error {
 	}
 	r := &c.After
 	w.record(c.event)
+	if c.Untold {
+		return nil
+	}
 	_, err := w.exec(insertHistory, r.ID, r.Seq, time.Now().UnixMilli(), string(c.From), string(r.Stage), c.Note)
 	return err
 }

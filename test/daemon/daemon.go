@@ -34,6 +34,8 @@ type Config struct {
 	// Under is a command that runs the daemon, such as one that changes the namespace first. It must become the daemon, so that
 	// signals reach it.
 	Under []string
+	// Handed are open files that the daemon finds as its descriptors from 3 on.
+	Handed []*os.File
 }
 
 // Daemon is a daemon under test. Its methods fail the test when something goes wrong. It is used by one goroutine at a time.
@@ -45,6 +47,7 @@ type Daemon struct {
 	env     []string
 	binary  string
 	under   []string
+	handed  []*os.File
 	past    strings.Builder // what earlier processes printed
 	process *process
 }
@@ -60,7 +63,7 @@ type process struct {
 // New writes the configuration and starts nothing.
 func New(t testing.TB, c Config) *Daemon {
 	t.Helper()
-	d := &Daemon{t: t, Dir: c.Dir, env: c.Env, binary: c.Binary, under: c.Under}
+	d := &Daemon{t: t, Dir: c.Dir, env: c.Env, binary: c.Binary, under: c.Under, handed: c.Handed}
 	if d.Dir == "" {
 		d.Dir = t.TempDir()
 	}
@@ -127,7 +130,7 @@ func (d *Daemon) Launch() {
 	line := slices.Concat(d.under, []string{d.binary, "run", "-c", d.ConfigPath})
 	p := &process{cmd: exec.CommandContext(context.Background(), line[0], line[1:]...), ended: make(chan struct{})} //nolint:gosec // our own binary
 	p.cmd.Dir, p.cmd.Env = d.Dir, append([]string{"PATH=" + os.Getenv("PATH")}, d.env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = &p.output, &p.output, d.handed
 	if err := p.cmd.Start(); err != nil {
 		d.t.Fatalf("start rotatord: %v", err)
 	}

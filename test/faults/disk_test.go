@@ -3,7 +3,9 @@ package faults
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -47,6 +49,45 @@ func fill(t *testing.T, dir string) (free func()) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// breakable puts an ext4 file system of its own under a folder, and returns what makes it read-only in the midst of everything, as the
+// kernel does at the first damage that it meets, and what repairs it once nobody has it open.
+func breakable(t *testing.T, dir string) (damage, repair func()) {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "disk")
+	mount := func() { run(t, "mount", "-o", "loop,errors=remount-ro", image, dir) }
+	run(t, "truncate", "-s", "32M", image)
+	run(t, "mkfs.ext4", "-q", "-F", image)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mount()
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	damage = func() {
+		device := filepath.Base(strings.TrimSpace(run(t, "findmnt", "-n", "-o", "SOURCE", "--mountpoint", dir)))
+		if err := os.WriteFile("/sys/fs/ext4/"+device+"/trigger_fs_error", []byte("1"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	repair = func() {
+		run(t, "umount", dir)
+		run(t, "sh", "-c", `e2fsck -fy "$1"; [ $? -le 1 ]`, "sh", image) // 1: what was wrong was put right
+		mount()
+	}
+	return damage, repair
+}
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("this test makes a file system of its own and breaks it, and %s %v fails: %v\n%srun it as root, where loop devices may be used", name, args, err, out)
+	}
+	return string(out)
 }
 
 // remount changes whether the file system of a folder can be written.

@@ -142,3 +142,37 @@ func TestJournalTroubleIsOnTheStatus(t *testing.T) {
 	free()
 	c.goodEnd(1)
 }
+
+// TestJournalGoesReadOnly breaks the journal's file system while the daemon has it open, so that the kernel makes it read-only: before
+// the secret of a new key is sealed, and in the grace period. That is said, nothing is revoked that is not written down, and once
+// the disk is repaired everything comes to its end.
+func TestJournalGoesReadOnly(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"while a key is made", "in the grace period"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			c := prepare(t, setting{services: []string{"ci-build"}, timing: "max_age: 1h, renew_before: 50m, grace: 5s, idle: 0s"})
+			damage, repair := breakable(t, c.d.Path("state"))
+			made := 2 // the key whose secret could not be sealed, and another
+			if when == "while a key is made" {
+				damaged := make(chan struct{})
+				c.atMint(func() { damage(); close(damaged) })
+				c.begin()
+				<-damaged
+			} else {
+				made = 1
+				c.begin()
+				c.metric(is(1), "rotatord_open_rotations", `provider="cc"`, `stage="grace"`)
+				damage()
+			}
+			c.logs("does not take or give data: look at the kernel log")
+			c.metric(atLeast(1), "rotatord_journal_errors_total")
+			c.ready()
+			c.untouched(c.services[0])
+			c.d.Kill()
+			repair()
+			c.d.Start()
+			c.goodEnd(made)
+		})
+	}
+}
