@@ -41,7 +41,7 @@ test: bin/tools/testsum ## Run all tests, with the real servers they need; as ro
 	go test -json -timeout 30m ./... | $(SUMMARY)
 
 .PHONY: check
-check: fmt vet lint race runtime-secret tools-test generate-check unit imports vuln ## Everything that needs no server: format, lint, race, generated files, unit, vulnerabilities
+check: fmt vet lint race runtime-secret tools-test generate-check unit dashboards imports vuln ## Everything that needs no server: format, lint, race, generated files, unit, vulnerabilities
 
 .PHONY: fmt
 fmt: ## Fail if gofmt would change a file
@@ -82,6 +82,11 @@ generate-check: ## Fail if a generated file is not fresh
 unit: ## Check the systemd unit: verify it, exposure at most 1.5
 	test/servers/install-apt
 	deploy/systemd/check
+
+.PHONY: dashboards
+dashboards: ## Check the dashboards against Grafana's types
+	test/servers/install-apt
+	deploy/grafana/schema/check
 
 .PHONY: imports
 imports: ## Check which package may import which, which licences are linked, and how the network is reached

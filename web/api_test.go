@@ -348,7 +348,7 @@ func TestScan(t *testing.T) {
 
 // everything lists each address that answers a GET.
 func everything() []string {
-	return []string{"/", "/style.css", "/page.js", "/fleet", "/fleet.csv", "/calendar", "/runbooks", "/credentials/cc/u1/ci", "/providers/cc", "/metrics", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/rotations", "/api/v1/rotations?state=ended",
+	return []string{"/", "/style.css", "/page.js", "/fleet", "/fleet.csv", "/calendar", "/runbooks", "/runbooks/RotatordAbsent", "/credentials/cc/u1/ci", "/providers/cc", "/metrics", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/rotations", "/api/v1/rotations?state=ended",
 		"/api/v1/rotations/r-moving", "/api/v1/credentials", "/api/v1/credentials?search=u1&blocked=true", "/api/v1/credentials/cc/u1/ci",
 		"/api/v1/holds", "/api/v1/histograms", "/api/v1/openapi.yaml", "/api/v1/openapi.json"}
 }

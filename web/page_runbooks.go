@@ -5,6 +5,7 @@ import (
 	"html"
 	"html/template"
 	"net/http"
+	"path"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,14 +15,36 @@ import (
 
 const pathRunbooks = "/runbooks"
 
-// runbooks is what to do about each reason, with an anchor for each.
-var runbooks = sync.OnceValue(func() template.HTML { return readable(docs.Operations) })
+// runbooks is what to do about each reason, with an anchor for each, and a list of the pages about alerts.
+var runbooks = sync.OnceValue(func() template.HTML {
+	var list strings.Builder
+	list.WriteString("\n## Alerts\n\n")
+	for _, alert := range docs.Alerts() {
+		fmt.Fprintf(&list, "- [%s](runbooks/%s.md)\n", alert, alert)
+	}
+	return readable(docs.Operations + list.String())
+})
 
 func (s *Server) showRunbooks(w http.ResponseWriter, r *http.Request) {
 	s.show(w, runbooksPage, http.StatusOK, struct {
 		frame
 		Text template.HTML
 	}{s.frame(r, "Runbooks"), runbooks()})
+}
+
+// showRunbook shows what an alert means and what to do about it. The name may end as its file does, so that the base of the
+// rules' addresses is all that has to be changed to lead here.
+func (s *Server) showRunbook(w http.ResponseWriter, r *http.Request) {
+	alert := strings.TrimSuffix(r.PathValue("alert"), ".md")
+	text, ok := docs.Runbook(alert)
+	if !ok {
+		s.notFound(w, r, "There is no runbook of that name. All of them are listed at the end of the page Runbooks.")
+		return
+	}
+	s.show(w, runbooksPage, http.StatusOK, struct {
+		frame
+		Text template.HTML
+	}{s.frame(r, alert), readable(text)})
 }
 
 // runbookLink leads to what is to be done about a reason.
@@ -135,13 +158,29 @@ func styled(text string) string {
 	text = html.EscapeString(text)
 	text = inLink.ReplaceAllStringFunc(text, func(link string) string {
 		parts := inLink.FindStringSubmatch(link)
-		if strings.HasPrefix(parts[2], "#") || strings.HasPrefix(parts[2], "https://") {
-			return `<a href="` + parts[2] + `">` + parts[1] + "</a>"
+		if to := served(parts[2]); to != "" {
+			return `<a href="` + to + `">` + parts[1] + "</a>"
 		}
 		return parts[1] // another page of the documentation, which the daemon does not hold
 	})
 	text = inStrong.ReplaceAllString(text, "<strong>$1</strong>")
 	return inEm.ReplaceAllString(text, "<em>$1</em>")
+}
+
+// served is where the daemon has what a link of the documentation leads to; empty for nowhere.
+func served(target string) string {
+	file, anchor, _ := strings.Cut(target, "#")
+	alert := strings.TrimSuffix(path.Base(file), ".md")
+	switch _, known := docs.Runbook(alert); {
+	case strings.HasPrefix(target, "#"), strings.HasPrefix(target, "https://"):
+		return target
+	case path.Base(file) == "operations.md":
+		return pathRunbooks + "#" + anchor
+	case known:
+		return pathRunbooks + "/" + alert
+	default:
+		return ""
+	}
 }
 
 // anchorOf is a heading's id: its words as they stand in an address.

@@ -232,6 +232,15 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 			if did := s.operator.did(); len(did) > 0 || len(log.told(t)) > 0 {
 				t.Errorf("POST %s with %q: did %q, recorded %q", path, from, did, log.told(t))
 			}
+
+func TestARunbookAndOneThatIsNotThere(t *testing.T) {
+	s := serve(t)
+	for path, want := range map[string]int{
+		"/runbooks/RotatordAbsent": http.StatusOK, "/runbooks/RotatordAbsent.md": http.StatusOK,
+		"/runbooks/operations": http.StatusNotFound, "/runbooks/..%2Foperations": http.StatusNotFound,
+	} {
+		if got := s.get(path); got.status != want {
+			t.Errorf("%s answers %d, want %d", path, got.status, want)
 		}
 	}
 }

@@ -54,6 +54,7 @@ func (s *Server) pages(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+pathFleetCSV, s.fleetCSV)
 	mux.HandleFunc("GET /audit", s.showAudit)
 	mux.HandleFunc("GET "+pathRunbooks, s.showRunbooks)
+	mux.HandleFunc("GET "+pathRunbooks+"/{alert}", s.showRunbook)
 	mux.HandleFunc("GET "+pathStyle, asset("text/css; charset=utf-8", "style.css"))
 	mux.HandleFunc("GET "+pathScript, asset("text/javascript; charset=utf-8", "page.js"))
 }

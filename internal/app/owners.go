@@ -40,12 +40,12 @@ func (a *App) nextDue(ctx context.Context, provider string) (time.Time, error) {
 
 func (a *App) nextScan(last time.Time) time.Time { return a.setup.Load().Scan.Next(last) }
 
-// sinkTokens are the ends of the tokens that sinks are reached with.
+// sinkTokens are the ends of the tokens for sinks that the daemon cannot replace by itself.
 func (a *App) sinkTokens() map[string]time.Time {
 	ends := map[string]time.Time{}
 	for name, s := range a.setup.Load().Sinks {
-		if t, ok := s.(interface{ TokenExpiry() time.Time }); ok {
-			ends[name] = t.TokenExpiry()
+		if t, ok := s.(interface{ CredentialEnds() time.Time }); ok {
+			ends[name] = t.CredentialEnds()
 		}
 	}
 	return ends

@@ -25,7 +25,9 @@ func TestPoliciesAtAProvider(t *testing.T) {
 // self is a provider that says as whom the daemon signs in.
 type self struct{ user string }
 
-func (s self) Self(context.Context) (string, rotator.Secret, error) { return s.user, rotator.Secret{}, nil }
+func (s self) Self(context.Context) (string, rotator.Secret, error) {
+	return s.user, rotator.Secret{}, nil
+}
 
 func TestTheDaemonsOwnKeyEndsWithTheFirstOfItsUsers(t *testing.T) {
 	s, err := journal.Open(t.Context(), filepath.Join(t.TempDir(), "rotatord.db"), journal.Options{})

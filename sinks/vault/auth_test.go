@@ -59,6 +59,9 @@ func tokenEndsMidway(t *testing.T, m *mount) {
 	if left := time.Until(s.TokenExpiry()); left <= 0 || left > 2*time.Second {
 		t.Errorf("the token expires in %s", left)
 	}
+	if !s.CredentialEnds().IsZero() {
+		t.Error("somebody is asked to replace a token that the sink logs in for")
+	}
 	version := 1
 	until(t, func() error {
 		version++
@@ -216,6 +219,9 @@ func tokenFile(t *testing.T, m *mount) {
 	if s.TokenExpiry().IsZero() {
 		t.Error("the token's end is not known")
 	}
+	if !s.CredentialEnds().IsZero() {
+		t.Error("somebody is asked to replace a token that is renewed")
+	}
 	if err := m.root.Auth().Token().RevokeTree(first); err != nil {
 		t.Fatal(err)
 	}
@@ -257,6 +263,9 @@ func tokenFileThatCannotBeRenewed(t *testing.T, m *mount) {
 	o.Auth, o.Observer = vault.Auth{TokenFile: path}, l.observe
 	s := newSink(t, o)
 	deliver(t, s, delivery(t, s, 1))
+	if s.CredentialEnds().IsZero() || !s.CredentialEnds().Equal(s.TokenExpiry()) {
+		t.Errorf("a token that cannot be renewed has to be replaced by %s, not by %s", s.TokenExpiry(), s.CredentialEnds())
+	}
 	until(t, func() error { return nil }, func() bool { return rotator.KindOf(s.Ping(t.Context())) == rotator.Denied })
 	if time.Now().Before(s.TokenExpiry()) {
 		t.Error("the token was given up before its end")

@@ -306,7 +306,12 @@ func (s *Sink) Ping(ctx context.Context) error {
 	return s.session.Check(ctx)
 }
 
-// TokenExpiry is when the token in use ends, for a metric: zero before the first login, and for a token that never ends.
+// CredentialEnds is when the token ends that a person, or another program, has to replace; zero for none. See [session.Session.Ends].
+func (s *Sink) CredentialEnds() time.Time {
+	return s.session.Ends()
+}
+
+// TokenExpiry is when the token in use ends: zero before the first login, and for a token that never ends.
 func (s *Sink) TokenExpiry() time.Time {
 	return s.session.Expires()
 }

@@ -11,7 +11,7 @@ import (
 
 var ownExpiration = gauge("own_credential_expiration_timestamp_seconds",
 	"When the credential ends with which the daemon itself signs in at the provider or the sink, in seconds since 1970.",
-	"absent for one that never ends, that the daemon has not used yet, or whose end nobody tells", "kind", "name")
+	"absent for one that never ends, that the daemon renews by itself, that it has not used yet, or whose end nobody tells", "kind", "name")
 
 // What a credential of the daemon's own is for.
 const (

@@ -55,6 +55,16 @@ func (s *Session) Expires() time.Time {
 	return time.Time{}
 }
 
+// Ends is when the credential ends that a person has to replace: zero for a token that the session logs in for, since it logs in
+// anew, for one that never ends, and for one that is renewed in good time.
+func (s *Session) Ends() time.Time {
+	g := s.grant()
+	if g == nil || g.own || g.expires.IsZero() || g.renewable && time.Until(g.expires) > g.ttl/3 {
+		return time.Time{}
+	}
+	return g.expires
+}
+
 func (s *Session) grant() *grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
