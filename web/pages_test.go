@@ -232,6 +232,9 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 			if did := s.operator.did(); len(did) > 0 || len(log.told(t)) > 0 {
 				t.Errorf("POST %s with %q: did %q, recorded %q", path, from, did, log.told(t))
 			}
+		}
+	}
+}
 
 func TestARunbookAndOneThatIsNotThere(t *testing.T) {
 	s := serve(t)
