@@ -5,7 +5,8 @@ SHELL       := /bin/bash
 .ONESHELL:
 
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS   := -s -w -X main.version=$(VERSION)
+REVISION  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+LDFLAGS   := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
 CA_BUNDLE ?= /etc/ssl/certs/ca-certificates.crt
 BENCH     ?= .
 COUNT     ?= 5
@@ -33,10 +34,24 @@ image-root: build ## Lay out what goes into the container image, for the stage p
 	install -D -m 0755 bin/rotatord dist/image/usr/bin/rotatord
 	install -D -m 0644 $(CA_BUNDLE) dist/image/etc/ssl/certs/ca-certificates.crt
 
+.PHONY: packages
+packages: bin/tools/release/.built ## Build the Debian and RPM packages into dist/packages
+	rm -rf dist/packages
+	tools/release/build dist/packages packages
+
+.PHONY: release
+release: bin/tools/release/.built ## Build what is released into dist/release: archives, packages, SBOMs, checksums
+	rm -rf dist/release
+	tools/release/build dist/release
+
+.PHONY: reproducible
+reproducible: bin/tools/release/.built ## Build a release twice, in two folders with two build caches, and compare every byte
+	tools/release/reproducible
+
 .PHONY: test
-test: bin/tools/testsum ## Run all tests, with the real servers they need; as root, for networks and disks to break
+test: bin/tools/testsum bin/tools/release/.built ## Run all tests, with the real servers they need; as root, for networks and disks to break
 	test/servers/install-apt
-	test/servers/build vault
+	for name in vault helm compose kube-apiserver; do test/servers/build $$name; done
 	test/servers/install-axe
 	go test -json -timeout 30m ./... | $(SUMMARY)
 
@@ -132,6 +147,11 @@ bin/tools/.built: tools/go.mod tools/go.sum tools/testsum/main.go
 
 bin/tools/testsum: tools/testsum/main.go
 	(cd tools && go build -o ../bin/tools/testsum ./testsum)
+
+bin/tools/release/.built: tools/release/go.mod tools/release/go.sum
+	mkdir -p bin/tools/release
+	(cd tools/release && go build -o ../../bin/tools/release/ tool)
+	touch $@
 
 .PHONY: clean
 clean: ## Remove what was built

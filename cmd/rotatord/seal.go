@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -16,7 +18,8 @@ func sealCommand(f *flags) *cobra.Command {
 }
 
 func sealInitCommand() *cobra.Command {
-	return &cobra.Command{
+	var keep bool
+	cmd := &cobra.Command{
 		Use: "init [FILE]", Short: "Make a new seal key", Args: args(cobra.MaximumNArgs(1)),
 		Long: `Writes a new random seal key to FILE, with mode 0400, or to standard output. A file that exists is never overwritten: with
 another key, what is sealed in the journal could not be opened any more. To exchange a key: rotatord seal rotate.`,
@@ -25,18 +28,23 @@ another key, what is sealed in the journal could not be opened any more. To exch
 				line(cmd.OutOrStdout(), "%s", seal.NewKey())
 				return nil
 			}
-			file, err := os.OpenFile(given[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(file, seal.NewKey())
-			if syncErr := file.Sync(); err == nil {
-				err = syncErr
-			}
-			if closeErr := file.Close(); err == nil {
-				err = closeErr
+			err := writeSealKey(given[0])
+			if keep && errors.Is(err, fs.ErrExist) {
+				return nil
 			}
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&keep, "keep", false, "succeed without doing anything where FILE exists")
+	return cmd
+}
+
+// writeSealKey writes a new key to a file that must not exist yet.
+func writeSealKey(path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400) //nolint:gosec // the file that was asked for
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(file, seal.NewKey())
+	return errors.Join(err, file.Sync(), file.Close())
 }
