@@ -163,9 +163,7 @@ func (w *World) ask(i Incident, c *credential, account string, until time.Time) 
 	default: // Approve
 		err = w.approve(ctx, l, account)
 	}
-	if err == nil {
-		w.happened(string(i.Kind))
-	}
+	w.happened(string(i.Kind)) // also where the daemon says that there is nothing to give up, say
 	w.told(i.Kind, c, err)
 }
 
