@@ -33,7 +33,7 @@ func pageTemplate(name string) *template.Template {
 	return template.Must(template.New(name).Funcs(template.FuncMap{
 		"at": at, "stage": stageWords, "step": stageStep, "steps": func() int { return len(happyPath()) }, "plural": plural,
 		"link": credentialLink, "itemLink": itemLink, "reasonWords": reasonWords, "approvable": approvable, "first": firstDue, "runbook": runbookLink,
-		"next": adviceOn, "ends": endOf, "because": because, "sentence": sentence,
+		"next": adviceOn, "shell": quoted, "ends": endOf, "because": because, "sentence": sentence,
 	}).ParseFS(pageFiles, "pages/layout.html", "pages/"+name+".html"))
 }
 

@@ -35,7 +35,8 @@ func TestCredentialPage(t *testing.T) {
 	r := s.get("/credentials/cc/u1/ci")
 	r.want(t, 200, "Held by ada", "the old key is off and can still be brought back", "f00d", "version 7", "not yet</b>: no space left", // evidence
 		`role="img"`, "Key ci-r0003, created 2026-03-01 11:00 UTC", "Grace: consumers move to the new key until", "vault confirmed", // timeline
-		"its expiry is near", `action="/credentials/cc/u1/ci/rotate"`, "/hold", "/release", "/undo")
+		"its expiry is near", `action="/credentials/cc/u1/ci/rotate"`, "/hold", "/release", "/undo",
+		"rotatord verify cc/u1/ci", "rotatord drill cc/u1/ci", "Before the old key goes", "Overlap: the old and the new key both work") // commands, proofs
 	if strings.Contains(r.body, planted) {
 		t.Error("the page shows the secret")
 	}
