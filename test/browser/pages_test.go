@@ -90,6 +90,7 @@ func TestLive(t *testing.T) {
 // TestLargeFleet holds each page of a large fleet to its time, once everything was asked for once.
 func TestLargeFleet(t *testing.T) {
 	s := serve(t, 100_000)
+	s.settles(t, "/calendar", "What stands in the way") // the forecast is made beside the answers, and takes a while
 	all := paths()
 	all["blocked"] = "/fleet?state=blocked"
 	all["last page"] = "/fleet?after_provider=cc&after_user=u099900&after=ci"
