@@ -116,7 +116,7 @@ func TestChartMakesWhatIsAskedFor(t *testing.T) {
 	always := []string{"ConfigMap", "NetworkPolicy", "Service", "ServiceAccount"}
 	for name, more := range map[string][]string{
 		"file":     {"StatefulSet"},
-		"replicas": {"ClusterRoleBinding", "Deployment", "PodDisruptionBudget", "ServiceMonitor"},
+		"replicas": {"ClusterRoleBinding", "Deployment", "PodDisruptionBudget", "PrometheusRule", "ServiceMonitor"},
 	} {
 		var got []string
 		for _, o := range rendered(t, name) {
