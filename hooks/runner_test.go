@@ -19,10 +19,9 @@ import (
 
 // consumer is a caller that remembers, and fails as told. Its targets are the users of the keys.
 type consumer struct {
+	mu sync.Mutex
 	// do, if set, says how a call ends.
-	do func(ctx context.Context, c hooks.Call) error
-
-	mu   sync.Mutex
+	do   func(ctx context.Context, c hooks.Call) error
 	told []string
 	at   []time.Time
 	now  int
@@ -46,18 +45,26 @@ func (c *consumer) Do(ctx context.Context, k hooks.Call) (string, error) {
 	c.at = append(c.at, time.Now())
 	c.now++
 	c.peak = max(c.peak, c.now)
+	do := c.do
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.now--
 	}()
-	if c.do != nil {
-		if err := c.do(ctx, k); err != nil {
+	if do != nil {
+		if err := do(ctx, k); err != nil {
 			return "", err
 		}
 	}
 	return "it was told", nil
+}
+
+// recovers lets all calls from now on succeed.
+func (c *consumer) recovers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.do = nil
 }
 
 func (c *consumer) log() []string {
@@ -222,7 +229,7 @@ func TestAFailingHookIsTriedAgainAndStopsNoOther(t *testing.T) {
 		b.want(good, "b/2/good: b/2/good")
 		b.confirm("c", "bad", "app", rotator.ReasonExpiring)
 		time.Sleep(11 * time.Second)
-		bad.do = nil
+		bad.recovers()
 		time.Sleep(20 * time.Minute)
 		stop()
 		if got := bad.log(); got[2] != "a/2/bad/3: a/2/bad c/2/bad" || len(got) != 4 {
@@ -245,7 +252,7 @@ func TestAnUnknownOutcomeKeepsItsName(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		b.confirm("b", "reload", "app", rotator.ReasonExpiring)
 		time.Sleep(15 * time.Second)
-		c.do = nil
+		c.recovers()
 		time.Sleep(20 * time.Minute)
 		stop()
 		got := c.log()
@@ -266,7 +273,7 @@ func TestWhatWasCutOffIsMadeAgainUnderItsName(t *testing.T) {
 		if r := b.run("a"); r.Call != "a/2/reload" || r.Attempt != 1 || r.Ended() {
 			t.Fatalf("after the stop: %+v", r)
 		}
-		c.do = nil
+		c.recovers()
 		b.close()
 		b.open()
 		b.works(time.Minute, hook("reload", c))
