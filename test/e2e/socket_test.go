@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -29,6 +30,10 @@ func handed(t *testing.T, files ...*os.File) *daemon.Daemon {
 scan: {schedule: "@every 1h"}
 providers:
   - {name: cc, %s}
+sinks:
+  - {name: disk, type: file, path: "$DIR/keys/{{.ServiceUser}}"}
+policies:
+  - {name: all, max_age: 90d, renew_before: 30d, grace: 7d, sinks: [disk]}
 `, e.Options(e.Root)),
 	})
 }
@@ -94,9 +99,12 @@ func TestTheSocketOfSystemdIsServed(t *testing.T) {
 				if got := ask(t, early); !strings.HasPrefix(got, "200 OK") {
 					t.Errorf("who came early is answered %s", got)
 				}
-				if !strings.Contains(d.Logs(), address.String()) {
-					t.Error("the log does not say where it listens")
-				}
+				daemon.Await(t, daemon.Patience, "the log to say where it listens", func() error {
+					if !strings.Contains(d.Logs(), address.String()) {
+						return errors.New("it does not")
+					}
+					return nil
+				})
 				d.Stop()
 			}
 		})
