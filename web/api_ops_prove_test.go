@@ -147,7 +147,7 @@ func TestAVerificationEndsWithItsClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	leave()
 	if err := <-p.ending; !errors.Is(err, context.Canceled) {
 		t.Errorf("it ended with %v", err)

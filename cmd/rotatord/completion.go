@@ -66,7 +66,7 @@ func texts[T ~string](all []T) []string {
 
 // live completes with what the daemon says, and with nothing where it says nothing: a shell is no place for errors.
 func (f *flags) live(of lookup) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, given []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		const none = cobra.ShellCompDirectiveNoFileComp
 		c, err := f.daemon()
 		if err != nil {

@@ -371,7 +371,7 @@ func newer(ts *testscript.TestScript, _ bool, args []string) {
 func firstIncident(ts *testscript.TestScript, _ bool, _ []string) {
 	res, err := http.Get(ts.Getenv("ROTATORD_SERVER") + "/api/v1/incidents")
 	ts.Check(err)
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	var found struct{ Incidents []struct{ ID string } }
 	ts.Check(json.NewDecoder(res.Body).Decode(&found))
 	if len(found.Incidents) == 0 {

@@ -117,7 +117,7 @@ func TestAProgramGetsItsArgumentsAndTheEventAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer journal.Close() //nolint:errcheck // it was only to be open
+	defer journal.Close()
 	c := caller(t, false, "report", out, "--user={{.ServiceUser}}", "$HOME; rm *")
 	k := call("o'neill $(id)", "o'neill $(id)")
 	detail, err := c.Do(t.Context(), k)

@@ -108,7 +108,7 @@ func TestSendFails(t *testing.T) {
 		{"a message that is not taken", answer("DATA", "554 no"), nil, false, rotator.Invalid, `554 "no"`},
 		{"a message that is refused at its end", answer("end", "552 too large"), nil, false, rotator.Invalid, `552 "too large"`},
 		{"a connection that ends after the message", answer(".", ""), nil, false, rotator.UnknownOutcome, "EOF"},
-		{"a server that stalls", answer("RCPT", mailtest.Stall), func(o *Options) { o.Timeout = 50 * time.Millisecond }, false, rotator.UnknownOutcome, ""},
+		{"a server that stalls", answer("RCPT", mailtest.Stall), func(o *Options) { o.Timeout = time.Second }, false, rotator.UnknownOutcome, ""},
 		{"a server that never greets", answer("greeting", mailtest.Stall), func(o *Options) { o.Timeout = 50 * time.Millisecond }, true, rotator.Transient, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

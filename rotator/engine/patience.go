@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -25,7 +26,7 @@ func scanPatiently(ctx context.Context, p rotator.Provider, scope rotator.Scope,
 	t := time.AfterFunc(stepPatience, func() { cancel(silent) })
 	defer t.Stop()
 	err := p.Scan(limited, scope, alive{v, t})
-	if err != nil && context.Cause(limited) == error(silent) {
+	if err != nil && errors.Is(context.Cause(limited), silent) {
 		return silent
 	}
 	return err

@@ -220,7 +220,7 @@ func later(a, b time.Time) time.Time {
 // named is the name of a replica's process: another one after each start.
 func (w *World) replicaName(slot int) string {
 	w.born++
-	return fmt.Sprintf("%c%d", 'a'+rune(slot), w.born)
+	return fmt.Sprintf("%s%d", string("abcdefgh"[slot]), w.born)
 }
 
 // answers reports whether people get an answer from the daemon: not while it is dead or stands still.

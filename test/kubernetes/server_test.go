@@ -70,7 +70,7 @@ func refuses(t *testing.T, k *realserver.KubernetesServer) {
 // podOf is the pod of the chart as Kubernetes' controllers would make it, with the name.
 func podOf(t *testing.T, all []object, name string) object {
 	t.Helper()
-	spec := object(maps.Clone(pod(t, all)))
+	spec := maps.Clone(pod(t, all))
 	if only := container(spec); only == nil {
 		t.Fatal("the pod has not exactly one container")
 	}
