@@ -31,7 +31,7 @@ func TestMemoryHoldsNoSecretAfterARotation(t *testing.T) {
 				t.Fatal("the daemon's own key is not in its memory: this test sees nothing")
 			}
 			s.forgets("the delivery")
-			if _, errs, code := s.d.Command("rotate", "--compromised", "cc/ci-build/deploy", "--server", s.d.URL()); code != 0 {
+			if _, errs, code := s.d.Command("rotate", "--compromised", "cc/ci-build/deploy", "--server", s.d.URL()); code != 0 && code != 3 { // 3: it also names keys that are left out
 				t.Fatalf("rotate: exit code %d: %s", code, errs)
 			}
 			s.done()
