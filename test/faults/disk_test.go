@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rotatord/rotatord/test/daemon"
 )
 
 // mount puts a small file system of its own under a folder.
@@ -93,7 +95,7 @@ func run(t *testing.T, name string, args ...string) string {
 // remount changes whether the file system of a folder can be written.
 func remount(t *testing.T, dir string, flags uintptr) {
 	t.Helper()
-	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|flags, ""); err != nil {
-		t.Fatalf("remount %s: %v", dir, err)
-	}
+	daemon.Await(t, recovery, "the moment in which nothing is written, to remount "+dir, func() error {
+		return syscall.Mount("", dir, "", syscall.MS_REMOUNT|flags, "")
+	})
 }
