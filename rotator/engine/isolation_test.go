@@ -189,13 +189,15 @@ func TestWhatGoesOnLeavesFewLines(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
-				old, times := w.provider.SecretOf("1"), 0
+				w.slow()
+				w.policies[0].Idle = 24 * time.Hour
+				old := w.provider.SecretOf("1")
+				var times atomic.Int64
 				hook := func(op string, after bool) error {
 					if op != tc.op || after {
 						return nil
 					}
-					times++
-					return rotator.NewFault(op, tc.kind, "trouble number %d", times)
+					return rotator.NewFault(op, tc.kind, "trouble number %d", times.Add(1))
 				}
 				if tc.sink {
 					w.sinks["disk"].SetHook(hook)
@@ -204,8 +206,6 @@ func TestWhatGoesOnLeavesFewLines(t *testing.T) {
 				}
 				l := w.start(nil)
 				defer l.stop()
-				w.slow()
-				w.policies[0].Idle = 24 * time.Hour
 				some := func() {
 					for range 4 * 24 {
 						if tc.op == "" {
@@ -215,17 +215,17 @@ func TestWhatGoesOnLeavesFewLines(t *testing.T) {
 					}
 				}
 				some()
-				first, tried := l.lines(), times
+				first, tried := l.lines(), times.Load()
 				some()
 				some()
 				if later := l.lines(); later > first+8 {
 					t.Errorf("%d lines after four days, %d after twelve", first, later)
 				}
-				if tc.op != "" && times < tried+30 {
-					t.Errorf("it was tried %d times in four days and %d times in twelve: this test sees nothing", tried, times)
+				if tc.op != "" && times.Load() < tried+30 {
+					t.Errorf("it was tried %d times in four days and %d times in twelve: this test sees nothing", tried, times.Load())
 				}
 				if r := l.only(); r.Stage.Final() || r.Trouble == "" {
-					t.Errorf("after %d times it says %q in %s", times, r.Trouble, r.Stage)
+					t.Errorf("after %d times it says %q in %s", times.Load(), r.Trouble, r.Stage)
 				}
 			})
 		})
