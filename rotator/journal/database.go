@@ -21,12 +21,14 @@ type database struct {
 	presence string
 	// managedKeys reads the keys that managedOrder named: a list of numbers is written differently in each.
 	managedKeys string
+	// folded is the format of a column whose ASCII letters LIKE, given small ones, matches in both cases, and no others so.
+	folded string
 	// connect makes the connection that writes.
 	connect func(ctx context.Context) (*sql.Conn, error)
 }
 
 // inSQLite: one process has the file, and one connection writes.
-var inSQLite = database{begin: "BEGIN IMMEDIATE", alone: true, managedKeys: managedKeys}
+var inSQLite = database{begin: "BEGIN IMMEDIATE", alone: true, managedKeys: managedKeys, folded: "%s"}
 
 // now is the time that leases go by.
 func (w *writer) now() (time.Time, error) {

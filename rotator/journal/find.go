@@ -21,16 +21,18 @@ const findOrder = "\nORDER BY k.provider, k.user_id, k.base"
 // credential.
 func findQuery(provider, user, base string) (query string, args []any) {
 	f := filters{}
+	at := ""
 	if literal(provider) {
-		f.and("k.provider = %s", f.place(provider))
+		place := f.place(provider)
+		f.and("k.provider = %s", place)
+		at = "provider = " + place + " AND "
 	}
 	if literal(base) {
 		f.and("k.base = %s", f.place(base))
 	}
 	if literal(user) {
-		at := f.place(user)
-		f.and("(k.provider, k.user_id) IN (SELECT provider, id FROM users WHERE name = %[1]s OR email = %[1]s UNION "+
-			"SELECT provider, user_id FROM keys WHERE user_id = %[1]s)", at)
+		f.and("(k.provider, k.user_id) IN (SELECT provider, id FROM users WHERE %[2]s(name = %[1]s OR email = %[1]s) UNION "+
+			"SELECT provider, user_id FROM keys WHERE %[2]suser_id = %[1]s)", f.place(user), at)
 	}
 	return findKeys + f.text.String() + findOrder, f.args
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (f *filters) place(v any) string {
 func (f *filters) and(format string, places ...any) { fmt.Fprintf(&f.text, "\nAND "+format, places...) }
 
 // fleetQuery is the statement that answers q with one row more than its limit.
-func fleetQuery(q *rotator.FleetQuery, now time.Time) (query string, args []any) {
+func (s *Store) fleetQuery(q *rotator.FleetQuery, now time.Time) (query string, args []any, err error) {
 	f := filters{args: []any{now.UnixMilli(), q.After.Provider, q.After.UserID, q.After.Base}}
 	if q.Provider != "" {
 		f.and("k.provider = %s", f.place(q.Provider))
@@ -91,10 +92,14 @@ func fleetQuery(q *rotator.FleetQuery, now time.Time) (query string, args []any)
 		f.and("%s IN (%s)", series, heldSeries)
 	}
 	if q.Search != "" {
-		f.search(q.Search)
+		if users, known := s.mayHave(q.Provider, q.Search); known {
+			err = f.searchAmong(users, q.Search, s.db.folded)
+		} else {
+			f.search(q.Search, s.db.folded)
+		}
 	}
 	return fleetSelect + f.text.String() + fleetCurrent +
-		"\nORDER BY k.provider, k.user_id, k.base LIMIT " + f.place(q.Limit+1), f.args
+		"\nORDER BY k.provider, k.user_id, k.base LIMIT " + f.place(q.Limit+1), f.args, err
 }
 
 // keyClassOfK is keyClass for the table's short name.
@@ -113,12 +118,30 @@ func (f *filters) owners(pairs []rotator.Owned) {
 	f.and("(%s)", strings.Join(places, " OR "))
 }
 
-// search looks for the text as it stands: its wildcards are no wildcards.
-func (f *filters) search(text string) {
-	like := "%" + strings.NewReplacer(`!`, `!!`, `%`, `!%`, `_`, `!_`).Replace(asciiLower(text)) + "%"
-	at := f.place(like)
-	f.and("(lower(k.user_id || '\n' || k.base || '\n' || k.id) LIKE %[1]s ESCAPE '!' OR (k.provider, k.user_id) IN ("+
-		"SELECT provider, id FROM users WHERE lower(name || '\n' || email) LIKE %[1]s ESCAPE '!'))", at)
+// search looks for the text as it stands: its wildcards are no wildcards. folded is how the database writes a column whose letters
+// are compared whatever their case.
+func (f *filters) search(text, folded string) {
+	has := f.contains(text, folded)
+	f.and("(%s OR %s OR %s OR (k.provider, k.user_id) IN (SELECT provider, id FROM users WHERE %s OR %s))",
+		has("k.user_id"), has("k.base"), has("k.id"), has("name"), has("email"))
+}
+
+// searchAmong is search for a text that none but these users can have.
+func (f *filters) searchAmong(users []userRef, text, folded string) error {
+	list, err := json.Marshal(users)
+	if err != nil {
+		return err
+	}
+	f.and("(k.provider, k.user_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(%s))", f.place(string(list)))
+	has := f.contains(text, folded)
+	f.and("(%s OR %s OR %s OR %s OR %s)", has("k.user_id"), has("k.base"), has("k.id"), has("u.name"), has("u.email"))
+	return nil
+}
+
+// contains returns what makes the condition that a column holds the text.
+func (f *filters) contains(text, folded string) func(column string) string {
+	at := f.place("%" + strings.NewReplacer(`!`, `!!`, `%`, `!%`, `_`, `!_`).Replace(asciiLower(text)) + "%")
+	return func(column string) string { return fmt.Sprintf(folded, column) + " LIKE " + at + " ESCAPE '!'" }
 }
 
 // asciiLower is what every database's lower makes of ASCII letters; of others some make nothing.
@@ -137,9 +160,12 @@ func (s *Store) FleetCredentials(ctx context.Context, q rotator.FleetQuery, now 
 	if q.Limit < 1 {
 		return rotator.FleetPage{}, rotator.NewFault(op, rotator.Invalid, "the limit is %d; ask for at least one", q.Limit)
 	}
-	query, args := fleetQuery(&q, now)
+	query, args, err := s.fleetQuery(&q, now)
+	if err != nil {
+		return rotator.FleetPage{}, s.faults.of(op, err)
+	}
 	var found rotator.FleetPage
-	err := s.each(ctx, query, args, func(rows *sql.Rows) error {
+	err = s.each(ctx, query, args, func(rows *sql.Rows) error {
 		c, err := fleetRow(rows)
 		found.Credentials = append(found.Credentials, c)
 		return err

@@ -50,6 +50,7 @@ func (s *Store) Merge(ctx context.Context, provider string, users []rotator.User
 		return nil
 	}
 	return s.write(ctx, "merge a scan of "+provider, func(w *writer) error {
+		s.names.merging(provider, users, keys)
 		for i := range users {
 			u := &users[i]
 			if _, err := w.exec(mergeUser, provider, u.ID, u.Name, u.Email, u.Login, flag(u.Active), signed(u.Sum)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"net/url"
 	"os"
@@ -56,6 +57,7 @@ type Store struct {
 	reads     statements
 	committer *committer
 	beacon    *beacon // nil in SQLite
+	names     names
 }
 
 var _ rotator.Store = (*Store)(nil)
@@ -79,7 +81,8 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 }
 
 func newStore(place string, db database, opts Options) *Store {
-	s := &Store{path: place, db: db, faults: faults{path: place}, onDamaged: opts.OnDamaged, onLate: opts.OnLateWrite}
+	s := &Store{path: place, db: db, faults: faults{path: place}, onDamaged: opts.OnDamaged, onLate: opts.OnLateWrite,
+		names: names{seed: maphash.MakeSeed(), atMost: namesAtMost}}
 	if s.onDamaged == nil {
 		s.onDamaged = func(string, error) {}
 	}
@@ -229,6 +232,7 @@ func (s *Store) Close() error {
 
 func (s *Store) shut() error {
 	var errs []error
+	s.names.close()
 	if s.committer != nil {
 		errs = append(errs, s.committer.close())
 	}

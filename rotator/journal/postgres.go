@@ -43,6 +43,7 @@ var inPostgres = database{
 	rowLock:     " FOR UPDATE",
 	clock:       `SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint`,
 	managedKeys: managedKeysPostgres,
+	folded:      `lower(%s COLLATE "C")`,
 	presence:    `SELECT pg_try_advisory_xact_lock_shared(hashtextextended($1, 0))`,
 }
 
