@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,10 +20,12 @@ import (
 func TestSearchesFindTheSameByNames(t *testing.T) {
 	t.Parallel()
 	text := rapid.StringOfN(rapid.RuneFrom([]rune("aAbBzZ01%_!\\'\"-@. éÉKkß\n\x01")), 0, 4, -1)
+	with, without := openTemp(t), openTemp(t)
+	without.names.state = namesUnfit
 	rapid.Check(t, func(rt *rapid.T) {
-		with, without := openTemp(t), openTemp(t)
-		defer func() { _, _ = with.Close(), without.Close() }()
-		without.names.state = namesUnfit
+		empty(rt, with)
+		empty(rt, without)
+		with.names.reset(namesNone)
 		readNamesOf(t, with)
 		m := searched{users: map[string]rotator.ServiceUser{}, keys: map[rotator.CredentialID]rotator.TrackedKey{}}
 		rt.Repeat(map[string]func(*rapid.T){
@@ -89,6 +92,18 @@ func (m *searched) find(q rotator.FleetQuery) []string {
 		names = append(names, fmt.Sprintf("%q", c))
 	}
 	return names
+}
+
+// empty takes away what was merged before.
+func empty(rt *rapid.T, s *Store) {
+	err := s.write(context.Background(), "empty", func(w *writer) error {
+		_, err := w.exec("DELETE FROM keys")
+		_, other := w.exec("DELETE FROM users")
+		return errors.Join(err, other)
+	})
+	if err != nil {
+		rt.Fatal(err)
+	}
 }
 
 func seriesOf(page rotator.FleetPage) (names []string) {

@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"strings"
 	"testing"
+
+	"github.com/rotatord/rotatord/rotator"
 )
 
 // TestHotQueriesUseTheirIndex holds that what runs at each tick and each scrape neither walks a table nor sorts.
@@ -54,6 +56,27 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 			plan := queryPlan(t, s, c.query, c.args)
 			if !strings.Contains(plan, c.index) || strings.Contains(plan, "TEMP B-TREE") {
 				t.Errorf("the plan is\n%swant one with\n%s\nand without a temporary b-tree", plan, c.index)
+			}
+		})
+	}
+}
+
+// TestAPageOfAFleetIsReadInItsOrder holds that a list, whatever it is filtered by, ends where the page does: nothing is sorted.
+func TestAPageOfAFleetIsReadInItsOrder(t *testing.T) {
+	s := openTemp(t)
+	for name, q := range map[string]rotator.FleetQuery{
+		"all": {}, "of a provider": {Provider: "p"}, "of a policy": {Policy: "ci"}, "in a state": {State: "managed"}, "found": {Search: "ci"},
+		"of an owner": {Owners: []rotator.Owned{{Provider: "p", Policy: "ci"}, {Provider: "p"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q.Limit = 100
+			query, args, err := s.fleetQuery(&q, epoch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan := queryPlan(t, s, query, args)
+			if !strings.Contains(plan, "k USING INDEX keys_series") || strings.Contains(plan, "TEMP B-TREE") {
+				t.Errorf("the plan is\n%swant one in the order of keys_series", plan)
 			}
 		})
 	}
