@@ -67,9 +67,9 @@ func StandingOf(c IncidentCredential, at time.Time, rotations []Rotation, series
 	case r == nil && c.Refused != "":
 		s.Standing, s.Why, s.Do = LeakNotRotated, c.Refused, "clear that, and then: "+rotate
 	case r == nil:
-		s.Standing, s.Why, s.Do = LeakNotRotated, "no rotation of it was planned", rotate
+		s.Standing, s.Why, s.Do = LeakNotRotated, "no rotation of it was planned", "ask for one: "+rotate
 	case r.Stage == StageAbandoned:
-		s.Standing, s.Why, s.Do = LeakNotRotated, "its rotation was abandoned: "+r.Why, rotate
+		s.Standing, s.Why, s.Do = LeakNotRotated, "its rotation was abandoned: "+r.Why, "ask for another: "+rotate
 	case r.Stage == StageDone && works > 0:
 		s.Standing, s.Why = LeakKeysLeft, fmt.Sprintf("its key was replaced, and %d of the keys that there were may still be accepted", works)
 		s.Do = "revoke them at the provider by hand; the next scan shows that they are gone"

@@ -31,6 +31,8 @@ var advice = map[string]string{
 
 	reasonJournal: "The journal cannot be written, so nothing moves: most often its disk is full or read-only. Make room; the rest goes by itself.",
 
+	reasonLeak: "Open the incident: it lists each key that may still be accepted, and what to do about it. The same on the command line: rotatord history --incident INCIDENT",
+
 	rotator.ComplaintTrouble: "Look at the service user at the provider, and at what service_users says of it. The next scan looks again.",
 	rotator.ComplaintDrift:   "Somebody changed the service user. Set it back there, or change its declaration; with on_drift: fix the daemon sets it back.",
 
@@ -67,6 +69,8 @@ var reasonNames = map[string]string{
 	reasonBreaker:    "rotatord stopped calling it after repeated failures",
 	reasonScanFailed: "the scan fails",
 	reasonJournal:    "the journal cannot be written",
+
+	reasonLeak: "keys that leaked may still be accepted",
 
 	forecast.Paused: "the provider is left alone for now",
 	forecast.Queued: "more begin than move at the same time",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -100,6 +101,12 @@ type Selection struct {
 	Provider   string `json:"provider" minLength:"1" maxLength:"200" example:"certcentral" doc:"A pattern for the provider's name in the configuration."`
 	User       string `json:"user" minLength:"1" maxLength:"200" example:"ci-*" doc:"A pattern for the service user's id, name or e-mail."`
 	Credential string `json:"credential" minLength:"1" maxLength:"200" example:"*" doc:"A pattern for the base name of the credential's keys."`
+}
+
+// literally selects the one credential, whatever its name holds.
+func literally(c rotator.CredentialID) Selection {
+	escape := strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`).Replace
+	return Selection{Provider: escape(c.Provider), User: escape(c.UserID), Credential: escape(c.Base)}
 }
 
 func (s Selection) check() error {

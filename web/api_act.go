@@ -109,7 +109,11 @@ func (s *Server) rotate(ctx context.Context, in *request[RotateRequest]) (*answe
 	}
 	actor := callerOf(ctx).actor(in.Body.Actor)
 	if in.Body.Reason == string(rotator.ReasonCompromised) && s.o.Incidents != nil {
-		return s.rotateLeaked(ctx, &in.Body, keys, actor)
+		out, err := s.rotateLeaked(ctx, &in.Body, keys, actor)
+		if err != nil {
+			return nil, err
+		}
+		return &answer[RotateAnswer]{Body: out}, nil
 	}
 	out := RotateAnswer{Results: []RotateResult{}}
 	err = s.rotateAll(ctx, &in.Body, keys, actor, &out)

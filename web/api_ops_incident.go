@@ -140,15 +140,32 @@ func (s *Server) getIncident(ctx context.Context, q *incidentPath) (*answer[Inci
 // rotationsOfIncident is how many rotations of a credential are looked through for the one that is about a leak.
 const rotationsOfIncident = 20
 
-// incident works out how i stands.
+// incident works out how i stands, and its timeline.
 func (s *Server) incident(ctx context.Context, i *rotator.Incident) (*Incident, error) {
-	out := &Incident{IncidentBrief: briefOf(i), Now: time.Now().UTC(), Standings: map[string]int{}, Settled: true, Confirmed: true,
-		Credentials: []IncidentCredential{}, LeftOut: leftOutOf(i), MoreLeftOut: i.MoreLeftOut, Timeline: []Happening{}}
-	for _, standing := range rotator.LeakStandings() {
-		out.Standings[string(standing)] = 0
+	all, err := s.standingsOf(ctx, i)
+	if err != nil {
+		return nil, err
 	}
+	out := &Incident{IncidentBrief: briefOf(i), Now: time.Now().UTC(), Standings: noStandings(), Settled: true, Confirmed: true,
+		Credentials: []IncidentCredential{}, LeftOut: leftOutOf(i), MoreLeftOut: i.MoreLeftOut, Timeline: []Happening{}}
 	entries := map[string][]rotator.Entry{}
-	var all []rotator.CredentialStanding
+	for n := range all {
+		if r := all[n].Rotation; r != nil {
+			if entries[r.ID], err = s.o.Journal.History(ctx, r.ID); err != nil {
+				return nil, err
+			}
+		}
+		out.add(&all[n])
+	}
+	for _, h := range i.Timeline(all, entries) {
+		out.Timeline = append(out.Timeline, happeningOf(&h))
+	}
+	return out, nil
+}
+
+// standingsOf works out how each credential of i stands.
+func (s *Server) standingsOf(ctx context.Context, i *rotator.Incident) ([]rotator.CredentialStanding, error) {
+	all := make([]rotator.CredentialStanding, 0, len(i.Credentials))
 	for _, c := range i.Credentials {
 		rotations, err := s.o.Journal.RotationsOf(ctx, c.CredentialID, rotationsOfIncident)
 		if err != nil {
@@ -158,19 +175,17 @@ func (s *Server) incident(ctx context.Context, i *rotator.Incident) (*Incident, 
 		if err != nil {
 			return nil, err
 		}
-		standing := rotator.StandingOf(c, i.At, rotations, series)
-		if r := standing.Rotation; r != nil {
-			if entries[r.ID], err = s.o.Journal.History(ctx, r.ID); err != nil {
-				return nil, err
-			}
-		}
-		all = append(all, standing)
-		out.add(&standing)
+		all = append(all, rotator.StandingOf(c, i.At, rotations, series))
 	}
-	for _, h := range i.Timeline(all, entries) {
-		out.Timeline = append(out.Timeline, happeningOf(&h))
+	return all, nil
+}
+
+func noStandings() map[string]int {
+	none := map[string]int{}
+	for _, standing := range rotator.LeakStandings() {
+		none[string(standing)] = 0
 	}
-	return out, nil
+	return none
 }
 
 func (i *Incident) add(c *rotator.CredentialStanding) {
@@ -225,23 +240,24 @@ func (s *Server) openIncident(ctx context.Context, ask *RotateRequest, chosen []
 }
 
 // rotateLeaked rotates for a leak. The incident is durable before the first rotation is planned, so that whatever stops it half-way
-// leaves behind what was to be done.
-func (s *Server) rotateLeaked(ctx context.Context, ask *RotateRequest, keys []rotator.TrackedKey, actor string) (*answer[RotateAnswer], error) {
+// leaves behind what was to be done. With an error, too, the answer names the incident if one was opened.
+func (s *Server) rotateLeaked(ctx context.Context, ask *RotateRequest, keys []rotator.TrackedKey, actor string) (RotateAnswer, error) {
+	out := RotateAnswer{Results: []RotateResult{}}
 	i, err := s.openIncident(ctx, ask, keys, actor)
 	if err != nil {
-		return nil, journalProblem(err)
+		return out, journalProblem(err)
 	}
-	out := RotateAnswer{Results: []RotateResult{}, LeftOut: leftOutOf(&i), MoreLeftOut: i.MoreLeftOut}
+	out.LeftOut, out.MoreLeftOut = leftOutOf(&i), i.MoreLeftOut
 	if !ask.DryRun {
 		if err := s.o.Incidents.PutIncident(ctx, i); err != nil {
-			return nil, journalProblem(err)
+			return out, journalProblem(err)
 		}
 		out.Incident = i.ID
 	}
 	if err := s.rotateAll(ctx, ask, keys, actor, &out); err != nil {
 		i.Credentials[0].Refused = err.Error()
 		s.noteRefused(ctx, i)
-		return nil, err
+		return out, err
 	}
 	for n := range out.Results {
 		i.Credentials[n].Refused = out.Results[n].Error
@@ -249,7 +265,7 @@ func (s *Server) rotateLeaked(ctx context.Context, ask *RotateRequest, keys []ro
 	if out.Failed > 0 {
 		s.noteRefused(ctx, i)
 	}
-	return &answer[RotateAnswer]{Body: out}, nil
+	return out, nil
 }
 
 // noteRefused stores why credentials were not rotated. Where that fails, who asked knows it from the answer, and the incident says

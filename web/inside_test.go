@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/rotatord/rotatord/docs"
 	"github.com/rotatord/rotatord/rotator"
 )
 
@@ -54,7 +55,7 @@ func TestEveryBlockHasAdvice(t *testing.T) {
 			t.Errorf("nobody says what to do about %s", b)
 		}
 	}
-	own := []string{reasonBreaker, reasonScanFailed, reasonJournal, rotator.ComplaintTrouble, rotator.ComplaintDrift}
+	own := []string{reasonBreaker, reasonScanFailed, reasonJournal, reasonLeak, rotator.ComplaintTrouble, rotator.ComplaintDrift}
 	for _, own := range own {
 		if advice[own] == "" {
 			t.Errorf("nobody says what to do about %s", own)
@@ -154,6 +155,14 @@ func TestEveryReasonHasWordsAndARunbook(t *testing.T) {
 		}
 		if !strings.Contains(string(runbooks()), ` id="`+reason+`"`) {
 			t.Errorf("%s has no runbook", reason)
+		}
+		alert, fires := alertOf[reason]
+		if _, known := docs.Runbook(alert); fires != known {
+			t.Errorf("%s leads to the runbook of %q, which there is: %t", reason, alert, known)
+		}
+		// The others end by themselves, at a time that is known, or are new enough to have no alert.
+		if !fires && !slices.Contains([]string{string(rotator.BlockOutsideWindow), string(rotator.BlockHookFailing), reasonLeak}, reason) {
+			t.Errorf("%s has no alert", reason)
 		}
 	}
 }

@@ -125,6 +125,11 @@ func stageWords(r Rotation) string {
 	}
 }
 
+// Delivered says in how many of its places the new key is.
+func (r Rotation) Delivered() string {
+	return fmt.Sprintf("%d of %s the new key", r.confirmed(), plural(len(r.Sinks), "sink holds", "sinks hold"))
+}
+
 func (r Rotation) confirmed() int {
 	n := 0
 	for _, s := range r.Sinks {

@@ -16,6 +16,9 @@ var done = map[string]string{
 	"release": "The hold is released; what waited for it goes on.",
 	"undo":    "The old key is being switched on again, and a hold keeps it on.",
 	"approve": "The rotations that wait now may start.",
+	"verify":  "Every sink was read back and the key was tried; what was found stands under Evidence.",
+	"drill":   "The drill is planned and begins by itself; it is shown below.",
+	"leak":    "The leak is an incident, and what can be rotated is being rotated. This page follows it.",
 }
 
 func doneWords(r *http.Request) *said {
@@ -29,8 +32,10 @@ func doneWords(r *http.Request) *said {
 type asked struct {
 	credential    rotator.CredentialID
 	reason, actor string
-	compromised   bool
-	until, now    time.Time
+	// keyID is the key that a drill is to replace.
+	keyID       string
+	compromised bool
+	until, now  time.Time
 }
 
 // deed is something that a person can do to a credential.
@@ -38,25 +43,34 @@ type deed struct {
 	kind rotator.AuditKind
 	// timed deeds need an end.
 	timed bool
-	do    func(context.Context, Operator, asked) error
+	do    func(context.Context, *Server, asked) error
 }
 
-// deeds are the actions that forms are sent to, by the last part of the path.
+// deeds are the actions that forms are sent to, by the last part of the path. What needs an answer of its own has a route.
 var deeds = map[string]deed{
-	"rotate": {kind: rotator.AuditPlan, do: func(ctx context.Context, o Operator, a asked) error {
+	"rotate": {kind: rotator.AuditPlan, do: func(ctx context.Context, s *Server, a asked) error {
 		reason := rotator.ReasonManual
 		if a.compromised {
 			reason = rotator.ReasonCompromised
 		}
-		_, err := o.Rotate(ctx, a.credential, reason, a.actor)
+		_, err := s.o.Operator.Rotate(ctx, a.credential, reason, a.actor)
 		return err
 	}},
-	"hold": {kind: rotator.AuditHold, timed: true, do: func(ctx context.Context, o Operator, a asked) error { return o.Hold(ctx, a.hold()) }},
-	"release": {kind: rotator.AuditRelease, do: func(ctx context.Context, o Operator, a asked) error {
-		return o.Release(ctx, a.credential, a.actor)
+	"drill": {kind: rotator.AuditPlan, do: func(ctx context.Context, s *Server, a asked) error {
+		if s.o.Prover == nil {
+			return problem(http.StatusNotFound, "This daemon makes no drills.")
+		}
+		_, err := s.o.Prover.Drill(ctx, a.credential, a.keyID, a.actor)
+		return err
 	}},
-	"undo": {kind: rotator.AuditUndo, timed: true, do: func(ctx context.Context, o Operator, a asked) error {
-		_, err := o.Undo(ctx, a.hold())
+	"hold": {kind: rotator.AuditHold, timed: true, do: func(ctx context.Context, s *Server, a asked) error {
+		return s.o.Operator.Hold(ctx, a.hold())
+	}},
+	"release": {kind: rotator.AuditRelease, do: func(ctx context.Context, s *Server, a asked) error {
+		return s.o.Operator.Release(ctx, a.credential, a.actor)
+	}},
+	"undo": {kind: rotator.AuditUndo, timed: true, do: func(ctx context.Context, s *Server, a asked) error {
+		_, err := s.o.Operator.Undo(ctx, a.hold())
 		return err
 	}},
 }
@@ -71,7 +85,7 @@ func readForm(r *http.Request) (a asked, trouble string) {
 		return a, "The form cannot be read."
 	}
 	a = asked{now: time.Now().UTC(), reason: oneLine(r.PostForm.Get("reason")), actor: callerOf(r.Context()).actor(bound(r.PostForm.Get("actor"), 100)),
-		compromised: r.PostForm.Get("kind") == "compromised"}
+		keyID: r.PostForm.Get("key_id"), compromised: r.PostForm.Get("kind") == "compromised"}
 	if a.reason == "" {
 		return a, "Say why, in a few words: whoever reads the audit record later wants to know."
 	}
@@ -109,12 +123,34 @@ func (s *Server) actOnCredential(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.because(r.Context(), what.kind, a)
-	if err := s.refused(r.Context(), what.kind, a.credential, a.actor, what.do(r.Context(), s.o.Operator, a)); err != nil {
-		p := problemOf(err)
-		s.showCredential(w, r, p.Status, &said{Words: p.Detail, Bad: true})
+	if name == "rotate" && a.compromised && s.o.Incidents != nil {
+		s.leakOnPage(w, r, a)
+		return
+	}
+	if err := s.refused(r.Context(), what.kind, a.credential, a.actor, what.do(r.Context(), s, a)); err != nil {
+		s.showRefusal(w, r, err)
 		return
 	}
 	http.Redirect(w, r, credentialLink(nameOf(a.credential))+"?done="+name, http.StatusSeeOther)
+}
+
+// showRefusal answers with the page of the credential that the path names, and why what was asked for was not done.
+func (s *Server) showRefusal(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	s.showCredential(w, r, p.Status, &said{Words: p.Detail, Bad: true})
+}
+
+// leakOnPage does what the API does for a leak, and leads to the incident: also where nothing could be rotated, because the
+// incident then says so, and stays.
+func (s *Server) leakOnPage(w http.ResponseWriter, r *http.Request, a asked) {
+	c := a.credential
+	ask := RotateRequest{Selection: literally(c), Reason: string(rotator.ReasonCompromised), Note: a.reason}
+	out, err := s.rotateLeaked(r.Context(), &ask, []rotator.TrackedKey{{Provider: c.Provider, Base: c.Base, Key: rotator.Key{UserID: c.UserID}}}, a.actor)
+	if out.Incident == "" {
+		s.showRefusal(w, r, err)
+		return
+	}
+	http.Redirect(w, r, incidentLink(out.Incident)+"?done=leak", http.StatusSeeOther)
 }
 
 // because records what somebody gave as the reason, before it is done: the record of the deed itself has no room for it.

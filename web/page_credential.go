@@ -9,8 +9,12 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-// pastShown is how many rotations a credential's page tells the history of.
-const pastShown = 8
+const (
+	// pastShown is how many rotations a credential's page tells the history of.
+	pastShown = 8
+	// pastSearched is how many it looks for the last drill in.
+	pastSearched = 20
+)
 
 // credentialData is what the page of a credential is made of.
 type credentialData struct {
@@ -27,8 +31,17 @@ type credentialData struct {
 	// Past are rotations with their histories, the latest first.
 	Past []RotationHistory
 	// Proofs are what has to be true before the old key of the open rotation goes.
-	Proofs                  []proof
-	Timeline                *timeline
+	Proofs   []proof
+	Timeline *timeline
+	// Told are the consumers that are told of the shown rotation's key.
+	Told []HookRun
+	// Verified is what the last look found, Drilled the last drill; nil for none.
+	Verified *Verification
+	Drilled  *Rotation
+	// Drill is the form for one; nil where none can be asked for.
+	Drill *drillForm
+	// Leaks are the incidents that it is part of, the latest first.
+	Leaks                   []IncidentBrief
 	CanUndo, AwaitsApproval bool
 }
 
@@ -67,11 +80,18 @@ func (s *Server) gatherCredential(ctx context.Context, c rotator.CredentialID, d
 	if d.Hold, err = s.o.Journal.HoldOn(ctx, c, d.Now); err != nil {
 		return err
 	}
-	rotations, err := s.o.Journal.RotationsOf(ctx, c, pastShown)
+	rotations, err := s.o.Journal.RotationsOf(ctx, c, pastSearched)
 	if err != nil {
 		return err
 	}
-	if err := s.histories(ctx, rotations, d); err != nil {
+	shown := rotations[:min(len(rotations), pastShown)]
+	if err := s.histories(ctx, shown, d); err != nil {
+		return err
+	}
+	if err := s.gatherProving(ctx, c, rotations, d); err != nil {
+		return err
+	}
+	if d.Leaks, err = s.leaksOf(ctx, c); err != nil {
 		return err
 	}
 	if len(rotations) > 0 {
@@ -81,12 +101,12 @@ func (s *Server) gatherCredential(ctx context.Context, c rotator.CredentialID, d
 		d.Newest = &d.Keys[0]
 		d.AwaitsApproval = slices.ContainsFunc(d.Keys, func(k Credential) bool { return k.Waiting == string(rotator.BlockAwaitingApproval) })
 	}
-	for i := range rotations {
-		if !rotations[i].Stage.Final() {
-			d.Proofs = proofsOf(&rotations[i], series, d.Hold, d.Now)
+	for i := range shown {
+		if !shown[i].Stage.Final() {
+			d.Proofs = proofsOf(&shown[i], series, d.Hold, d.Now)
 		}
 	}
-	d.Timeline = timelineOf(series, rotations, d.Now)
+	d.Timeline = timelineOf(series, shown, d.Now)
 	return nil
 }
 
@@ -117,6 +137,9 @@ func (s *Server) histories(ctx context.Context, rotations []rotator.Rotation, d 
 		past, err := s.historyOf(ctx, &rotations[i])
 		if err != nil {
 			return err
+		}
+		if past.ID == d.Shown.ID {
+			d.Told = past.Hooks
 		}
 		d.Past = append(d.Past, past)
 	}

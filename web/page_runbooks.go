@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/rotatord/rotatord/docs"
+	"github.com/rotatord/rotatord/rotator"
 )
 
 const pathRunbooks = "/runbooks"
@@ -47,8 +48,33 @@ func (s *Server) showRunbook(w http.ResponseWriter, r *http.Request) {
 	}{s.frame(r, alert), readable(text)})
 }
 
-// runbookLink leads to what is to be done about a reason.
-func runbookLink(reason string) string { return pathRunbooks + "#" + anchorOf(reason) }
+// alertOf is the alert that fires for a reason, whose runbook says what to do about it at night.
+var alertOf = map[string]string{
+	reasonBreaker: "RotatordBreakerOpen", reasonScanFailed: "RotatordScanStale", reasonJournal: "RotatordJournalFailing",
+	rotator.ComplaintTrouble: "RotatordServiceUserTrouble", rotator.ComplaintDrift: "RotatordServiceUserTrouble",
+	string(rotator.BlockAwaitingSupply): "RotatordAwaitingSupply", string(rotator.BlockAwaitingRemoval): "RotatordAwaitingRemoval",
+	string(rotator.BlockObserveOnly): "RotatordObservedKeyDue", string(rotator.BlockRotationFailed): "RotatordRotationFailed",
+	string(rotator.BlockClockSkew): "RotatordClockSkew", string(rotator.BlockOwnKey): "RotatordRevocationBlocked",
+	string(rotator.BlockAwaitingApproval): "RotatordAwaitingApproval", string(rotator.BlockAtKeyCap): "RotatordAtKeyCap",
+	string(rotator.BlockNameInvalid): "RotatordBlockedByConfiguration", string(rotator.BlockLocationTaken): "RotatordBlockedByConfiguration",
+	string(rotator.BlockSinkConflict): "RotatordBlockedByConfiguration", string(rotator.BlockSinkUnknown): "RotatordBlockedByConfiguration",
+	string(rotator.BlockInvalid): "RotatordBlockedByConfiguration", string(rotator.BlockHeld): "RotatordHoldTooLong", string(rotator.BlockFrozen): "RotatordFreezeTooLong",
+	string(rotator.BlockOldKeyInUse): "RotatordOldKeyInUse", string(rotator.BlockOldKeyUnclear): "RotatordRevocationBlocked",
+	string(rotator.BlockLastKey): "RotatordConsumerAtRisk", string(rotator.BlockNewKeyRefused): "RotatordConsumerAtRisk",
+	string(rotator.BlockSinkMismatch): "RotatordConsumerAtRisk", string(rotator.BlockDenied): "RotatordCredentialRefused",
+	string(rotator.BlockSealUnreadable): "RotatordSealUnreadable",
+}
+
+// runbookLink leads to the runbook of the alert that fires for a reason. A reason without an alert has its explanation.
+func runbookLink(reason string) string {
+	if alert, ok := alertOf[reason]; ok {
+		return pathRunbooks + "/" + alert
+	}
+	return explainedAt(reason)
+}
+
+// explainedAt leads to what a reason means.
+func explainedAt(reason string) string { return pathRunbooks + "#" + anchorOf(reason) }
 
 // readable makes HTML of the Markdown that the project's own pages are written in: headings, paragraphs, lists, code, and within
 // lines code, strong and emphasised words and links. It is not for texts of others.

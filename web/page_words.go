@@ -55,3 +55,15 @@ func quoted(name string) string {
 	}
 	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
+
+// step is what to do, as words and the command at their end; either may be empty.
+type step struct{ Words, Command string }
+
+// stepOf takes the command that words about what to do end with apart from them.
+func stepOf(words string) step {
+	at := strings.LastIndex(words, "rotatord ")
+	if at < 0 {
+		return step{Words: words}
+	}
+	return step{Words: strings.TrimSpace(words[:at]), Command: words[at:]}
+}

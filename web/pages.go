@@ -26,6 +26,8 @@ var (
 	fleetPage      = pageTemplate("fleet")
 	auditPage      = pageTemplate("audit")
 	runbooksPage   = pageTemplate("runbooks")
+	incidentsPage  = pageTemplate("incidents")
+	incidentPage   = pageTemplate("incident")
 	plainPage      = pageTemplate("plain")
 )
 
@@ -34,6 +36,7 @@ func pageTemplate(name string) *template.Template {
 		"at": at, "stage": stageWords, "step": stageStep, "steps": func() int { return len(happyPath()) }, "plural": plural,
 		"link": credentialLink, "itemLink": itemLink, "reasonWords": reasonWords, "approvable": approvable, "first": firstDue, "runbook": runbookLink,
 		"next": adviceOn, "shell": quoted, "ends": endOf, "because": because, "sentence": sentence,
+		"explained": explainedAt, "incidentLink": incidentLink, "length": length, "stepOf": stepOf,
 	}).ParseFS(pageFiles, "pages/layout.html", "pages/"+name+".html"))
 }
 
@@ -68,8 +71,8 @@ type said struct {
 
 func (s *Server) frame(r *http.Request, title string) frame {
 	f := frame{Title: title, Version: s.o.Version, Now: time.Now().UTC(), Caller: callerOf(r.Context()).name, WhyNot: s.whyNot(r)}
-	for _, l := range []navLink{{Name: "Now", Href: "/"}, {Name: "Calendar", Href: "/calendar"}, {Name: "Fleet", Href: "/fleet"}, {Name: "Audit", Href: "/audit"},
-		{Name: "Runbooks", Href: pathRunbooks}} {
+	for _, l := range []navLink{{Name: "Now", Href: "/"}, {Name: "Calendar", Href: "/calendar"}, {Name: "Fleet", Href: "/fleet"}, {Name: "Incidents", Href: pathIncidents},
+		{Name: "Audit", Href: "/audit"}, {Name: "Runbooks", Href: pathRunbooks}} {
 		l.Here = l.Href == r.URL.Path
 		f.Nav = append(f.Nav, l)
 	}
@@ -137,8 +140,13 @@ func itemLink(i Item) string {
 	switch i.About {
 	case "provider":
 		return pathOf("providers", i.What)
-	case "rotation", "key":
+	case "rotation", "key", "hook":
 		return credentialLink(i.credential)
+	case "service_user":
+		provider, _, _ := strings.Cut(i.What, "/")
+		return pathOf("providers", provider)
+	case "incident":
+		return incidentLink(i.What)
 	default:
 		return ""
 	}

@@ -36,7 +36,7 @@ func TestCredentialPage(t *testing.T) {
 	r.want(t, 200, "Held by ada", "the old key is off and can still be brought back", "f00d", "version 7", "not yet</b>: no space left", // evidence
 		`role="img"`, "Key ci-r0003, created 2026-03-01 11:00 UTC", "Grace: consumers move to the new key until", "vault confirmed", // timeline
 		"its expiry is near", `action="/credentials/cc/u1/ci/rotate"`, "/hold", "/release", "/undo",
-		"rotatord verify cc/u1/ci", "rotatord drill cc/u1/ci", "Before the old key goes", "Overlap: the old and the new key both work") // commands, proofs
+		"rotatord verify cc/u1/ci", "rotatord drill cc/u1/ci", "outside of a rotation", "None among its latest rotations", "Before the old key goes", "Overlap: the old and the new key both work") // commands, proofs
 	if strings.Contains(r.body, planted) {
 		t.Error("the page shows the secret")
 	}
@@ -68,7 +68,7 @@ func TestActionsOfThePages(t *testing.T) {
 		to     string
 	}{
 		"rotate":      {at + "/rotate", []string{"reason", "new laptop", "kind", "manual"}, "rotate cc/u1/ci manual unverified:ada", at + "?done=rotate"},
-		"compromised": {at + "/rotate", []string{"reason", "it leaked", "kind", "compromised"}, "rotate cc/u1/ci compromised unverified:ada", at + "?done=rotate"},
+		"compromised": {at + "/rotate", []string{"reason", "it leaked", "kind", "compromised"}, "rotate cc/u1/ci compromised unverified:ada", at + "?done=rotate"}, // where no incidents are kept
 		"hold":        {at + "/hold", []string{"reason", "audit", "for", "24h"}, "hold cc/u1/ci unverified:ada " + time.Now().UTC().Add(24*time.Hour).Format(time.DateOnly) + " audit", at + "?done=hold"},
 		"release":     {at + "/release", []string{"reason", "over"}, "release cc/u1/ci unverified:ada", at + "?done=release"},
 		"undo":        {at + "/undo", []string{"reason", "still used", "for", "4h"}, "undo cc/u1/ci unverified:ada", at + "?done=undo"},
@@ -215,7 +215,7 @@ func TestPagesHoldNoScriptAndNoStyle(t *testing.T) {
 	log := &auditor{}
 	s := serve(t, soaking, func(o *web.Options, _ *site) { o.Audit = log })
 	inside := regexp.MustCompile(`(?i)<script[^>]*>[^<]|<style|\sstyle=|\son[a-z]+=|javascript:|src="(?:https?:)?//`)
-	for _, path := range []string{"/", "/credentials/cc/u1/ci", "/credentials/cc/u1/none", "/providers/cc", "/calendar", "/fleet", "/audit", "/runbooks"} {
+	for _, path := range []string{"/", "/credentials/cc/u1/ci", "/credentials/cc/u1/none", "/providers/cc", "/calendar", "/fleet", "/incidents", "/audit", "/runbooks"} {
 		if found := inside.FindString(s.get(path).body); found != "" {
 			t.Errorf("GET %s holds %q", path, found)
 		}
@@ -225,12 +225,14 @@ func TestPagesHoldNoScriptAndNoStyle(t *testing.T) {
 // Every form is guarded: a browser says where it comes from, and one that another site's page sends is refused, as is one from
 // another port of the same machine.
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {
-	for _, path := range []string{"/credentials/cc/u1/ci/rotate", "/credentials/cc/u1/ci/hold", "/credentials/cc/u1/ci/release", "/credentials/cc/u1/ci/undo", "/providers/cc/approve"} {
+	for _, path := range []string{"/credentials/cc/u1/ci/rotate", "/credentials/cc/u1/ci/hold", "/credentials/cc/u1/ci/release", "/credentials/cc/u1/ci/undo", "/credentials/cc/u1/ci/verify",
+		"/credentials/cc/u1/ci/drill", "/providers/cc/approve"} {
 		for _, from := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "http://127.0.0.1:1"}, {"Origin", "null"}} {
 			log := &auditor{}
-			s := serve(t, soaking, func(o *web.Options, _ *site) { o.Audit = log })
+			p := &prover{}
+			s := serve(t, soaking, proving(p), func(o *web.Options, _ *site) { o.Audit = log })
 			s.ask(http.MethodPost, path, "reason=x&for=1h", append([]string{"Content-Type", "application/x-www-form-urlencoded"}, from...)...).want(t, 403, "another site")
-			if did := s.operator.did(); len(did) > 0 || len(log.told(t)) > 0 {
+			if did := s.operator.did(); len(did) > 0 || len(log.told(t)) > 0 || p.by != "" || p.query != (rotator.VerifyQuery{}) {
 				t.Errorf("POST %s with %q: did %q, recorded %q", path, from, did, log.told(t))
 			}
 		}

@@ -78,6 +78,9 @@ func statusOf(k rotator.Kind) int {
 
 // problemOf is the answer to a request that failed with err. What nobody classified is the daemon's own trouble.
 func problemOf(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
 	f, ok := errors.AsType[*rotator.Fault](err)
 	if !ok {
 		return problem(http.StatusInternalServerError, "%v", err)

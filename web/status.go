@@ -18,15 +18,16 @@ type Status struct {
 	// NotReady is why.
 	NotReady string `json:"not_ready,omitempty" doc:"Why it is not ready."`
 	// NeedsPerson is counted, so it is true whatever fits into the lists.
-	NeedsPerson bool             `json:"needs_person" doc:"Whether anything stays as it is until somebody does something."`
-	Providers   []ProviderStatus `json:"providers" nullable:"false"`
-	Holds       int              `json:"holds" doc:"Holds that are in force."`
-	Attention   []Item           `json:"attention" nullable:"false" doc:"What needs a person, the longest first."`
-	Waiting     []Item           `json:"waiting" nullable:"false" doc:"What waits for a time that somebody chose: a hold, a freeze, a window."`
-	Freezes     []Freeze         `json:"freezes" nullable:"false" doc:"Freezes that are in force or still to come."`
-	InMotion    []Rotation       `json:"in_motion" nullable:"false" doc:"Open rotations that go on by themselves, the nearest deadline first."`
-	DueNext     []Credential     `json:"due_next" nullable:"false" doc:"Managed credentials by when the daemon decides about them, the nearest first, without those that are in motion or blocked."`
-	Truncated   bool             `json:"truncated" doc:"Whether a list does not hold everything. The counts of the providers always do."`
+	NeedsPerson bool               `json:"needs_person" doc:"Whether anything stays as it is until somebody does something."`
+	Providers   []ProviderStatus   `json:"providers" nullable:"false"`
+	Holds       int                `json:"holds" doc:"Holds that are in force."`
+	Attention   []Item             `json:"attention" nullable:"false" doc:"What needs a person, the longest first."`
+	Incidents   []IncidentStanding `json:"incidents" nullable:"false" doc:"Leaks that were reported in the last 90 days and of which not everything is confirmed, the latest first."`
+	Waiting     []Item             `json:"waiting" nullable:"false" doc:"What waits for a time that somebody chose: a hold, a freeze, a window."`
+	Freezes     []Freeze           `json:"freezes" nullable:"false" doc:"Freezes that are in force or still to come."`
+	InMotion    []Rotation         `json:"in_motion" nullable:"false" doc:"Open rotations that go on by themselves, the nearest deadline first."`
+	DueNext     []Credential       `json:"due_next" nullable:"false" doc:"Managed credentials by when the daemon decides about them, the nearest first, without those that are in motion or blocked."`
+	Truncated   bool               `json:"truncated" doc:"Whether a list does not hold everything. The counts of the providers always do."`
 }
 
 // ProviderStatus is one provider.
@@ -55,18 +56,18 @@ type ProviderStatus struct {
 
 // Item is one thing that does not go on by itself.
 type Item struct {
-	About    string    `json:"about" enum:"provider,rotation,key,journal,service_user,hook"`
-	What     string    `json:"what" doc:"The provider, the hook, or provider/user/credential."`
+	About    string    `json:"about" enum:"provider,rotation,key,journal,service_user,hook,incident"`
+	What     string    `json:"what" doc:"The provider, the hook, the incident, or provider/user/credential."`
 	Rotation string    `json:"rotation,omitempty" doc:"The rotation's id, if it is about one."`
 	KeyID    string    `json:"key_id,omitempty" doc:"The provider's id of the key that is to be replaced."`
-	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open, scan_failed, journal_failing, user_trouble, user_drift or hook_failing."`
+	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open, scan_failed, journal_failing, user_trouble, user_drift, hook_failing or leak_not_confirmed."`
 	Why      string    `json:"why"`
 	Do       string    `json:"do" doc:"What to do about it."`
 	Since    time.Time `json:"since,omitzero" doc:"Since when; for a failed scan, when the last complete one began."`
 	Deadline time.Time `json:"deadline,omitzero" doc:"When the key that is to be replaced must be gone; absent where there is none."`
 	NextLook time.Time `json:"next_look,omitzero" doc:"When the daemon looks again by itself."`
 
-	credential CredentialName // of a rotation or a key
+	credential CredentialName // of a rotation, a key or a hook
 }
 
 // How much a status reads and shows. Beyond that the counts speak.
@@ -84,7 +85,7 @@ func (s *Server) status(ctx context.Context, now time.Time) (*Status, error) {
 		st.Ready, st.NotReady = false, *why
 	}
 	s.gatherJournal(st)
-	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherFreezes, s.gatherRotations, s.gatherKeys, s.gatherServiceUsers, s.gatherHooks, s.gatherDue} {
+	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherFreezes, s.gatherRotations, s.gatherKeys, s.gatherServiceUsers, s.gatherHooks, s.gatherIncidents, s.gatherDue} {
 		if err := gather(ctx, st); err != nil {
 			return nil, err
 		}
@@ -262,7 +263,7 @@ func (s *Server) gatherHooks(ctx context.Context, st *Status) error {
 		}
 	}
 	for name, h := range first {
-		st.Attention = append(st.Attention, Item{About: "hook", What: name, Rotation: h.Rotation, Reason: string(rotator.BlockHookFailing),
+		st.Attention = append(st.Attention, Item{About: "hook", What: name, credential: nameOf(h.CredentialID), Rotation: h.Rotation, Reason: string(rotator.BlockHookFailing),
 			Why: "it could not tell its consumers of " + plural(count[name], "new key", "new keys") + ", first that of " + h.CredentialID.String() + ": " + h.Trouble,
 			Do:  advice[string(rotator.BlockHookFailing)], Since: h.At, NextLook: h.NextAt})
 	}

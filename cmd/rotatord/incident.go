@@ -3,13 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rotatord/rotatord/internal/client"
-	"github.com/rotatord/rotatord/internal/terminal"
 	"github.com/rotatord/rotatord/web"
 )
 
@@ -37,7 +35,7 @@ func (f *flags) showIncident(cmd *cobra.Command, c *client.Client, id, format st
 	}
 	if err := f.print(cmd.OutOrStdout(), i, func(w io.Writer) {
 		if format == "markdown" {
-			writeIncident(w, &i)
+			_, _ = io.WriteString(w, i.Markdown()) // the caller looks at what is left of w
 			return
 		}
 		printIncident(w, &i)
@@ -102,14 +100,6 @@ var standingOrder = []struct{ standing, words string }{
 	{"confirmed", "CONFIRMED: every sink holds the new key, every old key is refused"},
 }
 
-// leftOutWords say why a key was left out.
-var leftOutWords = map[string]string{
-	"unmanaged": "matches, and no policy selects it: replace it by hand, or put it under a policy",
-	"inactive":  "matches, and is switched off, not listed any more, or in a state that nobody knows: see that it is revoked",
-	"same_user": "another credential of its service user leaked: was it kept in the same place?",
-	"similar":   "nearly matches: was it meant?",
-}
-
 func printIncident(w io.Writer, i *web.Incident) {
 	line(w, "Incident %s: %s/%s/%s leaked, says %s, %s", i.ID, i.Provider, i.User, i.Credential, i.By, when(i.At))
 	if i.Note != "" {
@@ -166,7 +156,7 @@ func printLeftOut(w io.Writer, keys []web.LeftOutKey, more int) {
 				continue
 			}
 			if first {
-				line(w, "  %s", leftOutWords[why])
+				line(w, "  %s", web.LeftOutWords(why))
 				first = false
 			}
 			line(w, "    %s\tkey %s (id %s)\tlast used %s", k.CredentialName, k.Key.Name, k.Key.ID, when(k.LastUsed))
@@ -185,62 +175,5 @@ func printTimeline(w io.Writer, i *web.Incident) {
 			about = h.Credential.String()
 		}
 		line(w, "  %s\t%s\t%s\t%s", h.At.UTC().Format("2006-01-02 15:04:05"), about, orDash(h.Stage), h.What)
-	}
-}
-
-// cell makes text fit for a cell of a Markdown table.
-func cell(text string) string {
-	return strings.NewReplacer("|", `\|`, "`", "'", "<", "&lt;", "\n", " ").Replace(terminal.Text(text, ""))
-}
-
-// writeIncident writes the incident as Markdown, for a report.
-func writeIncident(w io.Writer, i *web.Incident) {
-	put := func(format string, args ...any) {
-		for n, a := range args {
-			if text, ok := a.(string); ok {
-				args[n] = cell(text)
-			}
-		}
-		_, _ = fmt.Fprintf(w, format+"\n", args...) // the caller looks at what is left of w
-	}
-	put("# Incident %s\n", i.ID)
-	put("- Reported: %s by %s", i.At.UTC().Format(time.RFC3339), i.By)
-	put("- About: `%s/%s/%s`, %d credentials", i.Provider, i.User, i.Credential, len(i.Credentials))
-	if i.Note != "" {
-		put("- Note: %s", i.Note)
-	}
-	put("- As of: %s, %d of %d confirmed\n", i.Now.UTC().Format(time.RFC3339), i.Standings["confirmed"], len(i.Credentials))
-	put("## Completeness\n\n| credential | standing | old keys | what is in the way |\n|---|---|---|---|")
-	for n := range i.Credentials {
-		c := &i.Credentials[n]
-		var keys []string
-		for _, k := range c.OldKeys {
-			keys = append(keys, fmt.Sprintf("%s (%s): %s", k.Name, k.ID, k.State))
-		}
-		put("| %s | %s | %s | %s |", c.CredentialName.String(), strings.ReplaceAll(c.Standing, "_", " "), strings.Join(keys, "; "), orDash(c.Why))
-	}
-	put("\n## Left out\n")
-	if len(i.LeftOut) == 0 {
-		put("Nothing that is near was left out.")
-	} else {
-		put("| credential | key | last used | why |\n|---|---|---|---|")
-	}
-	for _, k := range i.LeftOut {
-		used := "never, or not reported"
-		if !k.LastUsed.IsZero() {
-			used = k.LastUsed.UTC().Format(time.RFC3339)
-		}
-		put("| %s | %s (%s) | %s | %s |", k.CredentialName.String(), k.Key.Name, k.Key.ID, used, leftOutWords[k.Why])
-	}
-	if i.MoreLeftOut > 0 {
-		put("\nAnd %d more.", i.MoreLeftOut)
-	}
-	put("\n## Timeline (UTC)\n\n| time | credential | stage | what happened |\n|---|---|---|---|")
-	for _, h := range i.Timeline {
-		about := "-"
-		if h.Credential != nil {
-			about = h.Credential.String()
-		}
-		put("| %s | %s | %s | %s |", h.At.UTC().Format("2006-01-02 15:04:05"), about, orDash(h.Stage), h.What)
 	}
 }

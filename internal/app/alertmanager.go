@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,7 @@ func (a *App) alerts(ctx context.Context) ([]alertmanager.Alert, error) {
 func alertOf(i web.Item, labels map[string]map[string]string) alertmanager.Alert {
 	provider, _, _ := strings.Cut(i.What, "/")
 	own := map[string]string{}
-	if i.About != "journal" && i.About != "hook" {
+	if !slices.Contains([]string{"journal", "hook", "incident"}, i.About) {
 		maps.Copy(own, labels[provider])
 		own["provider"] = provider
 	}
