@@ -30,20 +30,25 @@ func TestActions(t *testing.T) {
 		width  int64
 	}{"desktop": {true, 1280}, "phone": {true, 360}, "without script": {false, 1280}} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, 12)
+			s := serve(t, 30)
 			night(t, s.journal)
 			p := s.open(t)
 			p.look(c.width, "light")
 			p.scripts(c.script)
 			p.send(soaking, soaking+"/rotate")
 			p.send(soaking, soaking+"/rotate", `input[value=compromised]`)
+			p.leads("/incidents/incident-")
+			p.shoot("action-leak-" + strings.ReplaceAll(name, " ", "-"))
+			p.send(ready, ready+"/verify")
+			p.awaits("fp-verified")
+			p.send(ready, ready+"/drill")
 			p.send(soaking, soaking+"/hold")
 			p.send(soaking, soaking+"/release")
 			p.send(soaking, soaking+"/undo")
 			p.send(waiting, "/providers/cc/approve")
 			p.send("/providers/cc", "/providers/cc/approve")
 			const about = " cc/u000001/ci"
-			want := []string{"rotate" + about + " manual", "rotate" + about + " compromised", "hold" + about + " a test", "release" + about, "undo" + about, "approve cc 1h0m0s", "approve cc 1h0m0s"}
+			want := []string{"rotate" + about + " manual", "rotate" + about + " compromised", "verify cc/u000020/ci", "drill cc/u000020/ci 700020", "hold" + about + " a test", "release" + about, "undo" + about, "approve cc 1h0m0s", "approve cc 1h0m0s"}
 			if got := s.acts.done(); got != fmt.Sprint(want) {
 				t.Errorf("did %s, want %s", got, want)
 			}
@@ -61,11 +66,50 @@ func (p *tab) send(page, to string, clicks ...string) {
 		p.do(chromedp.Click(chromedp.CSS(fmt.Sprintf("details:has(%s) summary", form))))
 	}
 	field := chromedp.CSS(form + " input[name=reason]")
+	if strings.HasSuffix(to, "/verify") { // it changes nothing, so it asks for no reason
+		field = chromedp.CSS(form + " input[name=actor]")
+	}
 	p.do(chromedp.WaitVisible(field))
 	for _, c := range clicks {
 		p.do(chromedp.Click(chromedp.CSS(form + " " + c)))
 	}
 	p.do(chromedp.SendKeys(field, "a test\r"), chromedp.WaitVisible(chromedp.CSS(".said.good")))
+}
+
+// leads checks that the tab is at an address that begins so.
+func (p *tab) leads(to string) {
+	p.t.Helper()
+	if at := run(p, chromedp.Evaluate[string]("location.pathname")); !strings.HasPrefix(at, to) {
+		p.t.Errorf("led to %s, want %s…", at, to)
+	}
+}
+
+// TestIncidentIsLive sees the page of an incident, and the first page, follow what becomes of a credential that leaked.
+func TestIncidentIsLive(t *testing.T) {
+	s := serve(t, 30)
+	n := teller{t: t, store: s.journal, now: time.Now().UTC()}
+	p := s.open(t)
+	p.look(1280, "light")
+	p.send(ready, ready+"/rotate", `input[value=compromised]`)
+	p.awaits("Not rotated: the old key still works")
+	p.do(chromedp.Click(chromedp.CSS(`nav a[href="/incidents"]`)), chromedp.WaitVisible(chromedp.CSS("#incidents table a")), chromedp.Click(chromedp.CSS("#incidents table a")),
+		chromedp.WaitVisible(chromedp.CSS("#standing table")))
+	p.awaits("no rotation of it was planned")
+	n.rotation(20, rotator.StageDelivering, func(r *rotator.Rotation) { r.Reason, r.Sinks[1].ConfirmedAt = rotator.ReasonCompromised, time.Time{} })
+	p.awaits("1 of 2 sinks hold the new key")
+	r, err := s.journal.OpenRotation(t.Context(), credential(20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, seq := r.Stage, r.Seq
+	r.Seq, r.Stage, r.StageAt, r.NextAt, r.Why = seq+1, rotator.StageDone, time.Now().UTC(), time.Time{}, "the old key was revoked"
+	n.commit(rotator.Change{From: from, Seq: seq, After: r, Note: "the old key is revoked"})
+	p.awaits("Every credential is confirmed")
+	p.awaits("the old key is revoked")
+	p.do(chromedp.Click(chromedp.CSS(`nav a[href="/"]`)), chromedp.WaitVisible(chromedp.CSS("#motion")))
+	if text := run(p, chromedp.Text(chromedp.CSS("main"))); strings.Contains(text, "Leaks that are not confirmed") {
+		t.Error("the first page still has the leak")
+	}
 }
 
 // TestAReasonIsAskedFor sends a form without one: the browser keeps it, and nothing is done.
@@ -140,7 +184,7 @@ func TestWithoutScript(t *testing.T) {
 	night(t, s.journal)
 	s.settles(t, "/calendar", "What stands in the way")
 	p := s.open(t)
-	for path, words := range map[string]string{"/": "3 things need a person", soaking: "Before the old key goes", "/providers/cc": "Approve", "/calendar": "What stands in the way",
+	for path, words := range map[string]string{"/": "things need a person", "/incidents": "the build server's disk was sold", leaked: "Left out", told: "Consumers that are told", "/runbooks/RotatordConsumerAtRisk": "What not to do", soaking: "Before the old key goes", "/providers/cc": "Approve", "/calendar": "What stands in the way",
 		"/fleet?state=held": "soaking, held", "/audit": "Records, the latest first", "/runbooks": "awaiting_approval"} {
 		p.scripts(true)
 		p.visit(path)

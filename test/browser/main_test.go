@@ -112,6 +112,38 @@ func (a *acts) Approve(_ context.Context, provider, _ string, within time.Durati
 	return 3, nil
 }
 
+// ExplainDrill says what an engine that runs would.
+func (a *acts) ExplainDrill(ctx context.Context, c rotator.CredentialID) (rotator.DrillPlan, error) {
+	series, err := a.journal.Series(ctx, c)
+	if err != nil {
+		return rotator.DrillPlan{}, err
+	}
+	p := rotator.DrillPlan{CredentialID: c, Policy: "ci", OldKey: rotator.KeyRef{ID: series[0].ID, Name: series[0].Name}, NewKey: rotator.KeyRef{Name: rotator.KeyName(c.Base, series[0].Version+1)},
+		Terms: rotator.Terms{Grace: 6 * day, Idle: day}, WindowOpens: time.Now().Add(9 * time.Hour), Sinks: []rotator.SinkProgress{{Sink: "vault", Location: "secret/cc/" + c.UserID + "/ci"}}}
+	if len(series) > 1 {
+		p.Obstacle = "a rotation of " + c.String() + " is under way already, and is as good as a drill"
+	}
+	return p, nil
+}
+
+func (a *acts) Drill(_ context.Context, c rotator.CredentialID, keyID, _ string) (rotator.Rotation, error) {
+	a.note("drill " + c.String() + " " + keyID)
+	return rotator.Rotation{}, nil
+}
+
+func (a *acts) Verify(ctx context.Context, q rotator.VerifyQuery, p rotator.VerifyProgress) error {
+	a.note("verify " + q.String())
+	v := rotator.Verification{CredentialID: rotator.CredentialID{Provider: q.Provider, UserID: q.User, Base: q.Base}, Policy: "ci", At: time.Now(), Outcome: rotator.VerifiedOK, SignsIn: true,
+		Sinks: []rotator.VerifySink{{Sink: "vault", Location: "secret/" + q.User, Matches: true, Fingerprint: "fp-verified"}}}
+	if err := p.Total(1); err != nil {
+		return err
+	}
+	if err := a.journal.SaveVerifications(ctx, []rotator.Verification{v}); err != nil {
+		return err
+	}
+	return p.Verified(v)
+}
+
 // serve starts pages over a journal with so many credentials of provider cc.
 func serve(t *testing.T, credentials int) *site {
 	t.Helper()
@@ -121,7 +153,7 @@ func serve(t *testing.T, credentials int) *site {
 	}
 	seed(t, store, credentials)
 	s := &site{journal: store, acts: &acts{journal: store}}
-	server, err := web.New(web.Options{Journal: store, Operator: s.acts, Audit: store, Forecaster: forecaster(t, store),
+	server, err := web.New(web.Options{Journal: store, Operator: s.acts, Audit: store, Forecaster: forecaster(t, store), Prover: s.acts, Incidents: store,
 		Providers: func() []string { return []string{"cc", "digicert-one"} }, Policies: func() []string { return []string{"ci"} },
 		KeySettings: func(string, string) rotator.KeySettings {
 			return rotator.KeySettings{Labels: map[string]string{"team": "platform"}}

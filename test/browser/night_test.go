@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	inUse      = "/credentials/cc/u000003/ci"
 	replaced   = "/credentials/cc/u000004/ci"
 	waiting    = "/credentials/cc/u000009/ci"
+	ready      = "/credentials/cc/u000020/ci" // nothing stands against a drill of it
+	told       = "/credentials/cc/u000005/ci"
+	leaked     = "/incidents/incident-20261122-k3j5h2"
 )
 
 // night adds to a seeded journal what somebody who is called at night may find: rotations in several stages, one of them
@@ -37,6 +41,7 @@ func night(t *testing.T, store *journal.Store) {
 		r.Blocked, r.BlockedSince = rotator.BlockOldKeyInUse, r.GraceUntil
 		r.Trouble = "the old key 700003 was last used " + n.now.Add(-20*time.Minute).Format("2006-01-02 15:04 MST") + ", and has to be idle for 24h"
 	})
+	n.leak()
 	n.rotation(4, rotator.StageDone, func(r *rotator.Rotation) {
 		r.GraceUntil, r.Why = n.now.Add(-20*time.Hour), "the old key was revoked"
 	})
@@ -56,6 +61,71 @@ func night(t *testing.T, store *journal.Store) {
 		PausedUntil: n.now.Add(12 * time.Minute), PausedWhy: "5 calls in a row failed, the last one: GET /api-keys: HTTP 503"}
 	if err := store.SaveProviderState(t.Context(), down); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// leak adds what came of four credentials that leaked: one is confirmed, one under way, one waits for a person, and one could not be
+// rotated. Of the first, the sinks were looked at since, one consumer was told of the new key and another could not be.
+func (n *teller) leak() {
+	n.t.Helper()
+	compromised := func(r *rotator.Rotation) {
+		r.Reason, r.Actor, r.Terms = rotator.ReasonCompromised, "ada", rotator.Terms{}
+	}
+	n.rotation(5, rotator.StageDone, func(r *rotator.Rotation) { compromised(r); r.Why = "the old key was revoked" })
+	n.rotation(6, rotator.StageDelivering, func(r *rotator.Rotation) { compromised(r); r.Sinks[1].ConfirmedAt = time.Time{} })
+	n.rotation(7, rotator.StageConfirmed, func(r *rotator.Rotation) {
+		compromised(r)
+		r.Blocked, r.BlockedSince, r.Trouble = rotator.BlockSinkMismatch, n.now.Add(-20*time.Minute), "vault holds fp-77d0a4, which rotatord did not write"
+	})
+	i := rotator.Incident{ID: "incident-20261122-k3j5h2", At: n.now.Add(-2 * day), By: "ada", Provider: "cc", User: "u00000[5-8]", Base: "ci", Note: "the build server's disk was sold"}
+	for c := 5; c < 9; c++ {
+		key := rotator.IncidentKey{CredentialID: credential(c), Key: rotator.KeyRef{ID: keyID(c), Name: "ci-r0001"}, Created: n.now.Add(-70 * day), LastUsed: n.now.Add(-2*day - time.Hour), Policy: "ci"}
+		i.Credentials = append(i.Credentials, rotator.IncidentCredential{CredentialID: credential(c), ServiceUser: "Build " + credential(c).UserID, Keys: []rotator.IncidentKey{key}})
+	}
+	i.Credentials[3].Refused = "rotate: cc/u000008/ci is held by bob until 2026-11-30T12:00:00Z: the release is being rolled back; release it first (conflict)"
+	for c, why := range map[int]rotator.LeftOut{10: rotator.LeftOutUnmanaged, 11: rotator.LeftOutSimilar} {
+		i.LeftOut = append(i.LeftOut, rotator.IncidentKey{CredentialID: credential(c), Key: rotator.KeyRef{ID: keyID(c), Name: "ci-r0001"}, Created: n.now.Add(-10 * day), Why: why})
+	}
+	if err := n.store.PutIncident(n.t.Context(), i); err != nil {
+		n.t.Fatal(err)
+	}
+	seen := rotator.Verification{CredentialID: credential(5), Policy: "ci", Key: rotator.KeyRef{ID: "8" + keyID(5), Name: "ci-r0002"}, At: n.now.Add(-3 * time.Hour),
+		Outcome: rotator.VerifiedDiffers, Fingerprint: "fp-4e7ad919021f3278a7cd", Why: "disk does not hold the key", Do: "find out who wrote there, then have another key made: rotatord rotate",
+		Sinks: []rotator.VerifySink{{Sink: "vault", Location: "secret/cc/u000005/ci", Matches: true, Fingerprint: "fp-4e7ad919021f3278a7cd"},
+			{Sink: "disk", Location: "/var/lib/keys/cc/u000005/ci.json", Fingerprint: "fp-00c1b2"}}}
+	if err := n.store.SaveVerifications(n.t.Context(), []rotator.Verification{seen}); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// told are the runs of hooks of the rotation: one that is done and one that fails.
+func (n *teller) told(r *rotator.Rotation) []rotator.HookRun {
+	run := func(hook string) rotator.HookRun {
+		return rotator.HookRun{ID: fmt.Sprintf("%s/%d/%s", r.ID, r.Version, hook), Hook: hook, At: r.StageAt, Rotation: r.ID, CredentialID: r.CredentialID, Policy: r.Policy,
+			Reason: r.Reason, Version: r.Version, NewKey: r.NewKey, Fingerprint: r.Fingerprint, NextAt: r.StageAt}
+	}
+	ci := run("tell-ci")
+	ci.Required = true
+	return []rotator.HookRun{run("reload-web"), ci}
+}
+
+// answered says how the runs of the rotation's hooks went.
+func (n *teller) answered(runs []rotator.HookRun) {
+	n.t.Helper()
+	begun := []string{runs[0].ID}
+	for range 4 {
+		if err := n.store.BeginHookRuns(n.t.Context(), "call", []string{runs[1].ID}); err != nil {
+			n.t.Fatal(err)
+		}
+		if err := n.store.FailHookRuns(n.t.Context(), []string{runs[1].ID}, "POST https://ci.example/hooks/rotated: HTTP 503: the build queue is closed", false, n.now.Add(9*time.Minute)); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	if err := n.store.BeginHookRuns(n.t.Context(), "other", begun); err != nil {
+		n.t.Fatal(err)
+	}
+	if err := n.store.EndHookRuns(n.t.Context(), begun, rotator.HookDone, "web.service was reloaded", n.now.Add(-6*day)); err != nil {
+		n.t.Fatal(err)
 	}
 }
 
@@ -116,7 +186,14 @@ func (n *teller) rotation(i int, to rotator.Stage, change func(*rotator.Rotation
 		if stage == to {
 			change(&r)
 		}
-		n.commit(rotator.Change{From: from, Seq: r.Seq - 1, After: r, Note: words[stage]})
+		done := rotator.Change{From: from, Seq: r.Seq - 1, After: r, Note: words[stage]}
+		if stage == rotator.StageConfirmed && i == 5 {
+			done.Hooks = n.told(&r)
+		}
+		n.commit(done)
+		if len(done.Hooks) > 0 {
+			n.answered(done.Hooks)
+		}
 		if stage == to {
 			return
 		}

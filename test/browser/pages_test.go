@@ -17,7 +17,8 @@ const one = "/credentials/cc/u000001/ci"
 
 // paths are the pages by name.
 func paths() map[string]string {
-	return map[string]string{"now": "/", "credential": one, "provider": "/providers/cc", "calendar": "/calendar", "fleet": "/fleet", "audit": "/audit", "runbooks": "/runbooks"}
+	return map[string]string{"now": "/", "credential": one, "provider": "/providers/cc", "calendar": "/calendar", "fleet": "/fleet", "incidents": "/incidents",
+		"audit": "/audit", "runbooks": "/runbooks", "runbook": "/runbooks/RotatordConsumerAtRisk"}
 }
 
 //go:embed access.js
@@ -30,6 +31,7 @@ func TestPages(t *testing.T) {
 	s.settles(t, "/calendar", "What stands in the way")
 	all := paths()
 	all["soaking"], all["delivering"], all["in-use"], all["replaced"], all["waiting"] = soaking, delivering, inUse, replaced, waiting
+	all["incident"], all["told"] = leaked, told
 	for name, path := range all {
 		t.Run(name, func(t *testing.T) {
 			p := s.open(t)
