@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -88,7 +89,7 @@ func (s *Server) gatherIncidents(ctx context.Context, st *Status) error {
 		if not+left == 0 {
 			continue
 		}
-		st.Attention = append(st.Attention, Item{About: "incident", What: i.ID, Reason: reasonLeak, Since: i.At, Do: advice[reasonLeak],
+		st.Attention = append(st.Attention, Item{About: "incident", What: i.ID, Reason: reasonLeak, Since: i.At, Do: strings.ReplaceAll(advice[reasonLeak], "INCIDENT", i.ID),
 			Why: plural(not+left, "credential", "credentials") + " of " + i.Pattern() + ", of which " + i.By + " said that it leaked, may still have a key that is accepted and that nothing revokes"})
 	}
 	return nil

@@ -125,8 +125,11 @@ func stageWords(r Rotation) string {
 	}
 }
 
-// Delivered says in how many of its places the new key is.
+// Delivered says in how many of its places the new key is, where the words of its stage do not.
 func (r Rotation) Delivered() string {
+	if r.Stage == string(rotator.StageDelivering) || r.Stage == string(rotator.StageConfirmed) {
+		return ""
+	}
 	return fmt.Sprintf("%d of %s the new key", r.confirmed(), plural(len(r.Sinks), "sink holds", "sinks hold"))
 }
 

@@ -96,7 +96,7 @@ func TestIncidentIsLive(t *testing.T) {
 		chromedp.WaitVisible(chromedp.CSS("#standing table")))
 	p.awaits("no rotation of it was planned")
 	n.rotation(20, rotator.StageDelivering, func(r *rotator.Rotation) { r.Reason, r.Sinks[1].ConfirmedAt = rotator.ReasonCompromised, time.Time{} })
-	p.awaits("1 of 2 sinks hold the new key")
+	p.awaits("Delivering: 1 of 2 sinks hold it")
 	r, err := s.journal.OpenRotation(t.Context(), credential(20))
 	if err != nil {
 		t.Fatal(err)
