@@ -159,9 +159,18 @@ func (s *CertCentral) Keys(userID int64) []CertCentralKey {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []CertCentralKey
-	for i := range s.keys {
-		if k := s.key(s.keys[i].id); k != nil && (userID == 0 || k.user == userID) {
+	add := func(id int64) {
+		if k := s.key(id); k != nil {
 			list = append(list, k.public())
+		}
+	}
+	if userID == 0 {
+		for i := range s.keys {
+			add(s.keys[i].id)
+		}
+	} else if u := s.user(userID); u != nil {
+		for _, id := range u.keys {
+			add(id)
 		}
 	}
 	return list

@@ -33,9 +33,10 @@ OR keys.due IS DISTINCT FROM excluded.due`
 	markMissing = `UPDATE keys SET missing_since = COALESCE(missing_since, $1), sum = 0
 WHERE provider = $2 AND id = $3 AND (missing_since IS NULL OR sum <> 0)`
 
-	// A key that was superseded by one that is gone may be needed. Keys at rest, which nothing is to look at, stay so.
+	// A key that was superseded by one that is gone may be needed. Keys at rest, which nothing is to look at, stay so. The plus
+	// keeps SQLite from searching all looks to come in place of the one series.
 	wakeBeside = `UPDATE keys SET look_at = $1 WHERE provider = $2 AND user_id = $3 AND base = $4
-AND id <> $5 AND state = 'active' AND missing_since IS NULL AND look_at > $1`
+AND id <> $5 AND state = 'active' AND missing_since IS NULL AND +look_at > $1`
 
 	readSeries = `SELECT user_id, base FROM keys WHERE provider = $1 AND id = $2`
 

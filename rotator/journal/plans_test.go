@@ -27,6 +27,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"count awaiting":        {countAwaiting, []any{"p", "x", 0, 1}, "SEARCH keys USING COVERING INDEX keys_waiting_reason (provider=? AND waiting=?"},
 		"next look":             {nextLook, []any{"p"}, "SEARCH keys USING COVERING INDEX keys_look (provider=?"},
 		"look again":            {lookAgain, []any{0, "p", "x"}, "SEARCH keys USING INDEX keys_waiting_reason (provider=? AND waiting=?)"},
+		"wake beside":           {wakeBeside, []any{0, "p", "u", "b", "k"}, "SEARCH keys USING INDEX keys_series (provider=? AND user_id=? AND base=?)"},
 		"series":                {keySeries, []any{"p", "u", "b"}, "SEARCH keys USING INDEX keys_series (provider=? AND user_id=? AND base=?)"},
 		"waiting keys":          {waitingKeys, []any{1}, "SCAN keys USING INDEX keys_waiting"},
 		"count keys":            {countKeys, nil, "SCAN keys USING INDEX keys_class"},

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"container/heap"
 	"context"
 	"time"
 
@@ -50,31 +51,59 @@ func (w *World) addCredential(spec *Credential) error {
 	w.oracle.Existing(oracle.Key{ID: key, Credential: c.id.String(), User: a.spec.Name + "/" + user, Name: spec.Base, Made: created})
 	w.knows(secret, key)
 	for i, k := range spec.Consumers {
-		c.consumers = append(c.consumers, &consumer{spec: k, next: w.now().Add(w.chance.latency(key) * time.Duration(i+1)), secret: secret, key: key, readAt: w.now()})
+		next := &consumer{spec: k, next: w.now().Add(w.chance.latency(key) * time.Duration(i+1)), secret: secret, key: key, readAt: w.now()}
+		c.consumers = append(c.consumers, next)
+		heap.Push(&w.shifts, shift{c, next, len(w.shifts)})
 	}
 	w.creds = append(w.creds, c)
 	return nil
 }
 
+// shift is a consumer's place in the queue of those who will use their key. Of those at the same time the one that was made first comes
+// first, so that a run can be played again.
+type shift struct {
+	c     *credential
+	k     *consumer
+	order int
+}
+
+type shifts []shift
+
+func (q shifts) Len() int      { return len(q) }
+func (q shifts) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q shifts) Less(i, j int) bool {
+	if a, b := q[i].k.next, q[j].k.next; !a.Equal(b) {
+		return a.Before(b)
+	}
+	return q[i].order < q[j].order
+}
+
+// Push implements [heap.Interface].
+func (q *shifts) Push(x any) { *q = append(*q, x.(shift)) } //nolint:forcetypeassert // nothing else is pushed
+
+// Pop implements [heap.Interface].
+func (q *shifts) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
+}
+
 // consume lets each consumer whose time has come use its key, and returns when the next one will.
 func (w *World) consume() time.Time {
 	now := w.now()
-	next := now.Add(30 * day1)
-	for _, c := range w.creds {
-		for _, k := range c.consumers {
-			if !k.next.After(now) {
-				w.useOnce(c, k, now)
-				k.next = k.next.Add(k.spec.Every)
-				if k.next.Before(now) {
-					k.next = now.Add(k.spec.Every)
-				}
-			}
-			if k.next.Before(next) {
-				next = k.next
-			}
+	for len(w.shifts) > 0 && !w.shifts[0].k.next.After(now) {
+		c, k := w.shifts[0].c, w.shifts[0].k
+		w.useOnce(c, k, now)
+		k.next = k.next.Add(k.spec.Every)
+		if !k.next.After(now) {
+			k.next = now.Add(k.spec.Every)
 		}
+		heap.Fix(&w.shifts, 0)
 	}
-	return next
+	if len(w.shifts) == 0 {
+		return now.Add(30 * day1)
+	}
+	return w.shifts[0].k.next
 }
 
 func (w *World) useOnce(c *credential, k *consumer, now time.Time) {

@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -25,10 +26,10 @@ func (w *World) judge() {
 		w.oracle.Hammered(a.spec.Name, worst, hammering, w.daemonNow())
 		w.judgeScan(a, scanned, now)
 	}
-	signs := w.signs()
+	signs := sync.OnceValue(w.signs)
 	for _, c := range w.creds {
 		if deadline, key, over := w.overdue(c, now); over {
-			w.oracle.Overdue(c.id.String(), key, deadline, signs(c), w.daemonNow())
+			w.oracle.Overdue(c.id.String(), key, deadline, signs()(c), w.daemonNow())
 		}
 	}
 }

@@ -334,16 +334,20 @@ func (w *World) second() {
 	w.oracle.SecondActor(refused, w.daemonNow())
 }
 
-// care is the on-call's round: what the daemon's page says needs a person gets one.
+// care is the on-call's round: what the daemon's page says needs a person gets one. Where nothing needed one on the last round, and
+// nothing was written since that might, nothing does now.
 func (w *World) care() {
 	ctx, cancel := asking()
 	defer cancel()
 	page := w.anybody()
-	if page == nil {
+	needy := w.needy.Load()
+	if page == nil || needy == w.caredFor {
 		return
 	}
+	quiet := true
 	for _, a := range w.accounts {
 		state, err := page.store.ProviderState(ctx, a.spec.Name)
+		quiet = quiet && err == nil && state.AwaitingSince.IsZero()
 		if l := w.at(a.spec.Name); l != nil && err == nil && !state.AwaitingSince.IsZero() {
 			w.happened(string(Approve))
 			w.told(Approve, nil, w.approve(ctx, l, a.spec.Name))
@@ -356,8 +360,12 @@ func (w *World) care() {
 	}
 	for i := range open {
 		if r := &open[i]; r.Blocked != "" {
+			quiet = false
 			w.careFor(ctx, r)
 		}
+	}
+	if quiet {
+		w.caredFor = needy
 	}
 }
 

@@ -34,6 +34,9 @@ func (s *store) write(what, about string, do func() error) error {
 
 // Commit implements [rotator.Journal].
 func (s *store) Commit(ctx context.Context, c rotator.Change) error {
+	if c.After.Blocked != "" {
+		defer s.l.w.needy.Add(1)
+	}
 	return s.write("commit of "+string(c.After.Stage), c.After.CredentialID.String(), func() error {
 		err := s.Store.Commit(ctx, c)
 		if err == nil {
@@ -66,6 +69,9 @@ func (s *store) SetLook(ctx context.Context, k rotator.TrackedKey, at time.Time)
 
 // SaveProviderState implements [rotator.Operations].
 func (s *store) SaveProviderState(ctx context.Context, st rotator.ProviderState) error {
+	if !st.AwaitingSince.IsZero() {
+		defer s.l.w.needy.Add(1)
+	}
 	return s.write("save provider state", st.Provider, func() error { return s.Store.SaveProviderState(ctx, st) })
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,7 @@ type World struct {
 	accounts []*account
 	sinks    []*sink
 	creds    []*credential
+	shifts   shifts
 	byName   map[string]*account
 	policies []Policy
 	freezes  []rotator.Freeze
@@ -42,7 +44,11 @@ type World struct {
 	shared *journal.Store
 	// given says whether the run was given up. It is asked and not waited for: a fake clock stands still while something waits for a
 	// channel of the real world.
-	given     func() error
+	given func() error
+	// needy counts what was written to a journal that may want a person; caredFor is how much that was when the on-call last found
+	// nothing to do.
+	needy     atomic.Int64
+	caredFor  int64
 	mu        sync.Mutex
 	terms     map[string]*term  // by account: who acts there, among replicas
 	tally     map[string]int    // how often what happened
