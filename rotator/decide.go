@@ -190,10 +190,10 @@ func notDue(f *Facts, now time.Time) (Decision, bool) {
 
 // wrongClock stops what is due by a clock that is wrong: a clock that jumped ahead makes everything due.
 func wrongClock(f *Facts, now time.Time) (Decision, bool) {
-	if !clockWrong(f.Skew) {
+	if !ClockWrong(f.Skew) {
 		return Decision{}, false
 	}
-	return wait(BlockClockSkew, now.Add(recheck), "whether it is due cannot be told: "+skewInWords(f.Skew))
+	return wait(BlockClockSkew, now.Add(recheckClock), "whether it is due cannot be told: "+skewInWords(f.Skew))
 }
 
 // failedBefore spaces rotations that make keys of no use: each costs the provider a key.

@@ -62,6 +62,10 @@ type Verdict struct {
 // recheck is how often a block is looked at that nobody can say the end of.
 const recheck = 5 * time.Minute
 
+// recheckClock is the same for a clock that is wrong. That can be said to be over, and whoever sees it has everything looked at again
+// at once; in between, a clock that jumped ahead makes a whole fleet due.
+const recheckClock = time.Hour
+
 // inUseRecheck is how often the use of an old key is looked at. It cannot be idle before its idle time is over; to look
 // earlier serves the page alone, and costs calls to the provider and to every sink.
 const inUseRecheck = time.Hour
@@ -103,13 +107,14 @@ const maxSkew = 5 * time.Minute
 
 // ClockAgrees says whether a rotation may go by dates. What a person asked for goes on whatever the clock says.
 func ClockAgrees(r *Rotation, skew time.Duration, now time.Time) Verdict {
-	if !clockWrong(skew) || r.Reason == ReasonCompromised || r.Reason == ReasonManual && r.Stage == StagePlanned {
+	if !ClockWrong(skew) || r.Reason == ReasonCompromised || r.Reason == ReasonManual && r.Stage == StagePlanned {
 		return Verdict{OK: true}
 	}
-	return Verdict{Block: BlockClockSkew, LookAt: now.Add(recheck), Why: "nothing can be told by dates: " + skewInWords(skew)}
+	return Verdict{Block: BlockClockSkew, LookAt: now.Add(recheckClock), Why: "nothing can be told by dates: " + skewInWords(skew)}
 }
 
-func clockWrong(skew time.Duration) bool { return skew.Abs() > maxSkew }
+// ClockWrong reports whether the provider's clock is so far ahead of ours, or behind it, that nothing can be told by dates.
+func ClockWrong(skew time.Duration) bool { return skew.Abs() > maxSkew }
 
 func skewInWords(skew time.Duration) string {
 	way := "behind"

@@ -36,6 +36,9 @@ type account struct {
 	// missingUsers counts the declared service users that the last scan did not show and that are to be made.
 	missingUsers atomic.Int64
 
+	// clockRight is true while the provider's clock and ours are known to agree, and what waited for that was told.
+	clockRight atomic.Bool
+
 	flight inFlight
 	tenure atomic.Pointer[tenure] // nil while this replica does not act here
 	capped atomic.Bool            // the cap stopped something since it was last judged with nothing left to look at

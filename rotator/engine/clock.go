@@ -55,15 +55,53 @@ func (e *Engine) healSetBack(ctx context.Context, a *account, now time.Time) err
 	})
 }
 
+// noticeRight has whatever waits for the clocks to agree looked at again, once they do: for the first time since the daemon began to act
+// at the account, or since they last differed.
+func (e *Engine) noticeRight(ctx context.Context, a *account, now time.Time) error {
+	ahead, known := skewKnown(a)
+	if !known {
+		return nil
+	}
+	if rotator.ClockWrong(ahead) {
+		a.clockRight.Store(false)
+		return nil
+	}
+	if a.clockRight.Load() {
+		return nil
+	}
+	if err := e.store.LookAgain(ctx, a.name, rotator.BlockClockSkew, now); err != nil {
+		return err
+	}
+	open, err := e.store.Rotations(ctx, false, maxOpen)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		if open[i].Provider != a.name || open[i].Blocked != rotator.BlockClockSkew {
+			continue
+		}
+		if err := e.resumeOne(ctx, &open[i], "the clocks agree again"); err != nil {
+			return err
+		}
+	}
+	a.clockRight.Store(true)
+	return nil
+}
+
 // skewOf is how far the provider's clock is ahead of ours, by its latest answer; zero if it has not said.
 func skewOf(a *account) time.Duration {
+	ahead, _ := skewKnown(a)
+	return ahead
+}
+
+func skewKnown(a *account) (time.Duration, bool) {
 	keeper, ok := a.provider().(rotator.Timekeeper)
 	if !ok {
-		return 0
+		return 0, false
 	}
 	ahead, known := keeper.Skew()
 	if !known {
-		return 0
+		return 0, false
 	}
-	return ahead
+	return ahead, true
 }

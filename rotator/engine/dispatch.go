@@ -45,6 +45,9 @@ func (e *Engine) sleep(ctx context.Context, a *account, done <-chan struct{}, wa
 // handOut starts a worker for everything that is due and returns when something will be due next.
 func (e *Engine) handOut(ctx context.Context, a *account, done chan struct{}) (time.Time, error) {
 	now := time.Now()
+	if err := e.noticeRight(ctx, a, now); err != nil {
+		return now, err
+	}
 	_, paused := a.paused(now)
 	more := false
 	rotations, err := e.store.Due(ctx, a.name, now, paused, batch)
