@@ -14,6 +14,11 @@ import (
 // when the clock is set.
 func wallClock() time.Time { return time.Now().Round(0) }
 
+// setBy is how much more time passed by the wall than by the monotonic clock between two moments that [time.Now] told.
+func setBy(before, now time.Time) time.Duration {
+	return now.Round(0).Sub(before.Round(0)) - now.Sub(before)
+}
+
 // noticeSetBack heals what was stored while the clock was ahead. Steps that were to be tried again "in ten minutes" would
 // else wait until the clock is there once more, in a year if it was a year ahead. It cannot tell how long the clock was
 // wrong: periods of grace and soak that began then keep the end that was stored.

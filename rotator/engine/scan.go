@@ -31,9 +31,9 @@ func (e *Engine) runScans(ctx context.Context, a *account) {
 		case <-a.scan:
 		default:
 		}
-		last := wallClock()
-		e.scanAndTell(ctx, a, last)
-		e.awaitScan(ctx, a, last)
+		began := time.Now()
+		e.scanAndTell(ctx, a, began.Round(0))
+		e.awaitScan(ctx, a, began)
 	}
 }
 
@@ -56,12 +56,17 @@ func (e *Engine) awaitPause(ctx context.Context, a *account) {
 }
 
 // awaitScan returns when the next scan is due. The schedule is asked from the last scan on, so a time that passed while
-// the machine slept is due at once.
-func (e *Engine) awaitScan(ctx context.Context, a *account, last time.Time) {
+// the machine slept is due at once. So is a scan once somebody has set the clock: the provider's answers say whether it is right now.
+func (e *Engine) awaitScan(ctx context.Context, a *account, began time.Time) {
+	last := began.Round(0)
 	for {
 		due := e.setup.Load().Scan.Next(last)
 		now := wallClock()
 		if !due.After(now) || now.Before(last.Add(-e.look)) { // the latter: the clock was set back
+			return
+		}
+		if by := setBy(began, time.Now()); rotator.ClockWrong(by) {
+			e.log.Warn("the clock was set, or the machine slept; the provider is scanned to see whether it is right", zap.String("provider", a.name), zap.Duration("by", by))
 			return
 		}
 		t := time.NewTimer(min(due.Sub(now), e.look))
@@ -78,8 +83,9 @@ func (e *Engine) awaitScan(ctx context.Context, a *account, last time.Time) {
 }
 
 func (e *Engine) scanAndTell(ctx context.Context, a *account, began time.Time) {
+	start := time.Now()
 	res, err := e.scanSafely(ctx, a, began)
-	took := time.Since(began)
+	took := time.Since(start)
 	if ctx.Err() != nil {
 		return
 	}

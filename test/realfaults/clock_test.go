@@ -157,6 +157,28 @@ func TestClockStepped(t *testing.T) {
 	}
 }
 
+// TestClockSetBetweenScans steps the clock of a daemon that scans once a day: each time it sees so by itself, and asks the provider at once
+// whether the clock is right now. What a wrong clock stopped goes on when it is.
+func TestClockSetBetweenScans(t *testing.T) {
+	t.Parallel()
+	x := prepare(t, setting{timing: asked, every: "24h"})
+	x.begin()
+	x.sees()
+	c := clockOf(x)
+	for _, ahead := range []time.Duration{stepped, 0, -stepped} {
+		before := x.d.Status().Providers[0].LastScan
+		c.step(ahead)
+		x.await("a scan by a clock that is "+ahead.String()+" ahead", func() error {
+			last := x.d.Status().Providers[0].LastScan
+			return want(!last.Equal(before) && time.Until(last.Add(-ahead)).Abs() < time.Minute, "the last one was at %s", last)
+		})
+	}
+	x.rotate()
+	x.attention("clock_skew")
+	c.step(0)
+	x.goodEnd(1)
+}
+
 // scans waits for some scans by a clock that is that far ahead.
 func (x *site) scans(ahead time.Duration) {
 	x.t.Helper()

@@ -46,6 +46,8 @@ type setting struct {
 	services int
 	// timing and sink are of the policy; sinks are further ones beside "disk".
 	timing, sinks, sink string
+	// every is the time between two scans: a second, if it is empty.
+	every string
 	// account replaces the provider's settings beside those that say what it is.
 	account string
 	// root is where the daemon finds the provider, server its section of the configuration.
@@ -92,7 +94,7 @@ func prepare(t *testing.T, s setting, where ...func(*daemon.Emulator, *setting))
 }
 
 func (s *setting) yaml(e *daemon.Emulator) string {
-	return s.server + fmt.Sprintf(`scan: {schedule: "@every 1s"}
+	return s.server + fmt.Sprintf(`scan: {schedule: "@every %s"}
 providers:
   - {name: cc, %s, %s}
 sinks:
@@ -100,7 +102,7 @@ sinks:
 %spolicies:
   - {name: all, match: {keys: [deploy]}, %s, jitter: 0%%, sinks: [%s]}
 limits: {max_share_per_scan: 100%%, always_allowed: 1000, halt_after_failures: 1000}
-`, e.Options(cmp.Or(s.root, e.Root)), cmp.Or(s.account, "propagation: 1s, timeout: 2s, rates: [{requests: 100000, per: 1s}]"),
+`, cmp.Or(s.every, "1s"), e.Options(cmp.Or(s.root, e.Root)), cmp.Or(s.account, "propagation: 1s, timeout: 2s, rates: [{requests: 100000, per: 1s}]"),
 		s.sinks, cmp.Or(s.timing, due), cmp.Or(s.sink, "disk"))
 }
 
