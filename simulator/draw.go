@@ -150,7 +150,7 @@ func (d *draw) credential(i int, s *world.Scenario) world.Credential {
 func (d *draw) incident(s *world.Scenario) world.Incident {
 	kinds := []world.Kind{world.Crash, world.Crash, world.Crash, world.Crash, world.Crash, world.Restart, world.ClockJump, world.Outage, world.Refusal, world.SinkOutage, world.FullDisk,
 		world.Hold, world.Hold, world.Release, world.Rotate, world.Rotate, world.Compromise, world.StartOver, world.Approve, world.Reload, world.Reload,
-		world.Overwrite, world.Wipe, world.MakeKey, world.RemoveKey, world.SecondDaemon, world.Undo, world.Stall, world.Stall, world.CutOff}
+		world.Overwrite, world.Wipe, world.Restore, world.MakeKey, world.RemoveKey, world.SecondDaemon, world.Undo, world.Stall, world.Stall, world.CutOff}
 	if s.Replicas > 1 && d.chance(0.3) { // what one of two suffers, the other one has to make up for
 		kinds = []world.Kind{world.Crash, world.Restart, world.Stall, world.CutOff}
 	}
@@ -188,5 +188,28 @@ func (d *draw) incident(s *world.Scenario) world.Incident {
 		i.Target = d.IntN(len(s.Credentials))
 	default:
 	}
+	if i.Kind.About() == world.AboutCredential || d.chance(0.3) {
+		d.aim(&i, s)
+	}
 	return i
+}
+
+// aim moves most incidents into a rotation of their credential, or of any: between two of them there is little to break.
+func (d *draw) aim(i *world.Incident, s *world.Scenario) {
+	if d.chance(0.25) {
+		return
+	}
+	at := i.Target
+	if i.Kind.About() != world.AboutCredential {
+		at = d.IntN(len(s.Credentials))
+	}
+	c := s.Credentials[at]
+	p := s.Policies[c.Account]
+	cycle := p.MaxAge - p.RenewBefore
+	due := cycle - c.Age
+	last := s.Span - s.Calm - time.Hour
+	for next := due + cycle; next < last && d.chance(0.5); next += cycle {
+		due = next
+	}
+	i.At = min(max(time.Hour, due+d.span(0, p.RenewBefore)), last)
 }
