@@ -66,7 +66,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 func TestAPageOfAFleetIsReadInItsOrder(t *testing.T) {
 	s := openTemp(t)
 	for name, q := range map[string]rotator.FleetQuery{
-		"all": {}, "of a provider": {Provider: "p"}, "of a policy": {Policy: "ci"}, "in a state": {State: "managed"}, "found": {Search: "ci"},
+		"all": {}, "of a provider": {Provider: "p"}, "of a policy": {Policy: "ci"}, "in a state": {State: "managed"}, "in a state at a provider": {Provider: "p", State: "managed"}, "found": {Search: "ci"},
 		"of an owner": {Owners: []rotator.Owned{{Provider: "p", Policy: "ci"}, {Provider: "p"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,9 +26,6 @@ import (
 const (
 	fleetSize, smallFleet = 100_000, 1_000
 	samples               = 20
-
-	// pageAtMost is how many milliseconds a page for people may take.
-	pageAtMost = 100
 )
 
 // pagesAndLists are what somebody opens in a browser, and what programs page through. QUIET, LATE and LAST are users at nine tenths of
@@ -67,8 +64,7 @@ var pagesAndLists = []struct{ name, path string }{
 
 // BenchmarkPages asks for every page and every list of the API in a fleet of 100,000 credentials and in one of 1,000, over a real
 // connection, one request after the other, once each was asked for. cpu-ms is the processor time of one request, client included, which
-// other work on the machine disturbs less; x-of-1000 is how many times that of the small fleet it is. A page that takes more than 100 ms of
-// it fails.
+// other work on the machine disturbs less; x-of-1000 is how many times that of the small fleet it is.
 func BenchmarkPages(b *testing.B) {
 	large, small := site{url: servePages(b, fleetSize), size: fleetSize}, site{url: servePages(b, smallFleet), size: smallFleet}
 	large.warm(b)
@@ -88,9 +84,6 @@ func BenchmarkPages(b *testing.B) {
 			b.ReportMetric(ms(all.took[len(all.took)*95/100]), "ms/p95")
 			b.ReportMetric(all.cpu(), "cpu-ms")
 			b.ReportMetric(all.cpu()/few.cpu(), "x-of-1000")
-			if all.cpu() > pageAtMost && !strings.HasPrefix(p.name, "api-") {
-				b.Errorf("%s takes %.0f ms of processor time, and %d ms is the most that a page may take", p.path, all.cpu(), pageAtMost)
-			}
 		})
 	}
 }

@@ -2,7 +2,6 @@ package browser
 
 import (
 	_ "embed"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -87,30 +86,4 @@ func TestLive(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestLargeFleet asks for each page of a large fleet and turns over its list. What the pages cost, BenchmarkPages of test/bench says.
-func TestLargeFleet(t *testing.T) {
-	s := serve(t, 100_000)
-	s.settles(t, "/calendar", "What stands in the way") // the forecast is made beside the answers, and takes a while
-	all := paths()
-	all["blocked"] = "/fleet?state=blocked"
-	all["last page"] = "/fleet?after_provider=cc&after_user=u099900&after=ci"
-	all["search that finds much"] = "/fleet?q=build"
-	all["search that finds little"] = "/fleet?q=u099999"
-	for name, path := range all {
-		resp, err := http.Get(s.url + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Errorf("%s answers %d", name, resp.StatusCode)
-		}
-	}
-	p := s.open(t)
-	p.visit("/fleet")
-	p.awaits("100000 active keys")
-	p.do(chromedp.Click(chromedp.CSS("a[rel=next]")), chromedp.WaitVisible(chromedp.CSS(`.pager a[href="/fleet?"]`)))
-	p.shoot("fleet-large")
 }
