@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -32,6 +33,8 @@ type auditRow struct {
 	At  time.Time
 	CredentialName
 	Actor, Kind, Outcome, To, Note string
+	// Incident is the id of the one that it is about; empty for none.
+	Incident string
 }
 
 func (s *Server) showAudit(w http.ResponseWriter, r *http.Request) {
@@ -109,6 +112,10 @@ func auditRowOf(r *rotator.AuditRecord) auditRow {
 	if err != nil {
 		return auditRow{Seq: r.Seq, At: r.At, Note: "this record cannot be read: " + err.Error()}
 	}
-	return auditRow{Seq: r.Seq, At: r.At, Actor: c.Actor, Kind: string(c.Kind), Outcome: string(c.Outcome), To: string(c.To), Note: c.Note,
+	row := auditRow{Seq: r.Seq, At: r.At, Actor: c.Actor, Kind: string(c.Kind), Outcome: string(c.Outcome), To: string(c.To), Note: c.Note,
 		CredentialName: CredentialName{Provider: c.Provider, UserID: c.UserID, Credential: c.Credential}}
+	if c.Kind == rotator.AuditIncident {
+		row.Incident, _, _ = strings.Cut(c.Note, ":")
+	}
+	return row
 }

@@ -60,7 +60,8 @@ type frame struct {
 
 type navLink struct {
 	Name, Href string
-	Here       bool
+	// Here is how the page stands to it, as aria-current says it: "page" for itself, "true" for one below it, or empty.
+	Here string
 }
 
 // said is what came of an action.
@@ -73,7 +74,12 @@ func (s *Server) frame(r *http.Request, title string) frame {
 	f := frame{Title: title, Version: s.o.Version, Now: time.Now().UTC(), Caller: callerOf(r.Context()).name, WhyNot: s.whyNot(r)}
 	for _, l := range []navLink{{Name: "Now", Href: "/"}, {Name: "Calendar", Href: "/calendar"}, {Name: "Fleet", Href: "/fleet"}, {Name: "Incidents", Href: pathIncidents},
 		{Name: "Audit", Href: "/audit"}, {Name: "Runbooks", Href: pathRunbooks}} {
-		l.Here = l.Href == r.URL.Path
+		switch {
+		case l.Href == r.URL.Path:
+			l.Here = "page"
+		case l.Href != "/" && strings.HasPrefix(r.URL.Path, l.Href+"/"):
+			l.Here = "true"
+		}
 		f.Nav = append(f.Nav, l)
 	}
 	return f

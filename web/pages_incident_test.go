@@ -213,3 +213,12 @@ func TestIncidentsThatCannotBeRead(t *testing.T) {
 		s.get(path).want(t, http.StatusInternalServerError, "disk I/O error")
 	}
 }
+
+func TestTheAuditRecordLeadsToIncidents(t *testing.T) {
+	log := &auditor{}
+	e := rotator.AuditEvent{Kind: rotator.AuditIncident, Outcome: rotator.AuditBegun, Actor: "ada", Note: "incident-7: cc/*/ci leaked: a laptop was stolen"}
+	if err := log.Record(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, func(o *web.Options, _ *site) { o.Audit = log }).get("/audit").want(t, 200, `<a href="/incidents/incident-7">incident-7</a>`)
+}

@@ -283,7 +283,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"<title>Key report, 2026-03-01 12:00 UTC</title>", "2 keys, as of <time>2026-03-01 12:00 UTC</time>", "Only class managed",
 		`<b>1</b>managed`, `<b>0</b>orphaned`, `<b>1</b>not_moving`, `<b>0</b>too_old`, "ci-build", "ci@example.com", "deploy-r0002", "30 days",
-		"2026-05-30", "by 2026-04-30", "cost=42 team=platform", "last done 2026-01-30 12:00 UTC", "vault", "it cannot sign in", "release week",
+		"2026-05-30", "gone by</span> 2026-04-30", "cost=42 team=platform", "last done 2026-01-30 12:00 UTC", "vault", "it cannot sign in", "release week",
 		"now grace, blocked: old_key_in_use", "not listed since 2026-03-01", "&lt;script&gt;", "rotatord 1.2.3", "</html>",
 	} {
 		if !strings.Contains(got, want) {

@@ -14,7 +14,7 @@
     if (now > level + 1) say("a heading skips a level", h);
     level = now;
   }
-  for (const c of document.querySelectorAll("input, select, textarea")) if (!c.labels?.length) say("no label", c);
+  for (const c of document.querySelectorAll("input:not([type=hidden]), select, textarea")) if (!c.labels?.length) say("no label", c);
   for (const b of document.querySelectorAll("button, a, summary")) if (!(b.textContent.trim() || b.getAttribute("aria-label"))) say("no name", b);
   for (const s of document.querySelectorAll("svg")) if (s.getAttribute("role") !== "img" || !(s.getAttribute("aria-label") || s.querySelector("title"))) say("a picture without words", s);
   for (const t of document.querySelectorAll("table th")) if (!t.scope) say("no scope", t);
@@ -35,7 +35,7 @@
     const [a, b] = [light(rgb(e.closest("svg") ? style.fill : style.color)), light(behind(e))].sort((x, y) => y - x);
     if ((a + 0.05) / (b + 0.05) < 4.5) say(`contrast ${((a + 0.05) / (b + 0.05)).toFixed(2)}`, e);
   }
-  for (const e of document.querySelectorAll("a, button, input, select, summary")) {
+  for (const e of document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")) {
     if (!shown(e) || e.disabled) continue;
     e.focus({ preventScroll: true, focusVisible: true });
     if (document.activeElement !== e) say("cannot be focused", e);
