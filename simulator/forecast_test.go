@@ -47,6 +47,23 @@ func TestForecastTellsOfRotationsAndCollisions(t *testing.T) {
 	}
 }
 
+// TestForecastOfUsersThatPoliciesNameByTheirAddress: DigiCert ONE takes no name like an address.
+func TestForecastOfUsersThatPoliciesNameByTheirAddress(t *testing.T) {
+	fleet := newFleet(t, 0)
+	fleet.Config.Providers[0] = config.Provider{Name: "d1", DigiCertOne: &config.DigiCertOne{}}
+	fleet.Policies[0].Match = rotator.Match{Providers: []string{"d1"}, ServiceUsers: []string{"ci-*@example.com"}}
+	if err := fleet.Spread(2); err != nil {
+		t.Fatal(err)
+	}
+	f, err := fleet.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Rotations < 4 || f.Late != 0 {
+		t.Errorf("%d rotations of 2 keys that are replaced every 70 days in 200, %d late", f.Rotations, f.Late)
+	}
+}
+
 func TestForecastSimulatesAnOutageOnTheWorstDay(t *testing.T) {
 	fleet := newFleet(t, 4)
 	fleet.Freezes, fleet.Outage = nil, 40*day

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rotatord/rotatord/emulator"
@@ -158,7 +159,14 @@ func (s *d1) provider(t http.RoundTripper) (rotator.Provider, error) {
 		Propagation: s.a.Propagation, Transport: t})
 }
 
+// addUser gives the user a name that the system takes; policies match its e-mail address as well.
 func (s *d1) addUser(name, email string) (string, error) {
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune("@.+", r) {
+			return '-'
+		}
+		return r
+	}, name)
 	id, _, err := s.AddServiceUser(emulator.DigiCertOneUser{FriendlyName: name, Email: email})
 	return id, err
 }
