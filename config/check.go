@@ -30,6 +30,7 @@ func (c *checker) check() {
 	c.freezes()
 	c.notifications()
 	c.hooks()
+	c.drills()
 }
 
 // place is the node of the path, or of the nearest thing around it that stands in the file.

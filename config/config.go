@@ -8,6 +8,8 @@ type Config struct {
 	Store Store `yaml:"store"`
 	// Scan says when providers are read for keys that are nearing their deadline.
 	Scan Scan `yaml:"scan"`
+	// Verify has every sink read back, and every current key tried, by the calendar; not, when left out.
+	Verify *Verify `yaml:"verify"`
 	// Log says what is logged and how.
 	Log Log `yaml:"log"`
 	// Metrics says what is exported.
@@ -23,6 +25,8 @@ type Config struct {
 	Policies []Policy `yaml:"policies" required:"true"`
 	// ServiceUsers are service users that must exist.
 	ServiceUsers []ServiceUser `yaml:"service_users"`
+	// Drills have credentials rotated by the calendar, to see that rotating works.
+	Drills []Drill `yaml:"drills"`
 	// Freezes are spans of the calendar in which nothing rotates and nothing is revoked.
 	Freezes []Freeze `yaml:"freezes"`
 	// Limits keep one bad thing from becoming many.
@@ -148,6 +152,29 @@ type Scan struct {
 	Schedule string `yaml:"schedule" default:"*/15 * * * *"`
 	// Timezone is the IANA zone that the schedule is meant in.
 	Timezone string `yaml:"timezone" default:"UTC"`
+}
+
+// Verify says when every credential is verified.
+type Verify struct {
+	// Schedule is a cron expression of five fields, or @daily, @weekly, "@every 12h". A time that passed while the daemon did not
+	// run is made up for.
+	Schedule string `yaml:"schedule" required:"true"`
+	// Timezone is the IANA zone that the schedule is meant in.
+	Timezone string `yaml:"timezone" default:"UTC"`
+}
+
+// Drill has credentials rotated by the calendar although they are not due. It goes the way of "rotatord drill", and nobody confirms it.
+type Drill struct {
+	// Name is how logs call it.
+	Name string `yaml:"name" required:"true"`
+	// Match selects the credentials. Of these, the ones whose keys are the oldest come first; what is held, due, or rotated
+	// already is left out.
+	Match Match `yaml:"match"`
+	// Window is when drills begin: each time it opens, so many as limit says. What stands against them, such as a freeze, is
+	// waited for while it is open. The policy's own window has to be open too.
+	Window *Window `yaml:"window" required:"true"`
+	// Limit is how many drills are begun at each provider each time.
+	Limit int `yaml:"limit" default:"1" min:"1" max:"1000"`
 }
 
 // Log says what is logged and how.

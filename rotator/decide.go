@@ -267,14 +267,18 @@ func overCap(f *Facts, now time.Time) (Decision, bool) {
 // look, started those begun since the last scan began. When more are due than the share allows, none starts until a
 // person approves: a wrong clock or a wrong policy shows itself in numbers.
 func Budget(l CapLimits, s ProviderState, due, started int, now time.Time) int {
-	limit := max(l.AlwaysAllowed, int(l.MaxShare*float64(s.Managed)))
-	if due+started <= limit {
+	if Spare(l, s, due, started) >= 0 {
 		return due
 	}
 	if now.Before(s.ApprovedUntil) {
 		return s.Approved
 	}
 	return 0
+}
+
+// Spare is how many rotations may start beside those that are due before the blast-radius cap asks a person; negative once it does.
+func Spare(l CapLimits, s ProviderState, due, started int) int {
+	return max(l.AlwaysAllowed, int(l.MaxShare*float64(s.Managed))) - due - started
 }
 
 // CapLimits are the settings of the blast-radius cap.

@@ -176,6 +176,8 @@ type ProviderState struct {
 	Approved      int       `json:"approved,omitempty"`
 	ApprovedUntil time.Time `json:"approved_until,omitzero"`
 	ApprovedBy    string    `json:"approved_by,omitempty"`
+	// VerifiedAt is when the last verification by schedule began, or since when there is a schedule; zero for none.
+	VerifiedAt time.Time `json:"verified_at,omitzero"`
 }
 
 // Entry is one line of a rotation's history.

@@ -88,7 +88,8 @@ type Window struct {
 
 // Contains reports whether the window is open at t.
 func (w Window) Contains(t time.Time) bool {
-	return !w.Opens.Next(t.Add(-w.For)).After(t)
+	_, open := w.Opened(t)
+	return open
 }
 
 // NextOpen returns t if the window is open at t, else when it opens next.
@@ -97,6 +98,12 @@ func (w Window) NextOpen(t time.Time) time.Time {
 		return t
 	}
 	return w.Opens.Next(t)
+}
+
+// Opened returns when the window opened that is open at t, and whether one is. Where its openings overlap it is the earliest.
+func (w Window) Opened(t time.Time) (time.Time, bool) {
+	opened := w.Opens.Next(t.Add(-w.For))
+	return opened, !opened.After(t)
 }
 
 // Freeze is a calendar span in which nothing rotates and nothing is revoked.

@@ -76,6 +76,7 @@ type App struct {
 	pusher     *alertmanager.Pusher
 	hooks      *hooks.Runner
 
+	began  time.Time  // when this process did
 	mu     sync.Mutex // one reload at a time
 	config atomic.Pointer[config.Config]
 	setup  atomic.Pointer[engine.Setup]
@@ -105,7 +106,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Retry == (engine.Backoff{}) {
 		o.Retry = DefaultRetry
 	}
-	a := &App{o: o, level: zap.NewAtomicLevel(), scanned: newScanned(), forgetter: newForgetter()}
+	a := &App{o: o, level: zap.NewAtomicLevel(), began: time.Now(), scanned: newScanned(), forgetter: newForgetter()}
 	if a.log, err = a.newLog(c); err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: a.freezes,
 		Notices: a.store.CountNotices, Verified: a.store.CountVerifications, PendingHooks: a.store.PendingHooks, Hooks: a.hookNames,
 		AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
-		Owners: a.owners, NextDue: a.nextDue, NextScan: a.nextScan, SinkTokens: a.sinkTokens, Ready: a.ready,
+		Owners: a.owners, NextDue: a.nextDue, NextScan: a.nextScan, NextVerification: a.nextVerification, ProofDue: a.proofDue, SinkTokens: a.sinkTokens, Ready: a.ready,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)
 	setup, err := a.builder.setup(c)

@@ -80,6 +80,14 @@ func (b *builder) setup(c *config.Config) (*engine.Setup, error) {
 	if s.Policies, err = policies(c.Policies); err != nil {
 		return nil, err
 	}
+	if s.Drills, err = drills(c.Drills); err != nil {
+		return nil, err
+	}
+	if v := c.Verify; v != nil {
+		if s.Verify, err = rotator.ParseSchedule(v.Schedule, v.Timezone); err != nil {
+			return nil, fmt.Errorf("verify: %w", err)
+		}
+	}
 	for _, f := range c.Freezes {
 		s.Freezes = append(s.Freezes, rotator.Freeze{From: f.From.Start(), To: f.To.End(), Reason: f.Reason,
 			UnlessExpiresWithin: time.Duration(f.UnlessExpiresWithin)})
@@ -160,19 +168,45 @@ func policies(from []config.Policy) ([]*rotator.Policy, error) {
 	for _, p := range from {
 		m := &rotator.Policy{
 			Name:        p.Name,
-			Match:       rotator.Match{Providers: p.Match.Providers, ServiceUsers: p.Match.ServiceUsers, Keys: p.Match.Keys, Exclude: p.Match.Exclude},
+			Match:       match(&p.Match),
 			RenewBefore: time.Duration(p.RenewBefore), MaxAge: time.Duration(p.MaxAge), Lifetime: time.Duration(p.Lifetime),
 			Grace: time.Duration(p.Grace), Idle: time.Duration(p.Idle), Soak: time.Duration(p.Soak), Jitter: float64(p.Jitter),
 			Sinks: p.Sinks, Hooks: p.Hooks, RequiredHooks: p.RequiredHooks, Labels: p.Labels, Extend: p.Extend, Observe: p.ObserveOnly,
 		}
-		if p.Window != nil {
-			opens, err := rotator.ParseSchedule(p.Window.Cron, p.Window.Timezone)
-			if err != nil {
-				return nil, fmt.Errorf("policy %s: window: %w", p.Name, err)
-			}
-			m.Window = &rotator.Window{Opens: opens, For: time.Duration(p.Window.For)}
+		var err error
+		if m.Window, err = window(p.Window); err != nil {
+			return nil, fmt.Errorf("policy %s: %w", p.Name, err)
 		}
 		made = append(made, m)
+	}
+	return made, nil
+}
+
+func match(m *config.Match) rotator.Match {
+	return rotator.Match{Providers: m.Providers, ServiceUsers: m.ServiceUsers, Keys: m.Keys, Exclude: m.Exclude}
+}
+
+// window is nil where there is none.
+func window(w *config.Window) (*rotator.Window, error) {
+	if w == nil {
+		return nil, nil //nolint:nilnil // none is wanted
+	}
+	opens, err := rotator.ParseSchedule(w.Cron, w.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("window: %w", err)
+	}
+	return &rotator.Window{Opens: opens, For: time.Duration(w.For)}, nil
+}
+
+func drills(from []config.Drill) ([]rotator.DrillSchedule, error) {
+	made := make([]rotator.DrillSchedule, 0, len(from))
+	for i := range from {
+		d := &from[i]
+		w, err := window(d.Window)
+		if err != nil {
+			return nil, fmt.Errorf("drill %s: %w", d.Name, err)
+		}
+		made = append(made, rotator.DrillSchedule{Name: d.Name, Match: match(&d.Match), Window: *w, Limit: d.Limit})
 	}
 	return made, nil
 }

@@ -40,6 +40,59 @@ func (a *App) nextDue(ctx context.Context, provider string) (time.Time, error) {
 
 func (a *App) nextScan(last time.Time) time.Time { return a.setup.Load().Scan.Next(last) }
 
+// nextVerification is when the schedule has the verification that follows one at last; zero where there is no schedule.
+func (a *App) nextVerification(last time.Time) time.Time {
+	schedule := a.setup.Load().Verify
+	if schedule.IsZero() || last.IsZero() {
+		return time.Time{}
+	}
+	return schedule.Next(last)
+}
+
+// proofDue is by when the drills of the calendar have to have proven that rotating works at the provider, if that was proven last
+// at last: the end of the first window after it, and the time that a rotation there takes to end. It is zero where none is drilled.
+func (a *App) proofDue(provider string, last time.Time) time.Time {
+	setup := a.setup.Load()
+	if last.Before(a.began) {
+		last = a.began // a drill that is new has had no window yet
+	}
+	var due time.Time
+	for i := range setup.Drills {
+		d := &setup.Drills[i]
+		if !d.SelectsProvider(provider) || byHand(setup, provider) {
+			continue
+		}
+		if end := d.Window.Opens.Next(last).Add(d.Window.For); due.IsZero() || end.Before(due) {
+			due = end
+		}
+	}
+	if due.IsZero() {
+		return due
+	}
+	return due.Add(longest(setup, provider))
+}
+
+// byHand reports whether a person makes or removes the provider's keys.
+func byHand(setup *engine.Setup, provider string) bool {
+	for _, acc := range setup.Accounts {
+		if limits := acc.Provider.Limits(); acc.Name == provider {
+			return limits.Supplied || limits.RemovedByHand
+		}
+	}
+	return true
+}
+
+// longest is for how long a rotation at the provider waits, by the most patient of its policies.
+func longest(setup *engine.Setup, provider string) time.Duration {
+	var most time.Duration
+	for _, p := range setup.Policies {
+		if p.SelectsProvider(provider) && !p.Observe {
+			most = max(most, max(p.Grace, p.Idle)+p.Soak)
+		}
+	}
+	return most
+}
+
 // sinkTokens are the ends of the tokens for sinks that the daemon cannot replace by itself.
 func (a *App) sinkTokens() map[string]time.Time {
 	ends := map[string]time.Time{}

@@ -55,3 +55,45 @@ func TestTheDaemonsOwnKeyEndsWithTheFirstOfItsUsers(t *testing.T) {
 		}
 	}
 }
+
+// provider is one whose keys people make, or not.
+type provider struct {
+	rotator.Provider
+	limits rotator.Limits
+}
+
+func (p provider) Limits() rotator.Limits { return p.limits }
+
+func TestAProofIsDueAtTheEndOfTheNextWindowAndOfARotation(t *testing.T) {
+	opens, err := rotator.ParseSchedule("0 10 * * *", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	a := &App{began: noon}
+	a.setup.Store(&engine.Setup{
+		Accounts: []engine.Account{{Name: "cc", Provider: provider{}}, {Name: "ds", Provider: provider{limits: rotator.Limits{RemovedByHand: true}}}, {Name: "idle", Provider: provider{}}},
+		Policies: []*rotator.Policy{
+			{Name: "short", Grace: time.Hour, Idle: 2 * time.Hour, Soak: time.Hour},
+			{Name: "long", Match: rotator.Match{Providers: []string{"cc"}}, Grace: 24 * time.Hour, Soak: time.Hour},
+			{Name: "watched", Grace: 1000 * time.Hour, Observe: true},
+		},
+		Drills: []rotator.DrillSchedule{{Name: "daily", Match: rotator.Match{Providers: []string{"cc", "ds"}}, Window: rotator.Window{Opens: opens, For: 4 * time.Hour}, Limit: 1}},
+	})
+	tomorrow := time.Date(2026, 3, 2, 14, 0, 0, 0, time.UTC).Add(25 * time.Hour)
+	for _, c := range []struct {
+		provider   string
+		last, want time.Time
+	}{
+		{"cc", time.Time{}, tomorrow},               // from the start on
+		{"cc", noon.Add(-48 * time.Hour), tomorrow}, // what was before the start may have had another calendar
+		{"cc", noon.Add(24 * time.Hour), tomorrow.Add(24 * time.Hour)},
+		{"ds", time.Time{}, time.Time{}},
+		{"idle", time.Time{}, time.Time{}},
+		{"gone", time.Time{}, time.Time{}},
+	} {
+		if got := a.proofDue(c.provider, c.last); !got.Equal(c.want) {
+			t.Errorf("%s after %s: due %s, want %s", c.provider, c.last, got, c.want)
+		}
+	}
+}

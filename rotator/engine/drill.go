@@ -82,7 +82,13 @@ func mayDrill(a *account, f *rotator.Facts, now time.Time) error {
 	if !f.UserActive {
 		return rotator.NewFault(op, rotator.Invalid, "the service user of %s cannot sign in, so no key of it could be proven", c)
 	}
-	if fr, ok := rotator.FrozenAt(f.Freezes, now); ok {
+	return calmAt(a, f.Freezes, now)
+}
+
+// calmAt says what stands against any drill at the account.
+func calmAt(a *account, freezes []rotator.Freeze, now time.Time) error {
+	const op = "drill"
+	if fr, ok := rotator.FrozenAt(freezes, now); ok {
 		return rotator.NewFault(op, rotator.Conflict, "frozen until %s: %s; a drill can wait for its end", fr.To.UTC().Format(time.RFC3339), fr.Reason)
 	}
 	if until, paused := a.paused(now); paused {

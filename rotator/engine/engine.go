@@ -39,7 +39,11 @@ type Setup struct {
 	Freezes  []rotator.Freeze
 	// Scan says when providers are scanned, beside at start and after a reload.
 	Scan rotator.Schedule
-	Cap  rotator.CapLimits
+	// Verify says when every credential is verified; the zero value is never.
+	Verify rotator.Schedule
+	// Drills say which credentials are drilled, and when.
+	Drills []rotator.DrillSchedule
+	Cap    rotator.CapLimits
 	// Concurrent is how many rotations of one provider move at the same time.
 	Concurrent int
 	// HaltAfter is how many failed calls in a row open a provider's breaker.

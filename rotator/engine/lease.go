@@ -60,6 +60,8 @@ func (e *Engine) workAt(ctx context.Context, a *account, t *tenure) {
 	var loops sync.WaitGroup
 	loops.Go(func() { e.runScans(ctx, a) })
 	loops.Go(func() { e.dispatch(ctx, a) })
+	loops.Go(func() { e.practise(ctx, a) })
+	loops.Go(func() { e.verifyBySchedule(ctx, a) })
 	loops.Wait()
 	t.crew.Wait()
 }

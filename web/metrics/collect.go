@@ -94,6 +94,7 @@ func (m *Metrics) collectState(ch chan<- prometheus.Metric, providers []string) 
 		func() error { return m.collectHooks(ctx, ch) },
 		func() error { return m.collectAudit(ctx, ch) },
 		func() error { return m.collectProven(ctx, ch, providers) },
+		func() error { return m.collectDrills(ctx, ch, providers, now) },
 		func() error { return m.collectKeys(ctx, ch) },
 	} {
 		if collect() != nil {
@@ -195,6 +196,11 @@ func (m *Metrics) collectProviders(ctx context.Context, ch chan<- prometheus.Met
 		if m.o.NextScan != nil {
 			send(ch, scanDue, m.scanDueAfter(s.LastScan), p)
 		}
+		if m.o.NextVerification != nil {
+			if due := m.o.NextVerification(s.VerifiedAt); !due.IsZero() {
+				send(ch, verificationDue, seconds(due), p)
+			}
+		}
 		send(ch, scanKeys, float64(s.Keys), p)
 		send(ch, breakerOpen, truth(s.BreakerOpen), p)
 		send(ch, paused, truth(now.Before(s.PausedUntil)), p)
@@ -236,6 +242,12 @@ func (m *Metrics) collectProven(ctx context.Context, ch chan<- prometheus.Metric
 	}
 	for _, p := range providers {
 		send(ch, lastProven, seconds(m.proven.of(p)), p)
+		if m.o.ProofDue == nil {
+			continue
+		}
+		if due := m.o.ProofDue(p, m.proven.of(p)); !due.IsZero() {
+			send(ch, proofDue, seconds(due), p)
+		}
 	}
 	return nil
 }

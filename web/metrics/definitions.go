@@ -132,11 +132,11 @@ func Sections() []Section {
 			"credential rotates it has two keys, and the old one's times have passed: ask for the newest with\n" +
 			"`max by (provider, user_id, credential) (rotatord_key_rotation_due_timestamp_seconds)`.",
 			[]Definition{keyExpiration, keyRotationDue, keyRevokeDue, keyLastUsed, keys, unmanagedKeys, orphanKeys, orphansGone, keyFindings}},
-		{"Rotations", "", []Definition{rotationsTotal, openRotations, stageSince, stepSince, nextStep, rotationsBlocked, blockedSince, awaitingApproval, lastProven}},
+		{"Rotations", "", []Definition{rotationsTotal, openRotations, stageSince, stepSince, nextStep, rotationsBlocked, blockedSince, awaitingApproval, lastProven, proofDue, drillStuck}},
 		{"What is late, and whose it is", "What alerts are made of: each exists once for each provider and policy, however many keys there are.",
 			[]Definition{dueKeys, windowUsed, expiredKeys, ownerInfo}},
 		{"Service users", "", []Definition{serviceUsers}},
-		{"Sinks", "", []Definition{sinkDeliveries, sinkUp, verifiedCredentials, lastVerification}},
+		{"Sinks", "", []Definition{sinkDeliveries, sinkUp, verifiedCredentials, lastVerification, verificationDue}},
 		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDue, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
 		{"Notices", "What the contacts of credentials are told; see the page on notifications.",
 			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried, alertsPushed}},

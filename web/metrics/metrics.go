@@ -50,6 +50,11 @@ type Options struct {
 	NextDue func(ctx context.Context, provider string) (time.Time, error)
 	// NextScan returns when the schedule has the scan that follows one at last; nil is not asked.
 	NextScan func(last time.Time) time.Time
+	// NextVerification returns when the schedule has the verification that follows one at last; zero for none, nil is none.
+	NextVerification func(last time.Time) time.Time
+	// ProofDue returns by when drills have to have proven that rotating works at the provider, if it was proven last at last; zero
+	// where none is drilled, nil is nowhere.
+	ProofDue func(provider string, last time.Time) time.Time
 	// SinkTokens returns when the tokens end that the daemon has for sinks; nil is none.
 	SinkTokens func() map[string]time.Time
 	// Ready says whether this process does its work; nil is yes.
@@ -76,6 +81,7 @@ type Metrics struct {
 
 	counts   countsCache
 	standing standingCache
+	drills   drillsCache
 	own      own
 	proven   proven
 	findings findings

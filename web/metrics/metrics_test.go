@@ -40,7 +40,7 @@ func busy() *viewtest.Journal {
 			Steps:    []rotator.Pace{{Provider: "cc", Policy: "ci", Stage: rotator.StageDelivering, Count: 1, Since: noon}},
 			Holds:    []rotator.HoldAge{{Provider: "cc", Count: 6, Since: noon}},
 		},
-		Open: []rotator.Rotation{{CredentialID: rotator.CredentialID{Provider: "cc"}, NextAt: noon}},
+		Open: []rotator.Rotation{{CredentialID: rotator.CredentialID{Provider: "cc"}, NextAt: noon, Reason: rotator.ReasonDrill, Policy: "ci", StageAt: noon}},
 		Managed: []rotator.TrackedKey{{
 			Provider: "cc", Base: "ci", Policy: "ci", Due: noon.Add(time.Hour), Deadline: noon.Add(2 * time.Hour),
 			Key: rotator.Key{ID: "17", UserID: "u1", Name: "ci-r0002", Expires: noon.Add(3 * time.Hour), LastUsed: noon},
@@ -74,10 +74,12 @@ func setUp(j *viewtest.Journal, change func(*metrics.Options)) fixture {
 				{Provider: "cc", Policy: "idle", Labels: labels{"team": "pki"}},
 			}
 		},
-		NextDue:    func(ctx context.Context, p string) (time.Time, error) { return j.NextDue(ctx, p, false) },
-		NextScan:   func(last time.Time) time.Time { return last.Add(15 * time.Minute) },
-		SinkTokens: func() map[string]time.Time { return map[string]time.Time{"vault": noon, "disk": {}} },
-		Version:    "1.2.3", Revision: "abc",
+		NextDue:          func(ctx context.Context, p string) (time.Time, error) { return j.NextDue(ctx, p, false) },
+		NextScan:         func(last time.Time) time.Time { return last.Add(15 * time.Minute) },
+		ProofDue:         func(_ string, last time.Time) time.Time { return last.Add(time.Hour) },
+		NextVerification: func(last time.Time) time.Time { return last.Add(time.Hour) },
+		SinkTokens:       func() map[string]time.Time { return map[string]time.Time{"vault": noon, "disk": {}} },
+		Version:          "1.2.3", Revision: "abc",
 	}
 	if change != nil {
 		change(&o)

@@ -13,6 +13,9 @@ var (
 	verifiedCredentials = gauge("verified_credentials", "Credentials by what the last verification of each found; rotatord verify names them.", zeroForEveryLabel, "provider", "outcome")
 	lastVerification    = gauge("last_verification_timestamp_seconds",
 		"When a credential of the provider was last verified, in seconds since 1970; kept over a restart.", "0 for a configured provider of which none ever was", "provider")
+	verificationDue = gauge("verification_due_timestamp_seconds",
+		"When, by the schedule, the verification begins that follows the last one by schedule, in seconds since 1970. Long past, verifications fail or do not run.",
+		"absent where no schedule is configured", "provider")
 )
 
 func (m *Metrics) collectVerified(ctx context.Context, ch chan<- prometheus.Metric, providers []string) error {

@@ -81,7 +81,7 @@ func complete(definition *jsonschema.Schema, t reflect.Type) {
 			secret(definition, property, o)
 			continue
 		}
-		if o.required {
+		if o.required && !slices.Contains(definition.Required, o.name) { // a struct may stand in several places
 			definition.Required = append(definition.Required, o.name)
 		}
 		if o.required && o.kind.Kind() == reflect.Slice {
