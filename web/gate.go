@@ -227,6 +227,8 @@ func namesThisMachine(r *http.Request) bool {
 type authentication struct {
 	Users map[string]string `yaml:"basic_auth_users"`
 	TLS   struct {
+		Cert       string `yaml:"cert"`
+		CertFile   string `yaml:"cert_file"`
 		ClientAuth string `yaml:"client_auth_type"`
 		MinVersion string `yaml:"min_version"`
 	} `yaml:"tls_server_config"`

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -84,6 +85,30 @@ func bounded(r *http.Request) (context.Context, context.CancelFunc) {
 		return r.Context(), func() {}
 	}
 	return context.WithTimeout(r.Context(), answerTime)
+}
+
+// ServerCertificate returns the certificates, in PEM, that a web config file has the server show: those that stand in it, or in the
+// file that it names, as they are now. It is nil where there is none.
+func ServerCertificate(webConfigFile string) ([]byte, error) {
+	if webConfigFile == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(webConfigFile) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return nil, err
+	}
+	var a authentication
+	if err := yaml.Unmarshal(content, &a); err != nil {
+		return nil, err
+	}
+	switch file := a.TLS.CertFile; {
+	case file == "":
+		return []byte(a.TLS.Cert), nil
+	case filepath.IsAbs(file):
+		return os.ReadFile(file) //nolint:gosec // as above
+	default:
+		return os.ReadFile(filepath.Join(filepath.Dir(webConfigFile), file)) //nolint:gosec // as above
+	}
 }
 
 // modernTLS refuses a web config file that lets clients speak TLS as it was before 1.2, which the format allows.

@@ -126,7 +126,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: a.freezes,
 		Notices: a.store.CountNotices, Verified: a.store.CountVerifications, PendingHooks: a.store.PendingHooks, Hooks: a.hookNames,
 		AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
-		Owners: a.owners, NextDue: a.nextDue, NextScan: a.nextScan, NextVerification: a.nextVerification, ProofDue: a.proofDue, SinkTokens: a.sinkTokens, Ready: a.ready,
+		Owners: a.owners, NextDue: a.nextDue, NextScan: a.nextScan, NextVerification: a.nextVerification, ProofDue: a.proofDue, SinkTokens: a.sinkTokens, Certificates: a.certificates, Ready: a.ready,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)
 	setup, err := a.builder.setup(c)

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -35,6 +36,7 @@ func TestAuth(t *testing.T) {
 		{"token runs out unused", tokenRunsOutUnused},
 		{"token revoked midway", tokenRevokedMidway},
 		{"destroyed secret id", destroyedSecretID},
+		{"secret id that ends", secretIDThatEnds},
 		{"wrong AppRole", wrongAppRole},
 		{"policy that does not allow", policyThatDoesNotAllow},
 		{"policy without metadata", policyWithoutMetadata},
@@ -68,6 +70,29 @@ func tokenEndsMidway(t *testing.T, m *mount) {
 		_, err := s.Deliver(t.Context(), delivery(t, s, version))
 		return err
 	}, func() bool { return l.count("login") >= 2 && l.count("renew") >= 1 })
+}
+
+// secretIDThatEnds: where the policy lets the daemon ask, somebody is told in time to hand over another secret id.
+func secretIDThatEnds(t *testing.T, m *mount) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		mayAsk bool
+		ttl    time.Duration
+	}{{"ends", true, time.Hour}, {"never", true, 0}, {"silent", false, time.Hour}} {
+		name := m.path + "-" + c.name
+		policy := policyFor(m.path, 2)
+		if c.mayAsk {
+			policy += fmt.Sprintf("path \"auth/approle/role/%s/secret-id/lookup\" { capabilities = [\"update\"] }\n", name)
+		}
+		m.role = newRole(t, m.root, name, policy, map[string]any{"secret_id_ttl": c.ttl.String()})
+		s := newSink(t, m.options())
+		deliver(t, s, delivery(t, s, 1))
+		ends := s.CredentialEnds()
+		if known := c.mayAsk && c.ttl > 0; known != !ends.IsZero() || known && (time.Until(ends) > c.ttl || time.Until(ends) < c.ttl-time.Minute) {
+			t.Errorf("%s: the secret id ends at %s, want in %s: %t", c.name, ends, c.ttl, known)
+		}
+	}
 }
 
 func tokenRunsOutUnused(t *testing.T, m *mount) {

@@ -57,6 +57,8 @@ type Options struct {
 	ProofDue func(provider string, last time.Time) time.Time
 	// SinkTokens returns when the tokens end that the daemon has for sinks; nil is none.
 	SinkTokens func() map[string]time.Time
+	// Certificates returns those that the daemon shows to others, as they are now; nil is none.
+	Certificates func() []Certificate
 	// Ready says whether this process does its work; nil is yes.
 	Ready func() bool
 	// KeySettings returns what the configuration in force says of keys of that provider and that policy; nil is nothing.

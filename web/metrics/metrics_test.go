@@ -40,7 +40,7 @@ func busy() *viewtest.Journal {
 			Steps:    []rotator.Pace{{Provider: "cc", Policy: "ci", Stage: rotator.StageDelivering, Count: 1, Since: noon}},
 			Holds:    []rotator.HoldAge{{Provider: "cc", Count: 6, Since: noon}},
 		},
-		Open: []rotator.Rotation{{CredentialID: rotator.CredentialID{Provider: "cc"}, NextAt: noon, Reason: rotator.ReasonDrill, Policy: "ci", StageAt: noon}},
+		Open: []rotator.Rotation{{CredentialID: rotator.CredentialID{Provider: "cc"}, NextAt: noon, Reason: rotator.ReasonDrill, Policy: "ci", Stage: rotator.StageDelivering, StageAt: noon}},
 		Managed: []rotator.TrackedKey{{
 			Provider: "cc", Base: "ci", Policy: "ci", Due: noon.Add(time.Hour), Deadline: noon.Add(2 * time.Hour),
 			Key: rotator.Key{ID: "17", UserID: "u1", Name: "ci-r0002", Expires: noon.Add(3 * time.Hour), LastUsed: noon},

@@ -34,6 +34,9 @@ type grant struct {
 	// expires is when it ends; zero for never. renewAt is when to see to that.
 	expires, renewAt time.Time
 	renewable        bool
+	// role is the AppRole's name, as the server told at the login; secretEnds is when its secret id ends, zero for never or unknown.
+	role       string
+	secretEnds time.Time
 }
 
 // lasting sets the times of a grant that has its ttl to live from now on.
@@ -63,7 +66,34 @@ func (a *appRole) login(ctx context.Context, s *Session) (grant, error) {
 	if err != nil {
 		return grant{}, rotator.NewFault(a.String(), rotator.Denied, "the secret id cannot be had: %w", err)
 	}
-	return s.ask(ctx, a.String(), secret, map[string]any{"role_id": a.RoleID, "secret_id": string(secret.Reveal())})
+	g, err := s.ask(ctx, a.String(), secret, map[string]any{"role_id": a.RoleID, "secret_id": string(secret.Reveal())})
+	if err == nil {
+		g.secretEnds = a.ends(ctx, s, &g, secret)
+	}
+	return g, err
+}
+
+// ends asks when the secret id ends: zero for never, and where the token may not know, which is no reason not to work with it.
+func (a *appRole) ends(ctx context.Context, s *Session, g *grant, secret rotator.Secret) time.Time {
+	if g.role == "" {
+		return time.Time{}
+	}
+	path := "auth/" + a.Mount + "/role/" + g.role + "/secret-id/lookup"
+	var answer *api.Secret
+	err := s.timed(opLookupSecretID, func() error {
+		var err error
+		answer, err = g.client.Logical().WriteWithContext(ctx, path, map[string]any{"secret_id": string(secret.Reveal())})
+		return Classify(path, err, secret)
+	})
+	if err != nil || answer == nil {
+		return time.Time{}
+	}
+	text, _ := answer.Data["expiration_time"].(string)
+	ends, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || ends.Year() <= 1 { // the zero time stands for never
+		return time.Time{}
+	}
+	return ends
 }
 
 type kubernetes struct{ Kubernetes }

@@ -75,14 +75,15 @@ type Request struct {
 
 // The operations of a session that an Observer is told of.
 const (
-	opLogin  = "login"
-	opRenew  = "renew"
-	opLookup = "lookup"
-	opRevoke = "revoke"
+	opLogin          = "login"
+	opRenew          = "renew"
+	opLookup         = "lookup"
+	opLookupSecretID = "lookup_secret_id"
+	opRevoke         = "revoke"
 )
 
 // Operations lists the operations of a session itself, for metrics that want to begin at zero.
-func Operations() []string { return []string{opLogin, opRenew, opLookup, opRevoke} }
+func Operations() []string { return []string{opLogin, opRenew, opLookup, opLookupSecretID, opRevoke} }
 
 // The defaults of Options.
 const (

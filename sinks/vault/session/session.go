@@ -55,11 +55,14 @@ func (s *Session) Expires() time.Time {
 	return time.Time{}
 }
 
-// Ends is when the credential ends that a person has to replace: zero for a token that the session logs in for, since it logs in
-// anew, for one that never ends, and for one that is renewed in good time.
+// Ends is when the credential ends that a person has to replace: the secret id of an AppRole, where the server tells, or a token. It is
+// zero for what the session logs in with anew, for what never ends, and for a token that is renewed in good time.
 func (s *Session) Ends() time.Time {
 	g := s.grant()
-	if g == nil || g.own || g.expires.IsZero() || g.renewable && time.Until(g.expires) > g.ttl/3 {
+	if g != nil && g.own {
+		return g.secretEnds
+	}
+	if g == nil || g.expires.IsZero() || g.renewable && time.Until(g.expires) > g.ttl/3 {
 		return time.Time{}
 	}
 	return g.expires
@@ -218,7 +221,7 @@ func (s *Session) ask(ctx context.Context, op string, credential rotator.Secret,
 		return grant{}, Classify(op, err)
 	}
 	ttl := time.Duration(answer.Auth.LeaseDuration) * time.Second
-	g := grant{client: client, own: true, ttl: ttl, renewable: answer.Auth.Renewable}
+	g := grant{client: client, own: true, ttl: ttl, renewable: answer.Auth.Renewable, role: answer.Auth.Metadata["role_name"]}
 	if ttl == 0 { // for ever: every other login is given a time to live
 		return g, nil
 	}
