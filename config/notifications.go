@@ -4,7 +4,7 @@ package config
 // anything.
 type Notifications struct {
 	// Events are what is told.
-	Events []string `yaml:"events" default:"[first_key, replaced, revoked, extended, abandoned, awaiting_supply, awaiting_removal, old_key_in_use, resolved]" enum:"first_key,replaced,revoked,extended,abandoned,awaiting_supply,awaiting_removal,old_key_in_use,resolved"`
+	Events []string `yaml:"events" default:"[first_key, replaced, revoked, extended, abandoned, awaiting_supply, awaiting_removal, old_key_in_use, hook_failing, resolved]" enum:"first_key,replaced,revoked,extended,abandoned,awaiting_supply,awaiting_removal,old_key_in_use,hook_failing,resolved"`
 	// Gather is how long a notice waits for others to the same person, to go out in one message.
 	Gather Duration `yaml:"gather" default:"2m"`
 	// RemindAfter is when people are asked again to do what they were asked for, then after twice that time, and so on up to 30
@@ -49,7 +49,7 @@ type Webhook struct {
 	// CAFile holds certificates, in PEM, to trust in place of the system's.
 	CAFile string `yaml:"ca_file"`
 	// Events are what it is told; without them, all that the section names.
-	Events []string `yaml:"events" enum:"first_key,replaced,revoked,extended,abandoned,awaiting_supply,awaiting_removal,old_key_in_use,resolved"`
+	Events []string `yaml:"events" enum:"first_key,replaced,revoked,extended,abandoned,awaiting_supply,awaiting_removal,old_key_in_use,hook_failing,resolved"`
 	// Providers are the names of the providers that it is told of; without them, of all.
 	Providers []string `yaml:"providers"`
 	// Policies are the names of the policies that it is told of; without them, of all.

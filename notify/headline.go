@@ -11,6 +11,7 @@ var headlines = map[rotator.NoticeKind]string{
 	rotator.NoticeAwaitingSupply:  "please make a new key",
 	rotator.NoticeAwaitingRemoval: "please remove the old key",
 	rotator.NoticeOldKeyInUse:     "the old key is still in use",
+	rotator.NoticeHookFailing:     "a program could not be told of the new key",
 	rotator.NoticeResolved:        "nothing has to be done any more",
 }
 

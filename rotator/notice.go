@@ -20,18 +20,19 @@ const (
 	NoticeAwaitingSupply  NoticeKind = "awaiting_supply"  // a person has to make the new key
 	NoticeAwaitingRemoval NoticeKind = "awaiting_removal" // a person has to remove the old key
 	NoticeOldKeyInUse     NoticeKind = "old_key_in_use"   // somebody still uses the old key, which is therefore not revoked
+	NoticeHookFailing     NoticeKind = "hook_failing"     // a consumer cannot be told of the new key, and the old one stays until it is
 	NoticeResolved        NoticeKind = "resolved"         // what somebody was asked to do is done, or need not be done any more
 )
 
 // NoticeKinds lists every kind of notice.
 func NoticeKinds() []NoticeKind {
 	return []NoticeKind{NoticeFirstKey, NoticeReplaced, NoticeRevoked, NoticeExtended, NoticeAbandoned,
-		NoticeAwaitingSupply, NoticeAwaitingRemoval, NoticeOldKeyInUse, NoticeResolved}
+		NoticeAwaitingSupply, NoticeAwaitingRemoval, NoticeOldKeyInUse, NoticeHookFailing, NoticeResolved}
 }
 
 // AsksForAction reports whether the notice asks its reader to do something without which the rotation stands still.
 func (k NoticeKind) AsksForAction() bool {
-	return k == NoticeAwaitingSupply || k == NoticeAwaitingRemoval || k == NoticeOldKeyInUse
+	return k == NoticeAwaitingSupply || k == NoticeAwaitingRemoval || k == NoticeOldKeyInUse || k == NoticeHookFailing
 }
 
 // Notice is what the contact of a credential is told of one transition of one rotation. It holds no secret.
@@ -155,6 +156,8 @@ func asked(b BlockReason) (NoticeKind, bool) {
 		return NoticeAwaitingRemoval, true
 	case BlockOldKeyInUse:
 		return NoticeOldKeyInUse, true
+	case BlockHookFailing:
+		return NoticeHookFailing, true
 	default:
 		return "", false
 	}

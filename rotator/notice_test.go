@@ -43,6 +43,7 @@ func TestNoticeOf(t *testing.T) {
 		}(), NoticeAbandoned, "not due"},
 
 		{"the old key turns out to be in use", inUse(blockedFor(StageRevoking, "")), NoticeOldKeyInUse, "used a minute ago"},
+		{"a required hook fails", blockedFor(StageRevoking, "").Block(BlockHookFailing, "app is down", noon, later), NoticeHookFailing, "app is down"},
 		{"it is in use, no longer held", inUse(blockedFor(StageRevoking, BlockHeld)), NoticeOldKeyInUse, "used a minute ago"},
 		{"it goes on being in use", inUse(blockedFor(StageRevoking, BlockOldKeyInUse)), "", ""},
 		{"a failure while it is in use", blockedFor(StageRevoking, BlockOldKeyInUse).Postpone(NewFault("x", Transient, "down"), later), "", ""},

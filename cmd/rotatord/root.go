@@ -93,7 +93,7 @@ period and on evidence.`,
 		return nil
 	}
 	root.AddCommand(runCommand(f), demoCommand(), checkConfigCommand(f), statusCommand(f), planCommand(f), reportCommand(f), rotateCommand(f), drillCommand(f), verifyCommand(f), historyCommand(f), holdCommand(f),
-		releaseCommand(f), freezeCommand(f), undoCommand(f), approveCommand(f), supplyCommand(f), removedCommand(f), usersCommand(f), auditCommand(f), simulateCommand(f), emulateCommand(), sealCommand(f), healthcheckCommand(), versionCommand(f))
+		releaseCommand(f), freezeCommand(f), undoCommand(f), approveCommand(f), supplyCommand(f), removedCommand(f), usersCommand(f), auditCommand(f), alertsCommand(), simulateCommand(f), emulateCommand(), sealCommand(f), healthcheckCommand(), versionCommand(f))
 	completeLive(root, f)
 	return root
 }

@@ -25,12 +25,18 @@ type exports struct {
 	// asking is a daemon above its cap; blocked is it once that was approved, with an old key in use and a sink that holds
 	// something foreign.
 	asking, blocked []series
+	// faulty is a daemon among sinks, hooks, users and programs that do not do what they should; damaged is it once its journal was.
+	faulty, damaged []series
+	// before is a daemon whose provider will refuse the keys that it makes, and will then list few of its users; refused is it after that.
+	before, refused []series
+	// waiting is a daemon that waits for its seal key.
+	waiting []series
 }
 
 // all are the series of all moments.
 func (x *exports) all() []series {
 	var all []series
-	for _, some := range [][]series{x.moving, x.healthy, x.quiet, x.down, x.asking, x.blocked} {
+	for _, some := range [][]series{x.moving, x.healthy, x.quiet, x.down, x.asking, x.blocked, x.faulty, x.damaged, x.before, x.refused, x.waiting} {
 		all = append(all, some...)
 	}
 	return all
@@ -49,6 +55,9 @@ func exported(t *testing.T) *exports {
 		x := &exports{}
 		x.calm(t)
 		x.busy(t)
+		x.broken(t)
+		x.refusing(t)
+		x.sealedOut(t)
 		once.exports = x
 	})
 	if once.exports == nil {

@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -89,10 +90,17 @@ func blocked(reason string, seconds float64) change {
 type state struct {
 	of      func(*exports) []series
 	changes []change
+	// then, if set, is what the same daemon exported after half an hour.
+	then func(*exports) []series
+	// at is the provider that the alert is about, where it is not cc.
+	at string
 }
 
+// forced reports whether the state is as a daemon exported it, and nothing but time goes on.
+func (s state) forced() bool { return len(s.changes) == 0 }
+
 func healthy(c ...change) state {
-	return state{func(x *exports) []series { return x.healthy }, c}
+	return state{of: func(x *exports) []series { return x.healthy }, changes: c}
 }
 
 var (
@@ -104,6 +112,10 @@ var (
 	down    = state{of: func(x *exports) []series { return x.down }}
 	asking  = state{of: func(x *exports) []series { return x.asking }}
 	stopped = state{of: func(x *exports) []series { return x.blocked }}
+	faulty  = state{of: func(x *exports) []series { return x.faulty }}
+	damaged = state{of: func(x *exports) []series { return x.damaged }}
+	waiting = state{of: func(x *exports) []series { return x.waiting }}
+	refused = state{of: func(x *exports) []series { return x.before }, then: func(x *exports) []series { return x.refused }}
 	nothing = state{of: func(*exports) []series { return nil }}
 	late    = to(0.6, "rotatord_renewal_window_used_ratio", ofCI)
 )
@@ -125,7 +137,7 @@ var cases = []struct {
 	{"RotatordStuckInStage", moving, 7 * time.Hour, "platform", []string{"critical"}},
 	{"RotatordStepsNotTaken", moving, 20 * time.Minute, "pki", nil},
 	{"RotatordStepsNotTaken", moving, time.Hour, "pki", []string{"critical"}},
-	{"RotatordStepsNotTaken", state{moving.of, []change{to(1, "rotatord_provider_paused", ofCC)}}, time.Hour, "pki", nil},
+	{"RotatordStepsNotTaken", state{of: moving.of, changes: []change{to(1, "rotatord_provider_paused", ofCC)}}, time.Hour, "pki", nil},
 	{"RotatordConsumerAtRisk", healthy(blocked("new_key_refused", 0)), 10 * time.Minute, "platform", []string{"critical"}},
 	{"RotatordConsumerAtRisk", healthy(blocked("sink_mismatch", 0)), 10 * time.Minute, "platform", []string{"critical"}},
 	{"RotatordConsumerAtRisk", healthy(blocked("last_key", 0)), 10 * time.Minute, "platform", []string{"critical"}},
@@ -154,6 +166,42 @@ var cases = []struct {
 	{"RotatordFreezeTooLong", quiet, 15 * day, "", []string{"warning"}},
 	{"RotatordFreezeTooLong", healthy(blocked("frozen", 0), late), time.Hour, "platform", []string{"critical"}},
 	{"RotatordSealUnreadable", healthy(blocked("seal_unreadable", 0)), 5 * time.Minute, "platform", []string{"critical"}},
+
+	{"RotatordRotationOverdue", faulty, 20 * time.Minute, "platform", []string{"critical"}},
+	{"RotatordStuckInStage", faulty, 80 * time.Minute, "platform", []string{"warning"}},
+	{"RotatordKeyExpired", state{of: faulty.of, at: "one"}, 10 * time.Minute, "platform", []string{"critical"}},
+	{"RotatordConsumerAtRisk", faulty, 10 * time.Minute, "platform", []string{"critical"}},
+	{"RotatordRotationFailed", refused, 2 * time.Hour, "platform", []string{"warning"}},
+	{"RotatordAtKeyCap", faulty, time.Hour, "platform", []string{"warning"}},
+	{"RotatordAwaitingSupply", state{of: faulty.of, at: "hand"}, 2 * time.Hour, "platform", []string{"warning", "critical"}},
+	{"RotatordObservedKeyDue", faulty, 2 * time.Hour, "platform", []string{"warning"}},
+	{"RotatordAwaitingHook", faulty, 50 * time.Minute, "platform", nil},
+	{"RotatordAwaitingHook", faulty, 2 * time.Hour, "platform", []string{"warning"}},
+	{"RotatordAwaitingHook", faulty, 4 * day, "platform", []string{"critical"}},
+	{"RotatordDrillFailed", refused, 2 * time.Hour, "pki", []string{"warning"}},
+	{"RotatordDrillStuck", faulty, time.Hour, "platform", nil},
+	{"RotatordDrillStuck", faulty, 3 * time.Hour, "platform", []string{"warning"}},
+	{"RotatordDrillStuck", faulty, 4 * day, "platform", []string{"critical"}},
+	{"RotatordNotProven", faulty, 12 * time.Hour, "pki", nil},
+	{"RotatordNotProven", faulty, 4 * day, "pki", []string{"warning"}},
+	{"RotatordNotProven", faulty, 12 * day, "pki", []string{"critical"}},
+	{"RotatordInventoryDropped", refused, time.Hour, "pki", []string{"critical"}},
+	{"RotatordVerificationFailed", faulty, time.Hour, "pki", []string{"warning", "critical"}},
+	{"RotatordVerificationStale", faulty, 25 * time.Hour, "pki", nil},
+	{"RotatordVerificationStale", faulty, 35 * time.Hour, "pki", []string{"warning"}},
+	{"RotatordVerificationStale", faulty, 5 * day, "pki", []string{"critical"}},
+	{"RotatordCredentialExpiring", state{of: faulty.of, at: "none"}, time.Hour, "", []string{"critical"}},
+	{"RotatordNotReady", waiting, 20 * time.Minute, "", []string{"critical"}},
+	{"RotatordSinkFailing", faulty, 20 * time.Minute, "", []string{"warning"}},
+	{"RotatordSinkFailing", faulty, 2 * time.Hour, "", []string{"warning", "critical"}},
+	{"RotatordHookFailing", faulty, 10 * time.Minute, "", nil},
+	{"RotatordHookFailing", faulty, time.Hour, "", []string{"warning"}},
+	{"RotatordHookFailing", faulty, 26 * time.Hour, "", []string{"warning", "critical"}},
+	{"RotatordHookDropped", healthy(change{"rotatord_hook_runs_total", labels{"hook": "app", "result": "dropped"}, "0x6 1x100"}), time.Hour, "", []string{"warning"}},
+	{"RotatordListenerCertificateExpiring", healthy(to(20*86400, "rotatord_own_credential_expiration_timestamp_seconds", labels{"kind": "listener", "name": "l:1"})), time.Hour, "", nil},
+	{"RotatordListenerCertificateExpiring", healthy(to(10*86400, "rotatord_own_credential_expiration_timestamp_seconds", labels{"kind": "listener", "name": "l:1"})), time.Hour, "", []string{"warning"}},
+	{"RotatordListenerCertificateExpiring", healthy(to(2*86400, "rotatord_own_credential_expiration_timestamp_seconds", labels{"kind": "listener", "name": "l:1"})), time.Hour, "", []string{"critical"}},
+	{"RotatordAuditChainBroken", damaged, 5 * time.Minute, "", []string{"critical"}},
 
 	{"RotatordScanStale", down, 20 * time.Minute, "pki", nil},
 	{"RotatordScanStale", down, time.Hour, "pki", []string{"warning"}},
@@ -222,7 +270,7 @@ func TestEveryAlertFires(t *testing.T) {
 			files[step] = head(t, step)
 		}
 		writeCase(t, files[step], step, x, c.state, fmt.Sprintf("%s as %v after %s", c.alert, c.bands, c.after), c.after,
-			fmt.Sprintf(`count by (alertname, severity, team) (ALERTS{alertstate="firing", alertname=%q, provider=~"cc|"})`, c.alert))
+			fmt.Sprintf(`count by (alertname, severity, team) (ALERTS{alertstate="firing", alertname=%q, provider=~"%s|"})`, c.alert, cmp.Or(c.state.at, "cc")))
 		for _, band := range c.bands {
 			l := labels{"alertname": c.alert, "severity": band}
 			if c.team != "" {
@@ -292,12 +340,22 @@ func (s state) input(t *testing.T, x *exports) []change {
 			continue // no alert is made of them
 		}
 		in := to(e.value, e.name, merged(e.labels, scrape))
+		if s.then != nil {
+			in.values = s.later(x, e)
+		}
 		for i, c := range s.changes {
 			if c.metric == e.name && includes(in.labels, c.labels) {
 				in.values, changed[i] = c.values, true
 			}
 		}
 		all = append(all, in)
+	}
+	if s.then != nil {
+		for _, e := range s.then(x) {
+			if !slices.ContainsFunc(s.of(x), func(o series) bool { return o.name == e.name && maps.Equal(o.labels, e.labels) }) {
+				all = append(all, change{e.name, merged(e.labels, scrape), fmt.Sprintf("_x6 %gx1000", e.value)})
+			}
+		}
 	}
 	for i, c := range s.changes {
 		if changed[i] {
@@ -309,6 +367,16 @@ func (s state) input(t *testing.T, x *exports) []change {
 		all = append(all, change{c.metric, merged(scrape, c.labels), c.values})
 	}
 	return all
+}
+
+// later are the values of a series that the daemon exported at two moments.
+func (s state) later(x *exports, first series) string {
+	for _, e := range s.then(x) {
+		if e.name == first.name && maps.Equal(e.labels, first.labels) {
+			return fmt.Sprintf("%gx6 %gx1000", first.value, e.value)
+		}
+	}
+	return fmt.Sprintf("%gx6 _x1000", first.value)
 }
 
 // shapes are the sets of labels that each metric was exported with.
