@@ -177,9 +177,11 @@ policies: [{name: ci, %s}]
 	if err := os.MkdirAll(s.d.Path("keys"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	due, drilled := s.cc.AddService("ci-due", "deploy", 89*day), s.cc.AddService("ci-drilled", "deploy", day)
+	s.cc.AddService("ci-due", "deploy", 89*day)
+	drilled := s.cc.AddService("ci-drilled", "deploy", day)
+	var others []daemon.Service
 	for i := range 6 {
-		s.cc.AddService(fmt.Sprint("ci-", i), "deploy", day)
+		others = append(others, s.cc.AddService(fmt.Sprint("ci-", i), "deploy", day))
 	}
 	s.d.Start()
 	s.await(8, "rotatord_scan_keys", `provider="cc"`)
@@ -187,10 +189,8 @@ policies: [{name: ci, %s}]
 	s.drill(drilled)
 	s.await(1, "rotatord_blocked_timestamp_seconds", `reason="rotation_failed"`)
 	s.await(1, "rotatord_rotations_total", `reason="drill"`, `result="abandoned"`)
-	for _, k := range s.cc.Keys("") {
-		if k.UserID != due.UserID && k.UserID != drilled.UserID {
-			account.RemoveUser(idOf(t, k.UserID))
-		}
+	for _, o := range others {
+		account.RemoveUser(idOf(t, o.UserID))
 	}
 	s.await(1, "rotatord_scans_total", `result="disbelieved"`)
 	x.refused = s.series()

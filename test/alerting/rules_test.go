@@ -247,6 +247,59 @@ var cases = []struct {
 	{"RotatordJournalFailing", healthy(change{"rotatord_journal_errors_total", nil, "0+5x100"}), time.Hour, "", []string{"warning"}},
 }
 
+// byValue are the alerts that no daemon is brought to export here: they are proved on what a healthy one exports, with one value changed.
+// What makes the daemon export that value is tested where it says.
+var byValue = map[string]string{
+	"RotatordRevocationBlocked":           "a key of the daemon's own, or a provider that does not tell of use: rotator/engine",
+	"RotatordAwaitingRemoval":             "a person removes keys at dataspot only: rotator/engine, test/e2e",
+	"RotatordSealUnreadable":              "a row of the journal that is damaged while a delivery waits for minutes: rotator/engine, test/seal",
+	"RotatordOrphanKeys":                  "the daemon revokes orphans by itself, within a scan: rotator/engine",
+	"RotatordCredentialRefused":           "the breaker stops most of what would be refused: test/faults",
+	"RotatordClockSkew":                   "two clocks that differ: rotator/engine, test/realfaults",
+	"RotatordServiceUserTrouble":          "a service user that cannot be made: rotator/engine",
+	"RotatordDown":                        "up is Prometheus's own, not exported by the daemon",
+	"RotatordRestarting":                  "four restarts within an hour of a process that is started once here",
+	"RotatordLeaseLost":                   "a replica without its database: test/replicas",
+	"RotatordLeaseDoubled":                "two installations under one job: nothing that one daemon exports",
+	"RotatordLateWritesRefused":           "ten writes of a frozen replica: rotator/engine, test/replicas",
+	"RotatordNotificationDropped":         "a webhook that leaves the configuration, a minute later: notify",
+	"RotatordAlertmanagerPushFailing":     "several pushes within minutes: notify/alertmanager",
+	"RotatordJournalFailing":              "a disk that is full or read-only: test/faults",
+	"RotatordHookDropped":                 "a hook that leaves the configuration, an hour later: hooks",
+	"RotatordListenerCertificateExpiring": "a daemon that serves TLS: internal/app",
+}
+
+// TestAlertsAreForcedByFaults lists which alerts fire on what a daemon exported in a real fault, with nothing changed but the time that goes
+// on, and which do so with a changed value only.
+func TestAlertsAreForcedByFaults(t *testing.T) {
+	forced, all := map[string]bool{}, map[string]bool{}
+	for _, c := range cases {
+		all[c.alert] = true
+		forced[c.alert] = forced[c.alert] || len(c.bands) > 0 && c.state.forced()
+	}
+	n := 0
+	for _, alert := range slices.Sorted(maps.Keys(all)) {
+		why, excused := byValue[alert]
+		switch {
+		case forced[alert] && excused:
+			t.Errorf("%s is forced by a fault and said to be proved by a changed value only", alert)
+		case forced[alert]:
+			n++
+			t.Logf("%s: forced by a fault", alert)
+		case !excused:
+			t.Errorf("%s is proved by a changed value only, and nothing says why", alert)
+		default:
+			t.Logf("%s: by a changed value; %s", alert, why)
+		}
+	}
+	for alert := range byValue {
+		if !all[alert] {
+			t.Errorf("%s is no alert", alert)
+		}
+	}
+	t.Logf("%d of %d alerts are forced by a fault", n, len(all))
+}
+
 // TestEveryAlertFires has promtool evaluate the rules on what real daemons exported, at the moment as it was and as the time
 // goes on from there. Points in time are put so that the moment is at 0, which is when promtool begins.
 func TestEveryAlertFires(t *testing.T) {

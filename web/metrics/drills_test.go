@@ -51,3 +51,20 @@ func TestWhatTheCalendarWantsNextIsExported(t *testing.T) {
 	f.absent(t, "proof_due_timestamp_seconds", labels{})
 	f.absent(t, "verification_due_timestamp_seconds", labels{})
 }
+
+// Of several credentials for the same place the first to end counts, and there is one series.
+func TestTheFirstOfSeveralOwnCredentialsCounts(t *testing.T) {
+	f := setUp(&viewtest.Journal{}, func(o *metrics.Options) {
+		o.SinkTokens = func() map[string]time.Time { return map[string]time.Time{"vault": noon.Add(time.Hour)} }
+		o.Certificates = func() []metrics.Certificate {
+			return []metrics.Certificate{{Kind: "sink", Name: "vault", Ends: noon}, {Kind: "provider", Name: "cc", Ends: noon.Add(2 * time.Hour)}, {Kind: "listener", Name: "[::]:9650", Ends: noon}}
+		}
+	})
+	f.OwnCredential("cc", noon.Add(3*time.Hour))
+	for _, c := range []struct {
+		kind, name string
+		ends       time.Time
+	}{{"sink", "vault", noon}, {"provider", "cc", noon.Add(2 * time.Hour)}, {"listener", "[::]:9650", noon}} {
+		f.want(t, "own_credential_expiration_timestamp_seconds", labels{"kind": c.kind, "name": c.name}, float64(c.ends.Unix()))
+	}
+}

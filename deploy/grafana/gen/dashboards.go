@@ -30,6 +30,17 @@ func overview() dashboard {
 			lines("Sinks that answer", "", "short", query{`min by (sink) (rotatord_sink_up{job="$job"})`, "{{sink}}"}),
 			bars("Deliveries per hour", query{`sum by (sink, result) (increase(rotatord_sink_deliveries_total{job="$job"}[1h])) > 0`, "{{sink}} {{result}}"}),
 		}},
+		{"Proof", 8, []panel{
+			lines("Verified credentials", "By what the last verification of each found.", "short", query{`sum by (outcome) (max by (provider, outcome) (rotatord_verified_credentials{job="$job"})) > 0`, "{{outcome}}"}),
+			table("Last verification", "How long ago a credential was last verified.", "s", `time() - max by (provider) (rotatord_last_verification_timestamp_seconds{job="$job"} > 0)`),
+			table("Drills that stand still", "Blocked, or at work in one stage.", "s", `time() - min by (provider, policy) (rotatord_drill_stuck_timestamp_seconds{job="$job"})`),
+			table("Next proof", "By when drills have to have proven again that rotating works; negative is too late.", "s", `max by (provider) (rotatord_proof_due_timestamp_seconds{job="$job"}) - time()`),
+		}},
+		{"Hooks", 8, []panel{
+			lines("New keys to tell of", "", "short", query{`max by (hook) (rotatord_hook_runs_pending{job="$job"})`, "{{hook}}"}, query{`max by (hook) (rotatord_hook_runs_failing{job="$job"})`, "{{hook}} fails"}),
+			bars("Attempts to tell, per hour", query{`sum by (hook, result) (increase(rotatord_hook_runs_total{job="$job"}[1h])) > 0`, "{{hook}} {{result}}"}),
+			table("Waiting the longest", "How long ago the key was in all its places that a hook has still to tell of.", "s", `time() - min by (hook) (rotatord_hook_oldest_timestamp_seconds{job="$job"})`),
+		}},
 		{"Operators and notices", 8, []panel{
 			lines("Holds and freezes", "", "short", query{`max(rotatord_hold_active{job="$job"})`, "holds"}, query{`max(rotatord_freeze_active{job="$job"})`, "frozen"}),
 			lines("Notices that wait", "", "short", query{`max(rotatord_notices_pending{job="$job"})`, "waiting"}, query{`max(rotatord_notices_undelivered{job="$job"})`, "failed at least once"}),
@@ -72,6 +83,11 @@ func perProvider() dashboard {
 			table("Blocked, and for how long", "", "s", `time() - min by (policy, reason) (rotatord_blocked_timestamp_seconds{job="$job", provider="$provider", policy=~"$policy"})`),
 			table("At work, and for how long", "Rotations that nothing blocks, by stage.", "s", `time() - min by (policy, stage) (rotatord_rotation_step_timestamp_seconds{job="$job", provider="$provider", policy=~"$policy"})`),
 			table("Next deadlines", "Of single keys; only where series for each key are exported.", "s", `bottomk(20, min by (credential, key_id) (rotatord_key_revoke_due_timestamp_seconds{job="$job", provider="$provider", policy=~"$policy"}) - time())`),
+		}},
+		{"Proof", 8, []panel{
+			lines("Verified credentials", "By what the last verification of each found.", "short", query{`max by (outcome) (rotatord_verified_credentials{job="$job", provider="$provider"}) > 0`, "{{outcome}}"}),
+			bars("Drills that ended, per day", query{`sum by (result) (increase(rotatord_rotations_total{job="$job", provider="$provider", reason="drill"}[1d]))`, "{{result}}"}),
+			table("Drills that stand still", "Blocked, or at work in one stage.", "s", `time() - min by (policy) (rotatord_drill_stuck_timestamp_seconds{job="$job", provider="$provider"})`),
 		}},
 		{"Requests", 8, []panel{
 			lines("Requests per second", "", "reqps", query{`sum by (operation) (rate(rotatord_provider_requests_total{job="$job", provider="$provider"}[5m]))`, "{{operation}}"}),
