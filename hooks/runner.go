@@ -19,6 +19,8 @@ type Options struct {
 	Log   *zap.Logger
 	// Counted, if set, is told of every attempt and of how many runs it was about.
 	Counted func(hook string, r Result, runs int)
+	// Told, if set, is told of the runs whose consumers were told, once that is recorded.
+	Told func(ctx context.Context, runs []rotator.HookRun)
 	// Drain is how long a stop waits for calls in flight.
 	Drain time.Duration
 }
@@ -57,6 +59,9 @@ func New(o Options) *Runner {
 	}
 	if o.Counted == nil {
 		o.Counted = func(string, Result, int) {}
+	}
+	if o.Told == nil {
+		o.Told = func(context.Context, []rotator.HookRun) {}
 	}
 	return &Runner{o: o, wake: make(chan struct{}, 1), runs: map[string]bool{}, targets: map[string]bool{}, calls: map[string]int{}}
 }
@@ -212,6 +217,7 @@ func (r *Runner) make(ctx context.Context, h *Hook, g *group) {
 		r.record(ctx, fields, func() error {
 			return r.o.Hooks.EndHookRuns(ctx, idsOf(g.Runs), rotator.HookDone, detail, time.Now())
 		})
+		r.o.Told(ctx, g.Runs)
 	}
 }
 

@@ -147,7 +147,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.config.Store(c)
 	a.setup.Store(setup)
-	a.hooks = hooks.New(hooks.Options{Hooks: a.store, Log: a.log, Counted: a.metrics.HookRan, Drain: cmp.Or(o.Drain, defaultDrain)})
+	a.hooks = hooks.New(hooks.Options{Hooks: a.store, Log: a.log, Counted: a.metrics.HookRan, Told: a.told, Drain: cmp.Or(o.Drain, defaultDrain)})
 	a.hooks.Use(told)
 	a.dispatcher = notify.New(notify.Options{Outbox: a.store, Log: a.log, Counted: a.metrics.NoticesTried, Drain: cmp.Or(o.Drain, defaultDrain)})
 	a.useRoute(ctx, route)

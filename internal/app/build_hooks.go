@@ -1,8 +1,11 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/rotatord/rotatord/config"
 	"github.com/rotatord/rotatord/hooks"
@@ -58,6 +61,18 @@ func (a *App) hookNames() []string {
 		names = append(names, h.Name)
 	}
 	return names
+}
+
+// told has the rotations looked at that waited for a consumer to be told.
+func (a *App) told(ctx context.Context, runs []rotator.HookRun) {
+	for i := range runs {
+		if !runs[i].Required {
+			continue
+		}
+		if err := a.engine.HookDone(ctx, &runs[i]); err != nil && ctx.Err() == nil {
+			a.log.Warn("a rotation that waited for a hook is looked at within minutes, not at once", zap.String("rotation", runs[i].Rotation), zap.Error(err))
+		}
+	}
 }
 
 // hookWaker has the hooks looked at as soon as there is something for them.

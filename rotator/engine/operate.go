@@ -143,6 +143,25 @@ func (e *Engine) Release(ctx context.Context, c rotator.CredentialID, actor stri
 	return e.resumeOne(ctx, &r, "hold released by "+actor)
 }
 
+// HookDone looks again at the rotation that waited for the run of a hook which has succeeded. Where another replica acts on the account,
+// that one looks by itself, within minutes.
+func (e *Engine) HookDone(ctx context.Context, h *rotator.HookRun) error {
+	a, ok := e.account(h.Provider)
+	if !ok || !e.owns(a) {
+		return nil
+	}
+	ctx, err := e.asOwner(ctx, a, "look again after hook "+h.Hook)
+	if err != nil {
+		return err
+	}
+	r, err := e.store.OpenRotation(ctx, h.CredentialID)
+	if err != nil || r.ID != h.Rotation || r.Blocked != rotator.BlockHookFailing {
+		return unlessGone(err)
+	}
+	defer a.requestLook()
+	return e.resumeOne(ctx, &r, "hook "+h.Hook+" has told its consumers")
+}
+
 // resumeOne looks again at a rotation, whatever it was waiting for.
 func (e *Engine) resumeOne(ctx context.Context, r *rotator.Rotation, note string) error {
 	err := e.commit(ctx, r.Resume(note, time.Now()))

@@ -25,11 +25,15 @@ type pair struct {
 	// arrived has the create calls that arrived; each is carried out once somebody reads from it and then writes to or closes
 	// release.
 	arrived, release chan struct{}
+	// hooks is the section of the configuration, and what a policy says of them; empty for none.
+	hooks, used string
 }
 
-func newPair(t *testing.T) *pair {
+func newPair(t *testing.T) *pair { return newPairWith(t, "", "") }
+
+func newPairWith(t *testing.T, hooks, used string) *pair {
 	t.Helper()
-	p := &pair{t: t, emulator: daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}}),
+	p := &pair{t: t, hooks: hooks, used: used, emulator: daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}}),
 		arrived: make(chan struct{}), release: make(chan struct{})}
 	for i := range services {
 		p.services = append(p.services, p.emulator.AddService(fmt.Sprintf("svc-%d", i), "key", 70*24*time.Hour))
@@ -65,9 +69,9 @@ providers:
 sinks:
   - {name: disk, type: file, path: %q, format: json}
 policies:
-  - {name: all, max_age: 90d, renew_before: 30d, grace: 1s, idle: 0s, jitter: 0%%, sinks: [disk]}
+  - {name: all, max_age: 90d, renew_before: 30d, grace: 1s, idle: 0s, jitter: 0%%, sinks: [disk]%s}
 limits: {concurrent_rotations: 1}
-`, p.emulator.Options(p.emulator.Root), filepath.Join(keys, "{{.ServiceUser}}.json")),
+%s`, p.emulator.Options(p.emulator.Root), filepath.Join(keys, "{{.ServiceUser}}.json"), p.used, p.hooks),
 	})
 }
 
