@@ -155,6 +155,35 @@ func TestG3ARequiredHookKeepsTheOldKey(t *testing.T) {
 	})
 }
 
+// TestARotationGoesOnAsSoonAsItsHookHasSucceeded, and not when it would have looked by itself.
+func TestARotationGoesOnAsSoonAsItsHookHasSucceeded(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world) {
+		begin := w.tells(&consumer{down: true}, true)
+		l := w.start(nil)
+		defer l.stop()
+		stop := begin(l.store, nil)
+		pass(90 * time.Minute)
+		stop()
+		run := l.hookRuns()[0]
+		if err := l.engine.HookDone(t.Context(), &run); err != nil { // too early: evidence is asked for again, and is not there
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		if r := l.only(); r.Blocked != rotator.BlockHookFailing {
+			t.Fatalf("in %s, blocked %q", r.Stage, r.Blocked)
+		}
+		if err := l.store.EndHookRuns(t.Context(), []string{run.ID}, rotator.HookDone, "by hand", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.engine.HookDone(t.Context(), &run); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		w.wantRotated()
+	})
+}
+
 // TestACompromisedKeyWaitsForNoConsumer.
 func TestACompromisedKeyWaitsForNoConsumer(t *testing.T) {
 	t.Parallel()

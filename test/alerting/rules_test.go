@@ -323,7 +323,7 @@ func TestEveryAlertFires(t *testing.T) {
 			files[step] = head(t, step)
 		}
 		writeCase(t, files[step], step, x, c.state, fmt.Sprintf("%s as %v after %s", c.alert, c.bands, c.after), c.after,
-			fmt.Sprintf(`count by (alertname, severity, team) (ALERTS{alertstate="firing", alertname=%q, provider=~"%s|"})`, c.alert, cmp.Or(c.state.at, "cc")))
+			fmt.Sprintf(`group by (alertname, severity, team) (ALERTS{alertstate="firing", alertname=%q, provider=~"%s|"})`, c.alert, cmp.Or(c.state.at, "cc")))
 		for _, band := range c.bands {
 			l := labels{"alertname": c.alert, "severity": band}
 			if c.team != "" {
@@ -368,6 +368,7 @@ func runTests(t *testing.T, files map[time.Duration]*strings.Builder) {
 		if err := os.WriteFile(path, []byte(f.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		_ = os.WriteFile("/tmp/prom-"+filepath.Base(path), []byte(f.String()), 0o600)
 		promtool(t, "test", "rules", path)
 	}
 }
