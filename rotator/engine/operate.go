@@ -177,7 +177,7 @@ const maxOpen = 1 << 20
 // configured are the blocks that an edit of the configuration may end.
 var configured = []rotator.BlockReason{rotator.BlockFrozen, rotator.BlockOutsideWindow, rotator.BlockSinkUnknown,
 	rotator.BlockLocationTaken, rotator.BlockAtKeyCap, rotator.BlockNameInvalid,
-	rotator.BlockInvalid, rotator.BlockDenied, rotator.BlockObserveOnly, rotator.BlockOwnKey}
+	rotator.BlockInvalid, rotator.BlockDenied, rotator.BlockObserveOnly, rotator.BlockOwnKey, rotator.BlockHookFailing}
 
 // resumeOwned looks again, after a reload, at whatever the old configuration stopped, where this replica acts.
 func (e *Engine) resumeOwned(ctx context.Context, s *Setup) error {

@@ -368,7 +368,6 @@ func runTests(t *testing.T, files map[time.Duration]*strings.Builder) {
 		if err := os.WriteFile(path, []byte(f.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_ = os.WriteFile("/tmp/prom-"+filepath.Base(path), []byte(f.String()), 0o600)
 		promtool(t, "test", "rules", path)
 	}
 }

@@ -213,7 +213,7 @@ func wantEvidence(t *testing.T, d *daemon.Daemon) {
 	if code != 0 || strings.Count(out, "it is made again under the same name") < users {
 		t.Errorf("audit export ends with %d: %s; it does not say that calls were repeated", code, errs)
 	}
-	if out, errs, code := d.Command("audit", "verify"); code != 0 {
+	if out, errs, code := d.Command("audit", "verify", "-c", d.ConfigPath); code != 0 {
 		t.Errorf("audit verify ends with %d: %s%s", code, out, errs)
 	}
 }
