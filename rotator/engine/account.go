@@ -23,6 +23,8 @@ type account struct {
 
 	saving sync.Mutex // one save at a time
 
+	renewed chan struct{} // closed by the next setup that is put in force, and another in its place; guarded by mu
+
 	scan chan struct{} // asks for a scan; holds one request
 	wake chan struct{} // asks the dispatcher to look; holds one request
 
@@ -46,11 +48,25 @@ type account struct {
 
 func newAccount(name string, s rotator.ProviderState) *account {
 	s.Provider = name
-	return &account{name: name, state: s, scan: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+	return &account{name: name, state: s, renewed: make(chan struct{}), scan: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		flight: inFlight{ids: map[string]bool{}}}
 }
 
-func (a *account) set(c Account)              { a.conf.Store(&c) }
+func (a *account) set(c Account) {
+	a.conf.Store(&c)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.renewed)
+	a.renewed = make(chan struct{})
+}
+
+// nextSetup is closed once another setup is in force.
+func (a *account) nextSetup() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.renewed
+}
+
 func (a *account) provider() rotator.Provider { return a.conf.Load().Provider }
 func (a *account) requestScan()               { signal(a.scan) }
 func (a *account) requestLook()               { signal(a.wake) }

@@ -25,8 +25,8 @@ type occasion struct{ opened, looked time.Time }
 func (e *Engine) practise(ctx context.Context, a *account) {
 	known := map[string]occasion{}
 	for ctx.Err() == nil {
-		now := time.Now()
-		for _, d := range e.setup.Load().Drills {
+		renewed, drills, now := a.nextSetup(), e.setup.Load().Drills, time.Now()
+		for _, d := range drills {
 			opened, open := d.Window.Opened(now)
 			if !open || !d.SelectsProvider(a.name) || a.snapshot().LastScan.IsZero() {
 				continue
@@ -41,17 +41,23 @@ func (e *Engine) practise(ctx context.Context, a *account) {
 					zap.String("drill", d.Name), zap.Duration("again_in", drillRecheck), zap.Error(err))
 			}
 		}
-		e.rest(ctx)
+		e.rest(ctx, renewed, len(drills) > 0)
 	}
 }
 
-// rest waits for as long as a loop may do without looking at the clock.
-func (e *Engine) rest(ctx context.Context) {
-	t := time.NewTimer(e.look)
-	defer t.Stop()
+// rest waits for as long as a loop may do without looking at the clock, and where it has nothing to look for, until another setup is
+// in force.
+func (e *Engine) rest(ctx context.Context, renewed <-chan struct{}, busy bool) {
+	var tick <-chan time.Time
+	if busy {
+		t := time.NewTimer(e.look)
+		defer t.Stop()
+		tick = t.C
+	}
 	select {
 	case <-ctx.Done():
-	case <-t.C:
+	case <-renewed:
+	case <-tick:
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // the journal; a time that passed while nobody worked at the account is made up for at once.
 func (e *Engine) verifyBySchedule(ctx context.Context, a *account) {
 	for ctx.Err() == nil {
-		schedule, now := e.setup.Load().Verify, time.Now()
+		renewed, schedule, now := a.nextSetup(), e.setup.Load().Verify, time.Now()
 		last := a.snapshot().VerifiedAt
 		switch {
 		case schedule.IsZero():
@@ -22,7 +22,7 @@ func (e *Engine) verifyBySchedule(ctx context.Context, a *account) {
 		case !schedule.Next(last).After(now):
 			e.verifyAll(ctx, a, now)
 		}
-		e.rest(ctx)
+		e.rest(ctx, renewed, !schedule.IsZero())
 	}
 }
 
