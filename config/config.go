@@ -90,7 +90,7 @@ type Store struct {
 	Seal Seal `yaml:"seal"`
 	// Audit is the record of what was decided and done.
 	Audit Audit `yaml:"audit"`
-	// KeepHistory is how long ended rotations and their histories are kept at least; 0 is for ever. What a decision may still
+	// KeepHistory is how long ended rotations with their histories, and incidents, are kept at least; 0 is for ever. What a decision may still
 	// need is kept whatever is written here.
 	KeepHistory Duration `yaml:"keep_history" default:"400d"`
 }

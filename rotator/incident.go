@@ -71,4 +71,7 @@ type Incidents interface {
 	Incident(ctx context.Context, id string) (Incident, error)
 	// Incidents returns up to limit of those reported before the time given (zero for all), the latest first.
 	Incidents(ctx context.Context, before time.Time, limit int) ([]Incident, error)
+	// PruneIncidents removes those reported before the time given, some of them at a time, but none of which a credential is still
+	// being rotated. It returns how many.
+	PruneIncidents(ctx context.Context, before time.Time) (int, error)
 }

@@ -82,6 +82,13 @@ func TestStandingOf(t *testing.T) {
 		return []Rotation{r}
 	}
 	both := []TrackedKey{tracked(old, KeyActive), tracked(older, KeyActive)}
+	current := KeyRef{ID: "new", Name: "deploy-r0002"}
+	handedOut := func(before time.Duration) func(r *Rotation) {
+		return func(r *Rotation) {
+			r.NewKey, r.Discarded = current, []KeyRef{older}
+			r.Sinks = []SinkProgress{{Sink: "vault", ConfirmedAt: reported.Add(-before)}}
+		}
+	}
 	for name, tt := range map[string]struct {
 		refused   string
 		rotations []Rotation
@@ -89,6 +96,10 @@ func TestStandingOf(t *testing.T) {
 		want      LeakStanding
 		says      string
 	}{
+		"done by a key that was out already":           {"", rotation(StageDone, handedOut(time.Hour)), append(both, tracked(current, KeyActive)), LeakKeysLeft, "1 of the keys"},
+		"done by one that was out and not listed":      {"", rotation(StageDone, handedOut(time.Hour)), both, LeakKeysLeft, "1 of the keys"},
+		"done by one that was out and is replaced":     {"", rotation(StageDone, handedOut(time.Hour)), append(both, tracked(current, KeyRevoked)), LeakConfirmed, ""},
+		"done by one that was handed out after it all": {"", rotation(StageDone, handedOut(-time.Second)), append(both, tracked(current, KeyActive)), LeakConfirmed, ""},
 		"refused":              {"held by bob", nil, both, LeakNotRotated, "held by bob"},
 		"forgotten":            {"", nil, both, LeakNotRotated, "no rotation of it was planned"},
 		"of another reason":    {"", rotation(StageGrace, func(r *Rotation) { r.Reason = ReasonMaxAge }), both, LeakNotRotated, "no rotation"},
@@ -108,6 +119,9 @@ func TestStandingOf(t *testing.T) {
 			s := StandingOf(c, reported, tt.rotations, tt.series)
 			if s.Standing != tt.want || !strings.Contains(s.Why, tt.says) || (s.Do == "") != (tt.want == LeakConfirmed || tt.want == LeakMoving) {
 				t.Errorf("got %s: %q (do: %q), want %s: %q", s.Standing, s.Why, s.Do, tt.want, tt.says)
+			}
+			if out := strings.HasPrefix(name, "done by"); out && tt.want == LeakKeysLeft != strings.HasPrefix(s.Do, "do not revoke key deploy-r0002 by hand") {
+				t.Errorf("what to do: %q", s.Do)
 			}
 		})
 	}

@@ -54,6 +54,10 @@ type KeyStanding struct {
 func StandingOf(c IncidentCredential, at time.Time, rotations []Rotation, series []TrackedKey) CredentialStanding {
 	s := CredentialStanding{IncidentCredential: c, Rotation: replacing(at, rotations)}
 	works := 0
+	if s.Rotation != nil && s.Rotation.outBefore(at) && !slices.ContainsFunc(c.Keys, func(k IncidentKey) bool { return k.Key.ID == s.Rotation.NewKey.ID }) {
+		c.Keys = append(slices.Clip(c.Keys), IncidentKey{CredentialID: c.CredentialID, Key: s.Rotation.NewKey}) // no scan had shown it yet
+		s.IncidentCredential = c
+	}
 	for _, k := range c.Keys {
 		stands := keyStanding(k, s.Rotation, series)
 		if stands.Works {
@@ -72,7 +76,7 @@ func StandingOf(c IncidentCredential, at time.Time, rotations []Rotation, series
 		s.Standing, s.Why, s.Do = LeakNotRotated, "its rotation was abandoned: "+r.Why, "ask for another: "+rotate
 	case r.Stage == StageDone && works > 0:
 		s.Standing, s.Why = LeakKeysLeft, fmt.Sprintf("its key was replaced, and %d of the keys that there were may still be accepted", works)
-		s.Do = "revoke them at the provider by hand; the next scan shows that they are gone"
+		s.Do = keysLeft(s.Old, r, rotate)
 	case r.Stage == StageDone:
 		s.Standing = LeakConfirmed
 	case r.Blocked != "":
@@ -81,6 +85,33 @@ func StandingOf(c IncidentCredential, at time.Time, rotations []Rotation, series
 		s.Standing, s.Why = LeakMoving, r.Trouble
 	}
 	return s
+}
+
+// outBefore reports whether the new key was in a sink before the time given.
+func (r *Rotation) outBefore(at time.Time) bool {
+	return slices.ContainsFunc(r.Sinks, func(p SinkProgress) bool { return !p.ConfirmedAt.IsZero() && p.ConfirmedAt.Before(at) })
+}
+
+// keysLeft says what to do about the old keys that still work once r is done. The key that consumers have now may be one of them, where
+// r was under way when the leak was reported: whoever revoked that one by hand would cut them off.
+func keysLeft(old []KeyStanding, r *Rotation, rotate string) string {
+	inUse, others := false, false
+	for _, k := range old {
+		if k.Works && k.Key.ID == r.NewKey.ID {
+			inUse = true
+		} else if k.Works {
+			others = true
+		}
+	}
+	byHand := "revoke them at the provider by hand; the next scan shows that they are gone"
+	switch {
+	case inUse && others:
+		return "key " + r.NewKey.Name + " is the one that consumers have: replace it with: " + rotate + "; of the others: " + byHand
+	case inUse:
+		return "do not revoke key " + r.NewKey.Name + " by hand: consumers have it, since before the leak was reported; replace it with: " + rotate
+	default:
+		return byHand
+	}
 }
 
 // replacing is the rotation that is about the leak: one that was planned or hastened for it, or for a later one.
@@ -101,16 +132,18 @@ func keyStanding(k IncidentKey, r *Rotation, series []TrackedKey) KeyStanding {
 	switch {
 	case retired:
 		s.Works, s.State = false, "revoked "+day(r.StageAt)
-	case i < 0:
+	case i < 0 && (r == nil || k.Key.ID != r.NewKey.ID):
 		s.Works, s.State = false, "not known any more"
-	case !series[i].MissingSince.IsZero():
+	case i >= 0 && !series[i].MissingSince.IsZero():
 		s.Works, s.State = false, "not listed since "+day(series[i].MissingSince)
-	case series[i].State.Refused():
+	case i >= 0 && series[i].State.Refused():
 		s.Works, s.State = false, string(series[i].State)
-	case series[i].State == KeyDisabled:
+	case i >= 0 && series[i].State == KeyDisabled:
 		s.Works, s.State = false, "switched off; it can be switched on again"
-	case series[i].State == KeyOther:
+	case i >= 0 && series[i].State == KeyOther:
 		s.State = "in a state that rotatord does not know"
+	case r != nil && k.Key.ID == r.NewKey.ID:
+		s.State = "still accepted, and the one that consumers have now"
 	case r == nil || !slices.ContainsFunc(r.Retiring(), func(ref KeyRef) bool { return ref.ID == k.Key.ID }):
 		s.State = "still accepted, and no rotation revokes it"
 	}

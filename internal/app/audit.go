@@ -164,8 +164,22 @@ func (a *App) pruneHistory(ctx context.Context, now time.Time, keep time.Duratio
 			return err
 		}
 	}
-	if total > 0 {
-		a.log.Info("old rotations were removed from the journal", zap.Int("rotations", total), zap.Time("before", before))
+	incidents, err := a.pruneIncidents(ctx, before)
+	if total+incidents > 0 {
+		a.log.Info("old rotations and incidents were removed from the journal", zap.Int("rotations", total), zap.Int("incidents", incidents), zap.Time("before", before))
 	}
-	return nil
+	return err
+}
+
+func (a *App) pruneIncidents(ctx context.Context, before time.Time) (total int, err error) {
+	for {
+		n, err := a.store.PruneIncidents(ctx, before)
+		total += n
+		if err != nil || n == 0 {
+			return total, err
+		}
+		if err := a.breathe(ctx, 0); err != nil {
+			return total, err
+		}
+	}
 }

@@ -155,14 +155,12 @@ func TestEveryMutationIsFoundAndNamed(t *testing.T) {
 			k.forge(t, i)
 			return k.records[i].Seq
 		},
-		"forged with another predecessor": func(t *rapid.T, k *kept, i int) int64 {
+		"forged with another predecessor": func(_ *rapid.T, k *kept, i int) int64 {
 			r := k.records[i]
-			text := bytes.Replace(r.Text, []byte(`"prev":"`), []byte(`"prev":"00`), 1)
-			cut := bytes.Index(text, []byte(`"prev":"`)) + len(`"prev":"`) + 64
-			r.Text = append(text[:cut:cut], text[cut+2:]...)
-			if bytes.Equal(r.Text, k.records[i].Text) {
-				t.Skip("the first record names a hash of zeros anyway")
-			}
+			another := map[bool]byte{true: '0', false: '1'}
+			at := bytes.Index(r.Text, []byte(`"prev":"`)) + len(`"prev":"`)
+			r.Text = bytes.Clone(r.Text)
+			r.Text[at] = another[r.Text[at] == '1'] // than the hexadecimal digit that stands there
 			r.Hash = sha256.Sum256(r.Text)
 			k.records[i] = r
 			return r.Seq

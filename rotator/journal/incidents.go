@@ -19,7 +19,14 @@ const (
 	readIncident = `SELECT body FROM incidents WHERE id = $1`
 
 	listIncidents = `SELECT body FROM incidents WHERE at < $1 ORDER BY at DESC, id DESC LIMIT $2`
+
+	dropIncident = `DELETE FROM incidents WHERE id = $1`
+
+	isOpen = `SELECT 1 FROM rotations WHERE provider = $1 AND user_id = $2 AND base = $3 AND is_open = 1`
 )
+
+// incidentsAtOnce is how many incidents one transaction looks at to remove them.
+const incidentsAtOnce = 100
 
 // PutIncident implements [rotator.Incidents].
 func (s *Store) PutIncident(ctx context.Context, i rotator.Incident) error {
@@ -74,4 +81,45 @@ func (s *Store) Incidents(ctx context.Context, before time.Time, limit int) ([]r
 		return err
 	})
 	return found, s.faults.of("list incidents", err)
+}
+
+// PruneIncidents implements [rotator.Incidents].
+func (s *Store) PruneIncidents(ctx context.Context, before time.Time) (removed int, err error) {
+	old, err := s.Incidents(ctx, before, incidentsAtOnce)
+	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+	err = s.write(ctx, "remove old incidents", func(w *writer) error {
+		removed = 0
+		for n := range old {
+			moves, err := w.moves(old[n].Credentials)
+			if err != nil {
+				return err
+			}
+			if moves {
+				continue
+			}
+			if _, err := w.exec(dropIncident, old[n].ID); err != nil {
+				return err
+			}
+			removed++
+		}
+		if removed == 0 {
+			return nil
+		}
+		return w.tell(rotator.AuditEvent{Kind: rotator.AuditPrune, Outcome: rotator.AuditDone, Count: removed,
+			Note: "incidents that were reported before " + before.UTC().Format(time.RFC3339) + " were removed"})
+	})
+	return removed, err
+}
+
+// moves reports whether one of the credentials is being rotated.
+func (w *writer) moves(list []rotator.IncidentCredential) (bool, error) {
+	for n := range list {
+		c, one := list[n].CredentialID, 0
+		if open, err := w.one(isOpen, []any{c.Provider, c.UserID, c.Base}, &one); err != nil || open {
+			return open, err
+		}
+	}
+	return false, nil
 }

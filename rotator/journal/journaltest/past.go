@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/audit"
 )
 
 var pastCases = []testCase{
@@ -66,6 +67,28 @@ var pastCases = []testCase{
 		b.kind(err, rotator.Gone)
 		told := b.records("incident begun", "incident begun")
 		b.same("who reported it", told[0].Actor, "ada")
+	}},
+	{"old incidents are removed, but none that goes on", func(b *bench) {
+		first, second, third := b.incident("i1", 0), b.incident("i2", time.Hour), b.incident("i3", 3*time.Hour)
+		open := b.start(7, rotator.StageMinted)
+		second.Credentials[0].CredentialID = open.CredentialID
+		for _, i := range []rotator.Incident{first, second, third} {
+			b.ok(b.PutIncident(b.ctx, i))
+		}
+		n, err := b.PruneIncidents(b.ctx, third.At)
+		b.ok(err)
+		b.same("how many were removed", n, 1)
+		n, err = b.PruneIncidents(b.ctx, third.At)
+		b.ok(err)
+		b.same("how many were removed by the next look", n, 0)
+		list, err := b.Incidents(b.ctx, time.Time{}, 10)
+		b.ok(err)
+		b.same("what is left", list, []rotator.Incident{third, second})
+		var last rotator.AuditRecord
+		b.ok(b.AuditRecords(b.ctx, 0, func(r rotator.AuditRecord) error { last = r; return nil }))
+		c, err := audit.Decode(last.Text)
+		b.ok(err)
+		b.same("the last record", c.Kind, rotator.AuditPrune)
 	}},
 	{"the last verification of each credential is kept, and counted", func(b *bench) {
 		ok, bad := b.found(1, rotator.VerifiedOK), b.found(2, rotator.VerifiedRefused)
