@@ -16,7 +16,8 @@ import (
 // exposition is what a daemon exports that has rotated keys, has one that never was used, and one that nobody rotates.
 func exposition(t *testing.T) string {
 	t.Helper()
-	c := prepare(t, setting{sinks: "hooks: [{name: reload, type: command, command: [/bin/true]}]\n", timing: due + ", hooks: [reload]"})
+	c := prepare(t, setting{sinks: "hooks: [{name: reload, type: command, command: [/bin/true]}]\nverify: {schedule: \"@daily\"}\n" +
+		"drills: [{name: never, match: {service_users: [nobody]}, window: {cron: \"0 0 1 1 *\", for: 1m}}]\n", timing: due + ", hooks: [reload]"})
 	c.e.AddService("clerk", "by-hand", time.Hour)
 	c.begin()
 	c.goodEnd(1)
@@ -61,7 +62,7 @@ func TestMetrics(t *testing.T) {
 			if !exported[name] && !slices.Contains([]string{"rotatord_key_expiration_timestamp_seconds", "rotatord_rotation_stage_timestamp_seconds",
 				"rotatord_rotation_step_timestamp_seconds", "rotatord_next_step_timestamp_seconds", "rotatord_blocked_timestamp_seconds",
 				"rotatord_hold_timestamp_seconds", "rotatord_freeze_timestamp_seconds", "rotatord_own_credential_expiration_timestamp_seconds",
-				"rotatord_notices_oldest_timestamp_seconds", "rotatord_hook_oldest_timestamp_seconds"}, name) {
+				"rotatord_notices_oldest_timestamp_seconds", "rotatord_drill_stuck_timestamp_seconds", "rotatord_hook_oldest_timestamp_seconds"}, name) {
 				t.Errorf("%s is not exported by a daemon that has rotated keys", name)
 			}
 		}

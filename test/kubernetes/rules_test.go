@@ -5,9 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/rotatord/rotatord/deploy/prometheus"
 )
 
 // TestRulesInTheChartAreTheShippedOnes holds the chart's copy to deploy/prometheus, and what comes out of the chart to promtool.
@@ -41,4 +45,34 @@ func TestRulesInTheChartAreTheShippedOnes(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "promtool", "check", "rules", file).CombinedOutput(); err != nil {
 		t.Errorf("promtool: %v\n%s", err, out)
 	}
+}
+
+// TestOwnerLabelsInTheChart holds the chart's rules with other labels to what the binary prints with them.
+func TestOwnerLabelsInTheChart(t *testing.T) {
+	labels := []string{"team", "cost_centre"}
+	out, err := render(t, "--values", values("replicas"), "--set", "prometheusRule.ownerLabels={"+strings.Join(labels, ",")+"}")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := prometheus.Rules(labels, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want any
+	if err := yaml.Unmarshal([]byte(text), &want); err != nil {
+		t.Fatal(err)
+	}
+	for document := range strings.SplitSeq(out, "\n---") {
+		var got struct {
+			Kind string
+			Spec any
+		}
+		if err := yaml.Unmarshal([]byte(document), &got); err == nil && got.Kind == "PrometheusRule" {
+			if !reflect.DeepEqual(got.Spec, want) {
+				t.Errorf("the chart's rules are not those that rotatord alerts --labels %s prints", strings.Join(labels, ","))
+			}
+			return
+		}
+	}
+	t.Error("the chart made no PrometheusRule")
 }
