@@ -154,7 +154,7 @@ func (s *scene) damage(statement string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // the statement was carried out
+	defer db.Close()
 	done, err := db.ExecContext(s.t.Context(), statement)
 	if err != nil {
 		s.t.Fatalf("%s: %v", statement, err)

@@ -116,7 +116,7 @@ hooks:
 policies:
   - {name: all, max_age: 90d, renew_before: 30d, grace: 1s, idle: 0s, jitter: 0%%, sinks: [disk], hooks: [run, unit], required_hooks: [post]}
 `, cc.Options(cc.Root))})
-	if err := errors.Join(os.MkdirAll(d.Path("keys"), 0o700), os.Chmod(d.Path("tell"), 0o700)); err != nil { //nolint:gosec // a program of the test's
+	if err := errors.Join(os.MkdirAll(d.Path("keys"), 0o700), os.Chmod(d.Path("tell"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	var services []daemon.Service
