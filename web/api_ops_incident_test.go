@@ -42,6 +42,8 @@ func (d *desk) Incidents(context.Context, time.Time, int) (all []rotator.Inciden
 	return all, d.fails
 }
 
+func (d *desk) PruneIncidents(context.Context, time.Time) (int, error) { return 0, d.fails }
+
 func incidents(d *desk) change {
 	return func(o *web.Options, s *site) {
 		o.Incidents = d

@@ -62,7 +62,7 @@ var alertOf = map[string]string{
 	string(rotator.BlockOldKeyInUse): "RotatordOldKeyInUse", string(rotator.BlockOldKeyUnclear): "RotatordRevocationBlocked",
 	string(rotator.BlockLastKey): "RotatordConsumerAtRisk", string(rotator.BlockNewKeyRefused): "RotatordConsumerAtRisk",
 	string(rotator.BlockSinkMismatch): "RotatordConsumerAtRisk", string(rotator.BlockDenied): "RotatordCredentialRefused",
-	string(rotator.BlockSealUnreadable): "RotatordSealUnreadable",
+	string(rotator.BlockSealUnreadable): "RotatordSealUnreadable", string(rotator.BlockHookFailing): "RotatordHookFailing",
 }
 
 // runbookLink leads to the runbook of the alert that fires for a reason. A reason without an alert has its explanation.

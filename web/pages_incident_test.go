@@ -91,7 +91,9 @@ func TestAConfirmedIncidentLeavesTheFirstPage(t *testing.T) {
 	i := rotator.Incident{ID: "incident-1", At: now.Add(-time.Hour), By: "ada", Provider: "cc", User: "u1", Base: "ci",
 		Credentials: []rotator.IncidentCredential{{CredentialID: cred("ci"), Keys: []rotator.IncidentKey{{CredentialID: cred("ci"), Key: rotator.KeyRef{ID: "1", Name: "ci-r0002"}}}}}}
 	d := &desk{kept: map[string]rotator.Incident{i.ID: i}}
-	moving := rotation("ci", func(r *rotator.Rotation) { r.Reason, r.StageAt = rotator.ReasonCompromised, now })
+	moving := rotation("ci", func(r *rotator.Rotation) {
+		r.Reason, r.StageAt, r.Sinks[0].ConfirmedAt = rotator.ReasonCompromised, now, now
+	})
 	s := serve(t, incidents(d), func(_ *web.Options, s *site) { s.journal.Open = []rotator.Rotation{moving} })
 	s.get("/").want(t, 200, "Leaks that are not confirmed", "goes on by itself", "Nothing needs a person")
 	s.get("/incidents/incident-1").want(t, 200, "1 under way", "Delivering: 1 of 2 sinks hold it", `http-equiv="refresh"`)
@@ -142,7 +144,7 @@ func TestVerifyOnThePage(t *testing.T) {
 	if told := log.told(t); len(told) != 2 || !strings.Contains(told[0], "unverified:ada") || !strings.Contains(told[1], "differs") {
 		t.Errorf("recorded %q", told)
 	}
-	s.get(at+"?done=verify").want(t, 200, "Done.", "A sink does not hold the key", "vault holds something else", "Find out who wrote there", "something else", "fp-other")
+	s.get(at+"?done=verify").want(t, 200, "Done.", "A sink does not hold the key", "vault holds something else", "Find out who wrote there", "something else", "fp-other", `href="/runbooks/RotatordVerificationFailed"`)
 
 	p.fails = rotator.NewFault("verify", rotator.Conflict, "a verification is under way already")
 	s.post(at+"/verify").want(t, http.StatusConflict, "Not done.", "under way already")
@@ -202,7 +204,7 @@ func TestHooksOnThePage(t *testing.T) {
 		})
 	})
 	s.get("/credentials/cc/u1/ci").want(t, 200, "Consumers that are told", "web.service was reloaded", "told</b>", "not told: it failed 4 times", "HTTP 503",
-		"the old key stays until it is done", "See why and mend it", `href="/runbooks#hook_failing"`)
+		"the old key stays until it is done", "See why and mend it", `href="/runbooks/RotatordHookFailing"`)
 	s.get("/").want(t, 200, `<a href="/credentials/cc/u1/ci">tell-ci</a>: a consumer could not be told of its new key`)
 }
 

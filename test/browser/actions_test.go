@@ -95,7 +95,9 @@ func TestIncidentIsLive(t *testing.T) {
 	p.do(chromedp.Click(chromedp.CSS(`nav a[href="/incidents"]`)), chromedp.WaitVisible(chromedp.CSS("#incidents table a")), chromedp.Click(chromedp.CSS("#incidents table a")),
 		chromedp.WaitVisible(chromedp.CSS("#standing table")))
 	p.awaits("no rotation of it was planned")
-	n.rotation(20, rotator.StageDelivering, func(r *rotator.Rotation) { r.Reason, r.Sinks[1].ConfirmedAt = rotator.ReasonCompromised, time.Time{} })
+	n.rotation(20, rotator.StageDelivering, func(r *rotator.Rotation) {
+		r.Reason, r.Sinks[0].ConfirmedAt, r.Sinks[1].ConfirmedAt = rotator.ReasonCompromised, time.Now().UTC(), time.Time{}
+	})
 	p.awaits("Delivering: 1 of 2 sinks hold it")
 	r, err := s.journal.OpenRotation(t.Context(), credential(20))
 	if err != nil {
