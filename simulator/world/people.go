@@ -95,7 +95,7 @@ func (w *World) undoOne(c rotator.CredentialID, until time.Time) bool {
 	now := w.daemonNow()
 	until = until.Add(-w.skew)
 	_, err := l.engine.Undo(ctx, rotator.Hold{CredentialID: c, By: "alice", Until: until, Reason: "it is still in use", At: now})
-	w.tell("person", "wants the old key of %s back: %v", c, err)
+	w.tell("person", "wants the old key of %s back: %s", c, outcome(err))
 	if err != nil {
 		return false
 	}
@@ -172,7 +172,7 @@ func (w *World) told(k Kind, c *credential, err error) {
 	if c != nil {
 		about = c.id.String()
 	}
-	w.tell("person", "%s %s: %v", k, about, err)
+	w.tell("person", "%s %s: %s", k, about, outcome(err))
 	if err != nil {
 		w.oracle.Printed("an answer to a person", []byte(err.Error()), w.daemonNow())
 	}
@@ -197,7 +197,7 @@ func (w *World) release(c *credential) {
 	}
 	w.oracle.Released(c.id.String()) // from the first moment on at which it may be gone
 	if err := l.engine.Release(ctx, c.id, "alice"); err != nil {
-		w.tell("person", "release %s: %v", c.id, err)
+		w.tell("person", "release %s: %s", c.id, outcome(err))
 	}
 }
 
@@ -241,7 +241,7 @@ func (w *World) reload() {
 			w.fail(err)
 			return
 		}
-		w.tell("person", "has %s reload: %v", l.called(), l.engine.Apply(ctx, setup))
+		w.tell("person", "has %s reload: %s", l.called(), outcome(l.engine.Apply(ctx, setup)))
 	}
 	w.configured()
 }
@@ -287,7 +287,7 @@ func (w *World) restore(c *credential, s *sink) {
 func (w *World) makeKey(c *credential) {
 	name := rotator.KeyName(c.id.Base, len(c.acc.sys.keys(c.id.UserID))+30)
 	secret, err := c.acc.sys.makeByHand(c.id.UserID, name, w.now().Add(90*day1))
-	w.tell("person", "makes key %s of %s by hand: %v", name, c.id, err)
+	w.tell("person", "makes key %s of %s by hand: %s", name, c.id, outcome(err))
 	if err != nil {
 		return
 	}
@@ -314,7 +314,7 @@ func (w *World) removeOldest(c *credential) {
 
 func (w *World) remove(c *credential, k truth) {
 	err := c.acc.sys.removeByHand(c.id.UserID, k)
-	w.tell("person", "revokes key %s of %s by hand: %v", k.name, c.id, err)
+	w.tell("person", "revokes key %s of %s by hand: %s", k.name, c.id, outcome(err))
 	c.acc.settle(about{user: c.id.UserID}, by{}, w.daemonNow())
 }
 
@@ -407,7 +407,7 @@ func (w *World) careFor(ctx context.Context, r *rotator.Rotation) {
 	if err == nil && slices.Contains(startedOver, r.Blocked) {
 		w.happened(string(StartOver))
 	}
-	w.tell("person", "sees %s of %s and acts: %v", r.Blocked, c.id, err)
+	w.tell("person", "sees %s of %s and acts: %s", r.Blocked, c.id, outcome(err))
 }
 
 func (w *World) supply(ctx context.Context, l *life, c *credential, r *rotator.Rotation) error {

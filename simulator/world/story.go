@@ -89,3 +89,11 @@ type Watch interface {
 	// Waits is called for each key that is due and not rotated.
 	Waits(k rotator.TrackedKey, now time.Time)
 }
+
+// outcome is what a story says of something that a person did.
+func outcome(err error) string {
+	if err == nil {
+		return "done"
+	}
+	return err.Error()
+}
