@@ -27,6 +27,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"rotatord": m
 // TestScripts runs every script in testdata/script. Beside testscript's own commands they use:
 //
 //	exits CODE PROGRAM ARGS...       runs a program that must end with that code
+//	json CODE PROGRAM ARGS...        likewise, with -o json, and its output must be one JSON document
 //	emulator [SYSTEM] ARGS...        starts rotatord emulate, of certcentral if not told; sets BASE_URL, EMULATOR and HOST, writes manager.key
 //	seed EMAIL NAME AGE              puts a service user with a key into the emulator; sets USER_ID and KEY_ID
 //	key USER_ID NAME AGE             gives that service user a further key; sets KEY_ID
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"rotatord": m
 //	get URL [HEADER VALUE]           prints what the server answers; fails on anything but 200
 //	post PATH FILE                   posts FILE to the emulator's admin API, below /_emulator, and prints the answer
 //	report                           sets INCIDENT to the id of the first leak that was reported
+//	take NAME REGEXP                 sets NAME to what the expression's group matches in the last output
 //	mode OCTAL FILE                  compares a file's permissions
 //	newer FILE                       makes a journal's schema look newer than this program's
 func TestScripts(t *testing.T) {
@@ -57,8 +59,8 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "emulator": startEmulator, "seed": seed, "key": addKey, "service": service, "person": person, "order": order, "expand": expand, "daemon": startDaemon, "stop": stopDaemon,
-			"eventually": eventually, "logged": logged, "get": get, "post": post, "mode": mode, "newer": newer, "report": firstIncident,
+			"exits": exits, "json": inJSON, "emulator": startEmulator, "seed": seed, "key": addKey, "service": service, "person": person, "order": order, "expand": expand, "daemon": startDaemon, "stop": stopDaemon,
+			"eventually": eventually, "logged": logged, "get": get, "post": post, "mode": mode, "newer": newer, "report": firstIncident, "take": take,
 		},
 	})
 }
@@ -112,6 +114,30 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// inJSON is exits for a program that is asked for JSON.
+func inJSON(ts *testscript.TestScript, neg bool, args []string) {
+	exits(ts, neg, append(args, "-o", "json"))
+	answer := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	var document any
+	if err := answer.Decode(&document); err != nil {
+		ts.Fatalf("the output is not JSON: %v", err)
+	}
+	if err := answer.Decode(&document); !errors.Is(err, io.EOF) {
+		ts.Fatalf("something follows the JSON document: %v", err)
+	}
+}
+
+func take(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: take NAME REGEXP")
+	}
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) != 2 {
+		ts.Fatalf("nothing matches %s with one group", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // launch starts rotatord with its output in a file, and ends it with the script.

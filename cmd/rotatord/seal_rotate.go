@@ -176,8 +176,7 @@ key is delivered everywhere and confirmed. No consumer loses a key that works.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			losses, err := app.AbandonSeal(cmd.Context(), f.config, yes)
 			if errors.Is(err, app.ErrNothingLost) {
-				line(cmd.OutOrStdout(), "%v", err)
-				return nil
+				return f.print(cmd.OutOrStdout(), []app.Loss{}, func(w io.Writer) { line(w, "%v", err) })
 			}
 			if err != nil {
 				return err
