@@ -119,14 +119,17 @@ func (s *Server) gatherProving(ctx context.Context, c rotator.CredentialID, rota
 	if s.o.Prover == nil || d.WhyNot != "" {
 		return nil
 	}
-	d.Drill = &drillForm{}
+	d.Drill = s.drillForm(ctx, c)
+	return nil
+}
+
+// drillForm says what a drill of the credential would do, or why that cannot be said.
+func (s *Server) drillForm(ctx context.Context, c rotator.CredentialID) *drillForm {
 	plan, err := s.o.Prover.ExplainDrill(ctx, c)
 	if err != nil {
-		d.Drill.Trouble = err.Error()
-		return nil
+		return &drillForm{Trouble: err.Error()}
 	}
-	d.Drill.Drill = drillOf(&plan)
-	return nil
+	return &drillForm{Drill: drillOf(&plan)}
 }
 
 // length is a duration of the API for people.

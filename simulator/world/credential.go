@@ -79,7 +79,11 @@ func (q shifts) Less(i, j int) bool {
 }
 
 // Push implements [heap.Interface].
-func (q *shifts) Push(x any) { *q = append(*q, x.(shift)) } //nolint:forcetypeassert // nothing else is pushed
+func (q *shifts) Push(x any) {
+	if s, ok := x.(shift); ok { // nothing else is pushed
+		*q = append(*q, s)
+	}
+}
 
 // Pop implements [heap.Interface].
 func (q *shifts) Pop() any {
