@@ -75,7 +75,7 @@ func ofConduct() []Mutant {
 		{"logs a secret", "G7", quiet, []Edit{{mint, "	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), now)\n",
 			"	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), now)\n	e.log.Info(\"made \" + string(m.Secret.Reveal()))\n"}}},
 		{"keeps quiet about scans that fail", "G8", with(dark), []Edit{{"rotator/engine/scan.go", `s.ScanTrouble = err.Error() })`, `s.ScanTrouble = "" })`}}},
-		{"overlooks the blast-radius cap", "G9", with(rush), []Edit{{"rotator/decide.go", `if due+started <= limit {`, `if due+started <= limit || true {`}}},
+		{"overlooks the blast-radius cap", "G9", with(rush), []Edit{{"rotator/decide.go", `if Spare(l, s, due, started) >= 0 {`, `if Spare(l, s, due, started) >= 0 || true {`}}},
 		{"never halts at a provider that fails", "G9", with(hammered), []Edit{{"rotator/engine/account.go",
 			`if halt <= 0 || s.Failures < halt ||`, `if halt <= 0 || halt > 0 ||`}}},
 	}

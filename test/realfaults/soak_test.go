@@ -11,11 +11,13 @@ import (
 	"github.com/rotatord/rotatord/test/daemon"
 )
 
-// How long the soak is, and how many service users there are at each of its providers. With keys of seconds in place of days, the
+// How long the soak is at least, and how many service users there are at each of its providers. With keys of seconds in place of days, the
 // daemon does as much in that time as in a day of a fleet whose every key is replaced several times an hour.
 const (
 	soakFor   = 60 * time.Second
 	soakUsers = 100
+	// soakEnds is when rotations as many as there are users at a provider have to be over, however slow the disk is.
+	soakEnds = 5 * time.Minute
 	// soakPolicy makes a key due at an age of 15 to 30 seconds.
 	soakPolicy = "max_age: 60s, renew_before: 30s, grace: 2s, idle: 0s, soak: 0s, jitter: 50%"
 )
@@ -89,23 +91,26 @@ limits: {max_share_per_scan: 100%%, always_allowed: 1000, halt_after_failures: 1
 	}
 }
 
-// watch looks at everything again and again, and returns the samples of each quarter.
+// watch looks at everything again and again until the soak is over, and returns the samples of each quarter of it.
 func watch(t *testing.T, d *daemon.Daemon) (quarters [4][]sample) {
 	t.Helper()
 	began := time.Now()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
-	for time.Since(began) < soakFor {
+	var samples []sample
+	for done := 0.0; time.Since(began) < soakFor || done < soakUsers && time.Since(began) < soakEnds; {
 		<-tick.C
 		for _, path := range []string{"/", "/api/v1/status", "/api/v1/rotations?state=ended&limit=100", "/-/ready"} {
 			if status, body := d.Get(path); status != 200 {
 				t.Errorf("GET %s answers %d: %s", path, status, body)
 			}
 		}
-		now := sampleOf(t, d)
-		if q := int(4 * time.Since(began) / soakFor); q < 4 {
-			quarters[q] = append(quarters[q], now)
-		}
+		samples = append(samples, sampleOf(t, d))
+		done, _ = d.Metric("rotatord_rotations_total", `result="done"`)
+	}
+	for i, now := range samples {
+		q := 4 * i / len(samples)
+		quarters[q] = append(quarters[q], now)
 	}
 	return quarters
 }
