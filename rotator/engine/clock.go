@@ -36,19 +36,12 @@ func (e *Engine) noticeSetBack(ctx context.Context, a *account) {
 }
 
 func (e *Engine) healSetBack(ctx context.Context, a *account, now time.Time) error {
-	open, err := e.store.Rotations(ctx, false, maxOpen)
+	err := e.resumeThose(ctx, "the clock was set back", func(r *rotator.Rotation) bool {
+		patient := r.Stage == rotator.StageGrace || r.Stage == rotator.StageSoaking
+		return r.Provider == a.name && !patient && r.NextAt.After(now)
+	})
 	if err != nil {
 		return err
-	}
-	for i := range open {
-		r := &open[i]
-		patient := r.Stage == rotator.StageGrace || r.Stage == rotator.StageSoaking
-		if r.Provider != a.name || patient || !r.NextAt.After(now) {
-			continue
-		}
-		if err := e.resumeOne(ctx, r, "the clock was set back"); err != nil {
-			return err
-		}
 	}
 	if err := e.lookAtWaiting(ctx, a); err != nil {
 		return err
@@ -77,17 +70,11 @@ func (e *Engine) noticeRight(ctx context.Context, a *account, now time.Time) err
 	if err := e.store.LookAgain(ctx, a.name, rotator.BlockClockSkew, now); err != nil {
 		return err
 	}
-	open, err := e.store.Rotations(ctx, false, maxOpen)
+	err := e.resumeThose(ctx, "the clocks agree again", func(r *rotator.Rotation) bool {
+		return r.Provider == a.name && r.Blocked == rotator.BlockClockSkew
+	})
 	if err != nil {
 		return err
-	}
-	for i := range open {
-		if open[i].Provider != a.name || open[i].Blocked != rotator.BlockClockSkew {
-			continue
-		}
-		if err := e.resumeOne(ctx, &open[i], "the clocks agree again"); err != nil {
-			return err
-		}
 	}
 	a.clockRight.Store(true)
 	return nil

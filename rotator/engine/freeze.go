@@ -32,19 +32,7 @@ func (e *Engine) Lift(ctx context.Context, id, actor string) error {
 // resumeFrozen looks again at what a freeze stopped. Where it fails, or the daemon stops in it, the rest is looked at by
 // itself within a day.
 func (e *Engine) resumeFrozen(ctx context.Context, note string) error {
-	open, err := e.store.Rotations(ctx, false, maxOpen)
-	if err != nil {
-		return err
-	}
-	for i := range open {
-		if open[i].Blocked != rotator.BlockFrozen {
-			continue
-		}
-		if err := e.resumeOne(ctx, &open[i], note); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.resumeThose(ctx, note, func(r *rotator.Rotation) bool { return r.Blocked == rotator.BlockFrozen })
 }
 
 func (e *Engine) lookEverywhere() {

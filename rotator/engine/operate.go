@@ -171,6 +171,22 @@ func (e *Engine) resumeOne(ctx context.Context, r *rotator.Rotation, note string
 	return err
 }
 
+// resumeThose looks again at the open rotations that are wanted.
+func (e *Engine) resumeThose(ctx context.Context, note string, wanted func(*rotator.Rotation) bool) error {
+	open, err := e.store.Rotations(ctx, false, maxOpen)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		if r := &open[i]; wanted(r) {
+			if err := e.resumeOne(ctx, r, note); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // maxOpen bounds a list of open rotations that is gone through one by one.
 const maxOpen = 1 << 20
 
@@ -205,19 +221,9 @@ func (e *Engine) resumeConfigured(ctx context.Context, provider string) error {
 			return err
 		}
 	}
-	open, err := e.store.Rotations(ctx, false, maxOpen)
-	if err != nil {
-		return err
-	}
-	for i := range open {
-		if open[i].Provider != provider || !slices.Contains(configured, open[i].Blocked) {
-			continue
-		}
-		if err := e.resumeOne(ctx, &open[i], "the configuration was read anew"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.resumeThose(ctx, "the configuration was read anew", func(r *rotator.Rotation) bool {
+		return r.Provider == provider && slices.Contains(configured, r.Blocked)
+	})
 }
 
 // keyBlocks are the reasons for which a key waits, as against a rotation.
