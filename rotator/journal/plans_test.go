@@ -65,6 +65,7 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 // TestAPageOfAFleetIsReadInItsOrder holds that a list, whatever it is filtered by, ends where the page does: nothing is sorted.
 func TestAPageOfAFleetIsReadInItsOrder(t *testing.T) {
 	s := openTemp(t)
+	s.names.state = namesUnfit // a search among few users is the next test
 	for name, q := range map[string]rotator.FleetQuery{
 		"all": {}, "of a provider": {Provider: "p"}, "of a policy": {Policy: "ci"}, "in a state": {State: "managed"}, "in a state at a provider": {Provider: "p", State: "managed"}, "found": {Search: "ci"},
 		"of an owner": {Owners: []rotator.Owned{{Provider: "p", Policy: "ci"}, {Provider: "p"}}},
@@ -80,6 +81,20 @@ func TestAPageOfAFleetIsReadInItsOrder(t *testing.T) {
 				t.Errorf("the plan is\n%swant one in the order of keys_series", plan)
 			}
 		})
+	}
+}
+
+// TestASearchAmongFewUsersReadsOnlyTheirs allows the sort of what was found, the credentials of [usersAtMost] users.
+func TestASearchAmongFewUsersReadsOnlyTheirs(t *testing.T) {
+	s := openTemp(t)
+	readNamesOf(t, s)
+	query, args, err := s.fleetQuery(&rotator.FleetQuery{Search: "ci", Limit: 100}, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const index = "SEARCH k USING INDEX keys_series (provider=? AND user_id=?)"
+	if plan := queryPlan(t, s, query, args); !strings.Contains(plan, index) || strings.Contains(plan, "SCAN k") {
+		t.Errorf("the plan is\n%swant one with\n%s", plan, index)
 	}
 }
 

@@ -254,9 +254,9 @@ func TestAServerThatRepeatsTheToken(t *testing.T) {
 }
 
 func TestReadsAreRepeated(t *testing.T) {
-	tries := 0
+	var tries atomic.Int64
 	f := &fake{answers: map[string]http.HandlerFunc{readRequest: func(w http.ResponseWriter, r *http.Request) {
-		if tries++; tries < 3 {
+		if tries.Add(1) < 3 {
 			panic(http.ErrAbortHandler)
 		}
 		answer(404, `{"errors":[]}`)(w, r)
