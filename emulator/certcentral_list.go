@@ -16,6 +16,7 @@ type ccEntry interface{ row() []string }
 // listWriter sends a list as it goes, so that a list of any length needs no memory of that length.
 type listWriter struct {
 	w     *bufio.Writer
+	json  *json.Encoder
 	csv   *csv.Writer
 	empty bool
 }
@@ -31,6 +32,7 @@ func startList(w http.ResponseWriter, r *http.Request, name string, header []str
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = l.w.WriteString(`{"` + name + `":[`)
+	l.json = json.NewEncoder(l.w)
 	return l
 }
 
@@ -44,11 +46,7 @@ func (l *listWriter) add(e ccEntry) {
 		_ = l.w.WriteByte(',')
 	}
 	l.empty = false
-	text, err := json.Marshal(e)
-	if err != nil {
-		panic(err) // plain structs
-	}
-	_, _ = l.w.Write(text)
+	_ = l.json.Encode(e)
 }
 
 // end closes the list, with the page if the list has pages.

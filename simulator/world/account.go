@@ -16,8 +16,6 @@ type account struct {
 	w    *World
 	spec Account
 	sys  system
-	// consumers is their side of it, made anew in each bubble.
-	consumers rotator.Provider
 
 	calling sync.Mutex // one call at a time reaches the system, so that a fault strikes the call it was drawn for
 

@@ -2,7 +2,6 @@ package world
 
 import (
 	"container/heap"
-	"context"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -114,14 +113,14 @@ func (w *World) useOnce(c *credential, k *consumer, now time.Time) {
 	if now.Sub(k.readAt) >= k.spec.Cache {
 		w.refresh(c, k, now)
 	}
-	err := use(context.Background(), c.acc.consumers, c.id.UserID, k.secret)
-	if err != nil && !k.unlucky {
-		w.tell("consumer", "of %s is refused with key %s: %v", c.id, k.key, err)
+	got := use(c.acc.sys, k.secret)
+	if got == refused && !k.unlucky {
+		w.tell("consumer", "of %s is refused with key %s", c.id, k.key)
 	}
-	if err == nil || rotator.KindOf(err) == rotator.Denied && !k.unlucky {
-		w.oracle.Used(k.key, err == nil, k.spec.Patient, w.now())
+	if got == accepted || got == refused && !k.unlucky {
+		w.oracle.Used(k.key, got == accepted, k.spec.Patient, w.now())
 	}
-	if err != nil { // it looks for a better key at once
+	if got != accepted { // it looks for a better key at once
 		w.refresh(c, k, now)
 	}
 }

@@ -1,7 +1,6 @@
 package world
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -31,7 +30,9 @@ func (k truth) works(now time.Time) bool {
 type system interface {
 	http.Handler
 	orders() *emulator.Faults
-	// provider makes the daemon's, or a consumer's, side of it.
+	// login asks for nothing but who has the secret.
+	login(secret string) (path string, header http.Header)
+	// provider makes the daemon's side of it.
 	provider(transport http.RoundTripper) (rotator.Provider, error)
 	addUser(name, email string) (id string, err error)
 	addKey(user, name string, created, expires time.Time) (secret string, err error)
@@ -94,6 +95,10 @@ func (s *cc) provider(t http.RoundTripper) (rotator.Provider, error) {
 	return certcentral.New(o)
 }
 
+func (s *cc) login(secret string) (path string, header http.Header) {
+	return s.BasePath() + "/user/me", http.Header{"X-Dc-Devkey": {secret}}
+}
+
 func (s *cc) addUser(name, email string) (string, error) {
 	return strconv.FormatInt(s.AddUser(emulator.CertCentralUser{Username: name, Email: email}), 10), nil
 }
@@ -112,8 +117,9 @@ func (s *cc) keys(user string) []truth {
 	if err != nil {
 		return nil
 	}
-	var list []truth
-	for _, k := range s.Keys(id) {
+	known := s.Keys(id)
+	list := make([]truth, 0, len(known))
+	for _, k := range known {
 		list = append(list, truth{id: strconv.FormatInt(k.ID, 10), name: k.Name, created: k.Created, off: k.Status != "active"})
 	}
 	return list
@@ -157,6 +163,10 @@ func (s *d1) provider(t http.RoundTripper) (rotator.Provider, error) {
 	}
 	return digicertone.New(digicertone.Options{BaseURL: "https://issuer.example", Key: fixed(s.ManagerSecret()), Rates: rates,
 		Propagation: s.a.Propagation, Transport: t})
+}
+
+func (s *d1) login(secret string) (path string, header http.Header) {
+	return s.BasePath() + "/user/me", http.Header{"X-Api-Key": {secret}}
 }
 
 // addUser gives the user a name that the system takes; policies match its e-mail address as well.
@@ -231,6 +241,10 @@ func (s *ds) provider(t http.RoundTripper) (rotator.Provider, error) {
 	return dataspot.New(o)
 }
 
+func (s *ds) login(secret string) (path string, header http.Header) {
+	return "/rest/" + s.Database() + "/tenants/" + tenant, http.Header{"Dataspot-Access-Key": {secret}, "Dataspot-Tenant": {tenant}}
+}
+
 func (s *ds) addUser(name, _ string) (string, error) { return s.AddServiceUser(tenant, name) }
 
 func (s *ds) addKey(user, name string, created, expires time.Time) (string, error) {
@@ -254,8 +268,3 @@ func (s *ds) makeByHand(user, name string, expires time.Time) (string, error) {
 }
 
 func (s *ds) removeByHand(user string, k truth) error { return s.RemoveKeyInPage(tenant, user, k.name) }
-
-// use is what a consumer does with a secret.
-func use(ctx context.Context, p rotator.Provider, user, secret string) error {
-	return p.Check(ctx, user, rotator.SecretString(secret))
-}
