@@ -3,6 +3,7 @@ package emulator
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func (u *Usage) accept(now time.Time) {
 func (u *Usage) refuse(now time.Time, r *http.Request) {
 	u.Refused++
 	if len(u.Refusals) < maxRefusals {
-		u.Refusals = append(u.Refusals, Refusal{At: now, Method: r.Method, Path: r.URL.Path})
+		u.Refusals = append(u.Refusals, Refusal{At: now, Method: r.Method, Path: strings.Clone(r.URL.Path)}) // and not the whole address for as long
 	}
 }
 

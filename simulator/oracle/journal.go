@@ -1,14 +1,19 @@
 package oracle
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Wrote tells of a line that the journal has acknowledged.
 func (o *Oracle) Wrote(r Row, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.credential(r.Credential)
-	_, known := c.rotations[r.Rotation]
-	c.rotations[r.Rotation] = &r
+	known := c.rotations[r.Rotation]
+	if !known {
+		c.rotations[strings.Clone(r.Rotation)] = true // what is kept for good is the oracle's own
+	}
 	if r.Stage == "done" || r.Stage == "abandoned" {
 		if c.open != nil && c.open.Rotation == r.Rotation {
 			c.open = nil

@@ -118,7 +118,7 @@ type Oracle struct {
 
 type credential struct {
 	keys      []*key
-	rotations map[string]*Row
+	rotations map[string]bool // those that were written
 	open      *Row
 	// promised are the places that were confirmed once: from then on a key that works must stand there.
 	promised map[Place]bool
@@ -166,7 +166,7 @@ func (o *Oracle) broken(guarantee string, now time.Time, credential, format stri
 func (o *Oracle) credential(id string) *credential {
 	c, ok := o.creds[id]
 	if !ok {
-		c = &credential{rotations: map[string]*Row{}, promised: map[Place]bool{}}
+		c = &credential{rotations: map[string]bool{}, promised: map[Place]bool{}}
 		o.creds[id] = c
 	}
 	return c

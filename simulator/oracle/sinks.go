@@ -1,6 +1,9 @@
 package oracle
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Delivered tells that the daemon wrote into a place of the credential. key is the key whose secret it wrote, empty for what is no
 // secret of any key. G7: a place is given the secrets of its own credential alone.
@@ -17,7 +20,7 @@ func (o *Oracle) Delivered(credential string, p Place, key string, now time.Time
 	case !k.sealed:
 		o.broken("G2", now, credential, "key %s was delivered before its secret was sealed", k.Name)
 	}
-	k.places[p] = true
+	k.places[Place{strings.Clone(p.Sink), strings.Clone(p.Location)}] = true // what is kept for good is the oracle's own
 	o.keepsPromises(k.Credential, o.credential(k.Credential), now)
 }
 

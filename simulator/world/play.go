@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"testing/synctest"
 	"time"
 )
 
@@ -15,6 +16,7 @@ const (
 type agenda struct {
 	incidents   []Incident
 	care, judge time.Time
+	census      time.Time // zero for never
 	consume     time.Time
 	calm        time.Time
 	calmed      bool
@@ -22,6 +24,9 @@ type agenda struct {
 
 func (w *World) newAgenda(e era) *agenda {
 	a := &agenda{care: e.from.Add(careEvery), judge: e.from.Add(judgeEvery), consume: e.from, calm: w.s.Start.Add(w.s.Span - w.s.Calm)}
+	if w.s.Census != nil {
+		a.census = e.from.Add(w.s.CensusEvery)
+	}
 	for _, i := range w.s.InOrder() {
 		at := w.s.Start.Add(i.At)
 		if i.Kind != ClockJump && !at.Before(e.from) && at.Before(e.to) && (w.s.Calm == 0 || at.Before(a.calm)) {
@@ -71,6 +76,11 @@ func (w *World) rounds(a *agenda, now time.Time) {
 			w.care()
 		}
 	}
+	if !a.census.IsZero() && !a.census.After(now) {
+		a.census = now.Add(w.s.CensusEvery)
+		synctest.Wait()
+		w.s.Census()
+	}
 	if !a.judge.After(now) {
 		a.judge = now.Add(judgeEvery)
 		if !w.s.Quick {
@@ -82,7 +92,7 @@ func (w *World) rounds(a *agenda, now time.Time) {
 // next is the earliest thing on the agenda.
 func (a *agenda) next(w *World, end time.Time) time.Time {
 	next := end
-	times := append([]time.Time{a.care, a.judge, a.consume}, w.awake...)
+	times := append([]time.Time{a.care, a.judge, a.census, a.consume}, w.awake...)
 	if !a.calmed {
 		times = append(times, a.calm)
 	}

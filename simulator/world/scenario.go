@@ -46,6 +46,9 @@ type Scenario struct {
 	Quick bool
 	// Watch, if set, hears what the journal takes.
 	Watch Watch
+	// Census, if set, is called every CensusEvery, at a moment at which nothing moves: all that runs waits for time to pass.
+	Census      func()
+	CensusEvery time.Duration
 }
 
 // System is the kind of an issuing system.
