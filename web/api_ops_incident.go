@@ -137,9 +137,6 @@ func (s *Server) getIncident(ctx context.Context, q *incidentPath) (*answer[Inci
 	return &answer[Incident]{Body: *out}, nil
 }
 
-// rotationsOfIncident is how many rotations of a credential are looked through for the one that is about a leak.
-const rotationsOfIncident = 20
-
 // incident works out how i stands, and its timeline.
 func (s *Server) incident(ctx context.Context, i *rotator.Incident) (*Incident, error) {
 	all, err := s.standingsOf(ctx, i)
@@ -167,15 +164,11 @@ func (s *Server) incident(ctx context.Context, i *rotator.Incident) (*Incident, 
 func (s *Server) standingsOf(ctx context.Context, i *rotator.Incident) ([]rotator.CredentialStanding, error) {
 	all := make([]rotator.CredentialStanding, 0, len(i.Credentials))
 	for _, c := range i.Credentials {
-		rotations, err := s.o.Journal.RotationsOf(ctx, c.CredentialID, rotationsOfIncident)
+		standing, err := rotator.LookUpStanding(ctx, s.o.Journal, c, i.At)
 		if err != nil {
 			return nil, err
 		}
-		series, err := s.o.Journal.Series(ctx, c.CredentialID)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, rotator.StandingOf(c, i.At, rotations, series))
+		all = append(all, standing)
 	}
 	return all, nil
 }

@@ -17,15 +17,9 @@ type IncidentStanding struct {
 	Confirmed bool           `json:"confirmed" doc:"Whether every credential is confirmed."`
 }
 
-// Where the looks at incidents end that are made for every answer about what needs a person.
-const (
-	// incidentsWatched is for how long after its report a leak that is not confirmed is shown.
-	incidentsWatched = 90 * 24 * time.Hour
-	// incidentsLookedAt is how many of them, the latest first.
-	incidentsLookedAt = 20
-	// standingsWorked is of how many credentials, in all of them together, it is worked out how they stand.
-	standingsWorked = 400
-)
+// standingsWorked is of how many credentials, in all incidents together, it is worked out for every answer about what needs a person
+// how they stand.
+const standingsWorked = 400
 
 // reasonLeak says that credentials which leaked are not out of danger.
 const reasonLeak = "leak_not_confirmed"
@@ -45,8 +39,7 @@ func (s *Server) lateIncidents(ctx context.Context, now time.Time) ([]rotator.In
 	if s.o.Incidents == nil {
 		return nil, nil
 	}
-	found, err := s.o.Incidents.Incidents(ctx, time.Time{}, incidentsLookedAt)
-	return slices.DeleteFunc(found, func(i rotator.Incident) bool { return now.Sub(i.At) > incidentsWatched }), err
+	return rotator.WatchedIncidents(ctx, s.o.Incidents, now)
 }
 
 // standings says of each incident how it stands, as long as there are not too many credentials.

@@ -28,7 +28,7 @@ const (
 var validLabel = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,62}$`)
 
 // taken are labels that alerts have already: a join would write over them.
-var taken = []string{"alertname", "alertstate", "hook", "instance", "job", "kind", "name", "outcome", "policy", "provider", "reason", "severity", "sink", "stage", "state"}
+var taken = []string{"alertname", "alertstate", "hook", "incident", "instance", "job", "kind", "name", "outcome", "policy", "provider", "reason", "severity", "sink", "stage", "standing", "state"}
 
 // Rules returns the rules as a file. labels are those of policies and providers that alerts carry; none is team alone, as shipped.
 // runbooks, if set, is the address below which the runbooks are read, in place of the repository: of a daemon, https://HOST/runbooks.

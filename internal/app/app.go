@@ -125,7 +125,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Registry: registry, View: a.store, Operations: a.store, Provisions: a.store.Provisions, Version: o.Version, Revision: o.Revision,
 		Providers: a.providerNames, Sinks: a.sinkNames, Freezes: a.freezes,
 		Notices: a.store.CountNotices, Verified: a.store.CountVerifications, PendingHooks: a.store.PendingHooks, Hooks: a.hookNames,
-		AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
+		Incidents: a.store, Leaked: a.store, AuditHead: a.store.AuditHead, PerKey: a.perKey, KeySettings: a.keySettings,
 		Owners: a.owners, NextDue: a.nextDue, NextScan: a.nextScan, NextVerification: a.nextVerification, ProofDue: a.proofDue, SinkTokens: a.sinkTokens, Certificates: a.certificates, Ready: a.ready,
 	})
 	a.builder = newBuilder(o.Version, o.Retry, a.metrics.ProviderRequest)

@@ -57,9 +57,9 @@ notifications:
 		t.Fatal(err)
 	}
 	hooked := s.cc.AddService("hooked-shop", "deploy", 89*day)
-	s.cc.AddService("stuck-late", "deploy", 89*day)
+	late := s.cc.AddService("stuck-late", "deploy", 89*day)
 	drilled := s.cc.AddService("stuck-drill", "deploy", day)
-	s.cc.AddService("watched-shop", "deploy", 89*day)
+	watched := s.cc.AddService("watched-shop", "deploy", 89*day)
 	s.cc.AddService("mismatch-shop", "deploy", 89*day)
 	full := s.cc.AddService("full-shop", "deploy", 89*day)
 	if _, _, err := issuer.AddKey(emulator.CertCentralKey{UserID: idOf(t, full.UserID), Name: "deploy", Created: time.Now().Add(-88 * day)}); err != nil {
@@ -94,6 +94,7 @@ notifications:
 			}
 		}
 	}
+	s.leak(late, watched)
 	if out, errs, code := s.d.Command("verify", "cc/*/*"); code != 3 {
 		t.Fatalf("verify ends with %d: %s%s", code, out, errs)
 	}
@@ -144,6 +145,17 @@ func (s *scene) drill(of daemon.Service) {
 	s.t.Helper()
 	if out, errs, code := s.d.Command("drill", "--yes", "--wait", "0s", "cc/"+of.UserID+"/"+of.Key); code != 0 && code != 3 {
 		s.t.Fatalf("the drill ends with %d: %s%s", code, out, errs)
+	}
+}
+
+// leak tells of two secrets that leaked: the rotation of the first goes on, and the other, which is only observed, is not rotated.
+func (s *scene) leak(moves, stays daemon.Service) {
+	s.t.Helper()
+	for of, standing := range map[daemon.Service]string{moves: "under_way", stays: "not_rotated"} {
+		if out, errs, code := s.d.Command("rotate", "--compromised", "--wait", "0s", "--note", "a test", "cc/"+of.UserID+"/"+of.Key); code == 0 || code == 2 {
+			s.t.Fatalf("rotate ends with %d: %s%s", code, out, errs)
+		}
+		s.await(1, "rotatord_leaked_credentials", `provider="cc"`, `standing="`+standing+`"`)
 	}
 }
 

@@ -29,21 +29,33 @@ type rule struct {
 	Labels, Annotations      map[string]string
 }
 
-func rules(t *testing.T) []rule {
+func read(t *testing.T) (f file) {
 	t.Helper()
 	text, err := os.ReadFile(rulesFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var f file
 	if err := yaml.Unmarshal(text, &f); err != nil {
 		t.Fatal(err)
 	}
-	var all []rule
-	for _, g := range f.Groups {
+	return f
+}
+
+func rules(t *testing.T) (all []rule) {
+	t.Helper()
+	for _, g := range read(t).Groups {
 		all = append(all, g.Rules...)
 	}
 	return all
+}
+
+// groups are the names of the groups, that of recorded rules first.
+func groups(t *testing.T) (names []string) {
+	t.Helper()
+	for _, g := range read(t).Groups {
+		names = append(names, g.Name)
+	}
+	return names
 }
 
 func promtool(t *testing.T, args ...string) {
@@ -171,6 +183,11 @@ var cases = []struct {
 	{"RotatordStuckInStage", faulty, 80 * time.Minute, "platform", []string{"warning"}},
 	{"RotatordKeyExpired", state{of: faulty.of, at: "one"}, 10 * time.Minute, "platform", []string{"critical"}},
 	{"RotatordConsumerAtRisk", faulty, 10 * time.Minute, "platform", []string{"critical"}},
+	{"RotatordLeakNotConfirmed", faulty, 2 * time.Minute, "platform", nil},
+	{"RotatordLeakNotConfirmed", faulty, 20 * time.Minute, "platform", []string{"critical"}},
+	{"RotatordLeakNotConfirmed", faulty, 2 * time.Hour, "platform", []string{"warning", "critical"}},
+	{"RotatordLeakNotConfirmed", healthy(to(1, "rotatord_leaked_credentials", labels{"incident": "i", "provider": "cc", "policy": "ci", "standing": "keys_left"})), time.Hour, "platform", []string{"critical"}},
+	{"RotatordLeakNotConfirmed", healthy(to(1, "rotatord_leaked_credentials", labels{"incident": "i", "provider": "cc", "policy": "ci", "standing": "blocked"})), 2 * time.Hour, "platform", []string{"warning"}},
 	{"RotatordRotationFailed", refused, 2 * time.Hour, "platform", []string{"warning"}},
 	{"RotatordAtKeyCap", faulty, time.Hour, "platform", []string{"warning"}},
 	{"RotatordAwaitingSupply", state{of: faulty.of, at: "hand"}, 2 * time.Hour, "platform", []string{"warning", "critical"}},
@@ -350,6 +367,8 @@ func TestNothingFiresOnAHealthyDaemon(t *testing.T) {
 	runTests(t, map[time.Duration]*strings.Builder{step: f})
 }
 
+// head begins a file of tests. Left to itself, promtool evaluates the groups in an order drawn anew each time, and a group that comes before
+// the one that records finds what that recorded a step ago, or, where a step is longer than Prometheus looks back, nothing.
 func head(t *testing.T, step time.Duration) *strings.Builder {
 	t.Helper()
 	path, err := filepath.Abs(rulesFile)
@@ -357,7 +376,7 @@ func head(t *testing.T, step time.Duration) *strings.Builder {
 		t.Fatal(err)
 	}
 	f := &strings.Builder{}
-	fmt.Fprintf(f, "rule_files: [%q]\nevaluation_interval: %s\ntests:\n", path, step)
+	fmt.Fprintf(f, "rule_files: [%q]\nevaluation_interval: %s\ngroup_eval_order: [%s]\ntests:\n", path, step, strings.Join(groups(t), ", "))
 	return f
 }
 

@@ -134,7 +134,7 @@ func Sections() []Section {
 			[]Definition{keyExpiration, keyRotationDue, keyRevokeDue, keyLastUsed, keys, unmanagedKeys, orphanKeys, orphansGone, keyFindings}},
 		{"Rotations", "", []Definition{rotationsTotal, openRotations, stageSince, stepSince, nextStep, rotationsBlocked, blockedSince, awaitingApproval, lastProven, proofDue, drillStuck}},
 		{"What is late, and whose it is", "What alerts are made of: each exists once for each provider and policy, however many keys there are.",
-			[]Definition{dueKeys, windowUsed, expiredKeys, ownerInfo}},
+			[]Definition{dueKeys, windowUsed, expiredKeys, leakedCredentials, ownerInfo}},
 		{"Service users", "", []Definition{serviceUsers}},
 		{"Sinks", "", []Definition{sinkDeliveries, sinkUp, verifiedCredentials, lastVerification, verificationDue}},
 		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDue, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},

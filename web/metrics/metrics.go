@@ -38,6 +38,9 @@ type Options struct {
 	// PendingHooks counts the runs of hooks that have not ended; nil is none. Hooks returns the names that are configured now.
 	PendingHooks func(ctx context.Context) ([]rotator.HookCount, error)
 	Hooks        func() []string
+	// Incidents and Leaked are what is known of leaks; nil is that none is kept.
+	Incidents rotator.Incidents
+	Leaked    rotator.LeakFacts
 	// AuditHead returns the last audit record; nil is none.
 	AuditHead func(ctx context.Context) (rotator.AuditHead, error)
 	// Providers and Sinks return the names that are configured now, and Freezes the calendar.
@@ -84,6 +87,7 @@ type Metrics struct {
 	counts   countsCache
 	standing standingCache
 	drills   drillsCache
+	leaks    leaks
 	own      own
 	proven   proven
 	findings findings

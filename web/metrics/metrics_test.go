@@ -383,7 +383,10 @@ func TestStyle(t *testing.T) {
 // full is a fixture in which every metric has at least one series.
 func full(t *testing.T) fixture {
 	t.Helper()
-	f := setUp(busy(), func(o *metrics.Options) { o.Freezes = frozen })
+	j := busy()
+	f := setUp(j, func(o *metrics.Options) {
+		o.Freezes, o.Incidents, o.Leaked = frozen, &drawer{kept: []rotator.Incident{leak("one", time.Hour, "ci", 1)}}, j
+	})
 	f.Scanned("cc", engine.ScanResult{}, time.Second, nil)
 	f.Probed("vault", nil)
 	f.ProviderRequest("cc", "list_keys", "200", time.Second)

@@ -59,6 +59,8 @@ func labels() [][2]string {
 		{"`result` of `" + sinkDeliveries.Name + "`", quoted(deliveryResults()) +
 			"; `" + deliveryOther + "` is a sink that took the delivery and does not hold it, or that is not configured any more"},
 		{"`outcome`", quoted(texts(rotator.VerifyOutcomes()))},
+		{"`incident`", "the id of a leak that was reported: `rotatord history --incident` takes it"},
+		{"`standing`", quoted(texts(rotator.LeakStandings()))},
 		{"`change`", quoted([]string{leaseGained, leaseLost})},
 		{"other labels of `" + ownerInfo.Name + "`", "the labels of policies and providers in the configuration"},
 		{"`operation`", "a word for each request that the provider's package makes; see the provider's page"},

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -91,8 +92,9 @@ func (m *Metrics) collectStanding(ctx context.Context, ch chan<- prometheus.Metr
 		send(ch, windowUsed, r.Used, pair[0], pair[1])
 		send(ch, expiredKeys, float64(r.Expired), pair[0], pair[1])
 	}
+	err = m.collectLeaks(ctx, ch, owners, now)
 	owners.collect(ch, configured)
-	return m.collectNext(ctx, ch, providers)
+	return errors.Join(err, m.collectNext(ctx, ch, providers))
 }
 
 func (m *Metrics) collectNext(ctx context.Context, ch chan<- prometheus.Metric, providers []string) error {

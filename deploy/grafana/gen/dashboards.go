@@ -13,6 +13,7 @@ func overview() dashboard {
 		}},
 		{"What needs a person", 8, []panel{
 			table("Blocked, and for how long", "Rotations and due keys that do not go on by themselves.", "s", `time() - min by (provider, policy, reason) (rotatord_blocked_timestamp_seconds{job="$job"})`),
+			table("Leaks that are not confirmed", "Credentials that leaked, by incident and by how they stand.", "short", `max by (incident, provider, policy, standing) (rotatord_leaked_credentials{job="$job"})`),
 			table("Firing alerts", "Of rotatord's rules.", "short", `count by (alertname, severity, provider, policy, team) (ALERTS{alertname=~"Rotatord.*", alertstate="firing"})`),
 		}},
 		{"What moves", 8, []panel{
@@ -82,6 +83,7 @@ func perProvider() dashboard {
 		{"What stands still", 8, []panel{
 			table("Blocked, and for how long", "", "s", `time() - min by (policy, reason) (rotatord_blocked_timestamp_seconds{job="$job", provider="$provider", policy=~"$policy"})`),
 			table("At work, and for how long", "Rotations that nothing blocks, by stage.", "s", `time() - min by (policy, stage) (rotatord_rotation_step_timestamp_seconds{job="$job", provider="$provider", policy=~"$policy"})`),
+			table("Leaks that are not confirmed", "Credentials that leaked, by incident and by how they stand.", "short", `max by (incident, policy, standing) (rotatord_leaked_credentials{job="$job", provider="$provider", policy=~"$policy|"})`),
 			table("Next deadlines", "Of single keys; only where series for each key are exported.", "s", `bottomk(20, min by (credential, key_id) (rotatord_key_revoke_due_timestamp_seconds{job="$job", provider="$provider", policy=~"$policy"}) - time())`),
 		}},
 		{"Proof", 8, []panel{
