@@ -83,11 +83,12 @@ func TestStandingOf(t *testing.T) {
 	}
 	both := []TrackedKey{tracked(old, KeyActive), tracked(older, KeyActive)}
 	current := KeyRef{ID: "new", Name: "deploy-r0002"}
-	handedOut := func(before time.Duration) func(r *Rotation) {
-		return func(r *Rotation) {
-			r.NewKey, r.Discarded = current, []KeyRef{older}
-			r.Sinks = []SinkProgress{{Sink: "vault", ConfirmedAt: reported.Add(-before)}}
-		}
+	handedOut := func(suspect KeyRef) func(r *Rotation) {
+		return func(r *Rotation) { r.NewKey, r.Discarded, r.Suspect = current, []KeyRef{older}, suspect }
+	}
+	followed := func(stage Stage) []Rotation {
+		r := Rotation{ID: "r2", CredentialID: id, Reason: ReasonCompromised, Stage: stage, StageAt: reported.Add(time.Hour), OldKey: current, NewKey: KeyRef{ID: "newer"}}
+		return append([]Rotation{r}, rotation(StageDone, handedOut(current))...)
 	}
 	for name, tt := range map[string]struct {
 		refused   string
@@ -96,10 +97,14 @@ func TestStandingOf(t *testing.T) {
 		want      LeakStanding
 		says      string
 	}{
-		"done by a key that was out already":           {"", rotation(StageDone, handedOut(time.Hour)), append(both, tracked(current, KeyActive)), LeakKeysLeft, "1 of the keys"},
-		"done by one that was out and not listed":      {"", rotation(StageDone, handedOut(time.Hour)), both, LeakKeysLeft, "1 of the keys"},
-		"done by one that was out and is replaced":     {"", rotation(StageDone, handedOut(time.Hour)), append(both, tracked(current, KeyRevoked)), LeakConfirmed, ""},
-		"done by one that was handed out after it all": {"", rotation(StageDone, handedOut(-time.Second)), append(both, tracked(current, KeyActive)), LeakConfirmed, ""},
+		"done by a key that was out already":           {"", rotation(StageDone, handedOut(current)), append(both, tracked(current, KeyActive)), LeakKeysLeft, "1 of the keys"},
+		"done by one that was out and not listed":      {"", rotation(StageDone, handedOut(current)), both, LeakKeysLeft, "1 of the keys"},
+		"done by one that was out and is revoked":      {"", rotation(StageDone, handedOut(current)), append(both, tracked(current, KeyRevoked)), LeakConfirmed, ""},
+		"done by one that was handed out after it all": {"", rotation(StageDone, handedOut(KeyRef{})), append(both, tracked(current, KeyActive)), LeakConfirmed, ""},
+		"under way by one that was out":                {"", rotation(StageRevoking, handedOut(current)), append(both, tracked(current, KeyActive)), LeakMoving, "replaced next"},
+		"followed by another that is under way":        {"", followed(StageTesting), append(both, tracked(current, KeyActive)), LeakMoving, ""},
+		"followed by another that is done":             {"", followed(StageDone), append(both, tracked(current, KeyActive)), LeakConfirmed, ""},
+		"followed by another that came to nothing":     {"", followed(StageAbandoned), append(both, tracked(current, KeyActive)), LeakNotRotated, "abandoned"},
 		"refused":              {"held by bob", nil, both, LeakNotRotated, "held by bob"},
 		"forgotten":            {"", nil, both, LeakNotRotated, "no rotation of it was planned"},
 		"of another reason":    {"", rotation(StageGrace, func(r *Rotation) { r.Reason = ReasonMaxAge }), both, LeakNotRotated, "no rotation"},
@@ -120,6 +125,14 @@ func TestStandingOf(t *testing.T) {
 			if s.Standing != tt.want || !strings.Contains(s.Why, tt.says) || (s.Do == "") != (tt.want == LeakConfirmed || tt.want == LeakMoving) {
 				t.Errorf("got %s: %q (do: %q), want %s: %q", s.Standing, s.Why, s.Do, tt.want, tt.says)
 			}
+			if strings.HasPrefix(name, "followed") {
+				for n, ref := range []KeyRef{old, older, current} {
+					works := ref == current && tt.want != LeakConfirmed
+					if s.Old[n].Key != ref || s.Old[n].Works != works {
+						t.Errorf("key %s is said to work: %v, want %v (%s)", s.Old[n].Key.Name, s.Old[n].Works, works, s.Old[n].State)
+					}
+				}
+			}
 			if out := strings.HasPrefix(name, "done by"); out && tt.want == LeakKeysLeft != strings.HasPrefix(s.Do, "do not revoke key deploy-r0002 by hand") {
 				t.Errorf("what to do: %q", s.Do)
 			}
@@ -132,7 +145,7 @@ func TestTimelineIsInOrder(t *testing.T) {
 	i := Incident{At: reported, By: "ann", Provider: "cc", User: "7", Base: "*", Note: "a laptop was stolen"}
 	key := IncidentKey{CredentialID: id, Key: KeyRef{ID: "old", Name: "deploy"}, Created: reported.Add(-time.Hour), LastUsed: reported.Add(-time.Minute)}
 	standing := []CredentialStanding{
-		{IncidentCredential: IncidentCredential{CredentialID: id}, Rotation: &Rotation{ID: "r"}, Old: []KeyStanding{{IncidentKey: key}}},
+		{IncidentCredential: IncidentCredential{CredentialID: id}, Rotation: &Rotation{ID: "r"}, Rotations: []Rotation{{ID: "r"}}, Old: []KeyStanding{{IncidentKey: key}}},
 		{IncidentCredential: IncidentCredential{CredentialID: id, Refused: "held by bob"}},
 	}
 	lines := i.Timeline(standing, map[string][]Entry{"r": {{Rotation: "r", At: reported.Add(time.Second), To: StagePlanned, Note: "planned"},

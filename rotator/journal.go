@@ -21,6 +21,8 @@ type Journal interface {
 	//   - abandoned: puts the old key back to be looked at, at c.Retry; coming from abandoning, it waits for the reason
 	//     [BlockRotationFailed] until then.
 	//
+	// The rotation of c.Then is planned right after, in the same commit: both are committed, or nothing is.
+	//
 	// Keys in c.Ledger are entered in the ledger, c.Notices in the outbox and c.Hooks among the runs of hooks, due at once. A
 	// hook's run that is there already stays as it is. A change that [Change.Repeats], or that is [Change.Untold], adds nothing to
 	// the history.

@@ -34,6 +34,9 @@ type CredentialStanding struct {
 	Standing LeakStanding
 	// Rotation replaces its key; nil if there is none.
 	Rotation *Rotation
+	// Rotations are all that are about the leak, Rotation first and then the latest. There is more than one where a new key was out when
+	// the leak was reported, or a rotation came to nothing.
+	Rotations []Rotation
 	// Old are its keys that there were, as they stand now.
 	Old []KeyStanding
 	// Why says what is in the way, Do what to do about it; empty if nothing is.
@@ -52,14 +55,14 @@ type KeyStanding struct {
 // StandingOf says how c stands, given its rotations, of which the open one comes first and then the latest, and its keys as the
 // inventory has them. at is when the leak was reported. It is pure.
 func StandingOf(c IncidentCredential, at time.Time, rotations []Rotation, series []TrackedKey) CredentialStanding {
-	s := CredentialStanding{IncidentCredential: c, Rotation: replacing(at, rotations)}
-	works := 0
-	if s.Rotation != nil && s.Rotation.outBefore(at) && !slices.ContainsFunc(c.Keys, func(k IncidentKey) bool { return k.Key.ID == s.Rotation.NewKey.ID }) {
-		c.Keys = append(slices.Clip(c.Keys), IncidentKey{CredentialID: c.CredentialID, Key: s.Rotation.NewKey}) // no scan had shown it yet
-		s.IncidentCredential = c
+	s := CredentialStanding{IncidentCredential: c, Rotations: replacing(at, rotations)}
+	if len(s.Rotations) > 0 {
+		s.Rotation = &s.Rotations[0]
 	}
-	for _, k := range c.Keys {
-		stands := keyStanding(k, s.Rotation, series)
+	s.Keys = withSuspects(c, s.Rotations)
+	works := 0
+	for _, k := range s.Keys {
+		stands := keyStanding(k, s.Rotations, series)
 		if stands.Works {
 			works++
 		}
@@ -83,13 +86,49 @@ func StandingOf(c IncidentCredential, at time.Time, rotations []Rotation, series
 		s.Standing, s.Why, s.Do = LeakBlocked, string(r.Blocked)+": "+r.Trouble, "see what it waits for: rotatord status"
 	default:
 		s.Standing, s.Why = LeakMoving, r.Trouble
+		if s.Why == "" && r.suspectNew() {
+			s.Why = "its new key " + r.NewKey.Name + " was out when the leak was reported, so that one is replaced next"
+		}
 	}
 	return s
 }
 
-// outBefore reports whether the new key was in a sink before the time given.
-func (r *Rotation) outBefore(at time.Time) bool {
-	return slices.ContainsFunc(r.Sinks, func(p SinkProgress) bool { return !p.ConfirmedAt.IsZero() && p.ConfirmedAt.Before(at) })
+// handedOut reports whether a consumer may have the new key.
+func (r *Rotation) handedOut() bool {
+	switch r.Stage {
+	case StageDelivering, StageConfirmed, StageGrace, StageDeactivating, StageSoaking, StageReactivating, StageRevoking:
+		return true
+	default:
+		return false
+	}
+}
+
+// suspectNew reports whether the new key may have leaked. One that was made after the leak was reported has not.
+func (r *Rotation) suspectNew() bool { return r.Suspect.Name != "" && r.Suspect == r.NewKey }
+
+// FollowLeak is the plan, under the id, of the rotation that replaces the new key of r, which is done, by the policy; false if there is no
+// need because that key is not suspect. The sinks are left to the caller.
+func (r *Rotation) FollowLeak(id string, p *Policy) (Rotation, bool) {
+	if r.Stage != StageDone || !r.suspectNew() {
+		return Rotation{}, false
+	}
+	deadline, _ := p.Deadline(Key{ID: r.NewKey.ID, Name: r.NewKey.Name, UserID: r.UserID, Created: r.PlannedAt, Expires: r.NewKeyExpires})
+	return Rotation{
+		ID: id, CredentialID: r.CredentialID, ServiceUser: r.ServiceUser, Contact: r.Contact, Policy: p.Name, Reason: ReasonCompromised, Actor: r.Actor,
+		Version: r.Version + 1, OldKey: r.NewKey, Deadline: deadline, Terms: Terms{Lifetime: p.Lifetime},
+	}, true
+}
+
+// withSuspects adds the new keys that were out when the leak was reported and that no scan had shown then.
+func withSuspects(c IncidentCredential, rotations []Rotation) []IncidentKey {
+	keys := slices.Clip(c.Keys)
+	for i := range rotations {
+		suspect := rotations[i].Suspect
+		if suspect.Name != "" && !slices.ContainsFunc(keys, func(k IncidentKey) bool { return k.Key == suspect }) {
+			keys = append(keys, IncidentKey{CredentialID: c.CredentialID, Key: suspect})
+		}
+	}
+	return keys
 }
 
 // keysLeft says what to do about the old keys that still work once r is done. The key that consumers have now may be one of them, where
@@ -114,24 +153,36 @@ func keysLeft(old []KeyStanding, r *Rotation, rotate string) string {
 	}
 }
 
-// replacing is the rotation that is about the leak: one that was planned or hastened for it, or for a later one.
-func replacing(at time.Time, rotations []Rotation) *Rotation {
+// replacing are the rotations that are about the leak: those that were planned or hastened for it, or for a later one.
+func replacing(at time.Time, rotations []Rotation) (about []Rotation) {
 	for i := range rotations {
-		r := &rotations[i]
-		if r.Reason == ReasonCompromised && (!r.Stage.Final() || !r.StageAt.Before(at)) {
-			return r
+		if r := &rotations[i]; r.Reason == ReasonCompromised && (!r.Stage.Final() || !r.StageAt.Before(at)) {
+			about = append(about, *r)
 		}
 	}
-	return nil
+	return about
 }
 
-func keyStanding(k IncidentKey, r *Rotation, series []TrackedKey) KeyStanding {
+// retires reports whether the rotation revokes that key in the end, or has.
+func (r *Rotation) retires(id string) bool {
+	return slices.ContainsFunc(r.Retiring(), func(ref KeyRef) bool { return ref.ID == id })
+}
+
+// keyStanding is told by the rotations that are about the leak, of which the first is the latest, and by the inventory.
+func keyStanding(k IncidentKey, rotations []Rotation, series []TrackedKey) KeyStanding {
 	s := KeyStanding{IncidentKey: k, Works: true, State: "still accepted"}
+	for n := range rotations {
+		if o := &rotations[n]; o.Stage == StageDone && o.retires(k.Key.ID) {
+			s.Works, s.State = false, "revoked "+day(o.StageAt)
+			return s
+		}
+	}
+	var r *Rotation
+	if len(rotations) > 0 {
+		r = &rotations[0]
+	}
 	i := slices.IndexFunc(series, func(t TrackedKey) bool { return t.ID == k.Key.ID })
-	retired := r != nil && r.Stage == StageDone && slices.ContainsFunc(r.Retiring(), func(ref KeyRef) bool { return ref.ID == k.Key.ID })
 	switch {
-	case retired:
-		s.Works, s.State = false, "revoked "+day(r.StageAt)
 	case i < 0 && (r == nil || k.Key.ID != r.NewKey.ID):
 		s.Works, s.State = false, "not known any more"
 	case i >= 0 && !series[i].MissingSince.IsZero():
@@ -144,7 +195,7 @@ func keyStanding(k IncidentKey, r *Rotation, series []TrackedKey) KeyStanding {
 		s.State = "in a state that rotatord does not know"
 	case r != nil && k.Key.ID == r.NewKey.ID:
 		s.State = "still accepted, and the one that consumers have now"
-	case r == nil || !slices.ContainsFunc(r.Retiring(), func(ref KeyRef) bool { return ref.ID == k.Key.ID }):
+	case r == nil || !r.retires(k.Key.ID):
 		s.State = "still accepted, and no rotation revokes it"
 	}
 	return s
@@ -175,8 +226,10 @@ func (i *Incident) Timeline(now []CredentialStanding, entries map[string][]Entry
 			}
 			continue
 		}
-		for _, e := range entries[s.Rotation.ID] {
-			all = append(all, Happening{At: e.At, CredentialID: s.CredentialID, Rotation: e.Rotation, Stage: e.To, What: e.Note})
+		for m := range s.Rotations {
+			for _, e := range entries[s.Rotations[m].ID] {
+				all = append(all, Happening{At: e.At, CredentialID: s.CredentialID, Rotation: e.Rotation, Stage: e.To, What: e.Note})
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Happening) int { return a.At.Compare(b.At) })

@@ -76,6 +76,9 @@ type Rotation struct {
 	Discarded []KeyRef `json:"discarded,omitempty"`
 	// Former are the places that hold, or held, a key that was given up.
 	Former []FormerPlace `json:"former,omitempty"`
+	// Suspect is the new key if somebody reported a leak when consumers may have had it already: it may have leaked too, and is replaced
+	// as soon as the rotation is done.
+	Suspect KeyRef `json:"suspect,omitzero"`
 	// Deadline of the old key.
 	Deadline time.Time `json:"deadline,omitzero"`
 	Terms    Terms     `json:"terms"`

@@ -34,6 +34,8 @@ type Change struct {
 	At time.Time
 	// Hooks are the consumers that are told of it: they enter the [Hooks] together with it.
 	Hooks []HookRun
+	// Then is the plan of another rotation of the same credential, which begins in the same commit as this one ends; nil for none.
+	Then *Change
 	// Actor is who made the change, for the audit record; empty for the daemon itself. Act is what they did, where that is
 	// more than a step of the rotation.
 	Actor string
@@ -212,13 +214,17 @@ func (r *Rotation) StartOver(actor string, sinks []SinkProgress, now time.Time) 
 	return c.By(AuditStartOver, actor)
 }
 
-// Hasten turns a rotation that is under way into one of a compromised key: from now on it waits for nothing but proof.
+// Hasten turns a rotation that is under way into one of a compromised key: from now on it waits for nothing but proof. The new key is
+// suspect if it may have left the daemon already.
 func (r *Rotation) Hasten(actor string, now time.Time) Change {
 	c := r.stay("the old key is compromised, says " + actor + ": waiting for nothing but proof")
 	a := &c.After
 	a.Reason, a.Actor, a.NextAt = ReasonCompromised, actor, now
 	a.Terms.Grace, a.Terms.Idle, a.Terms.Soak = 0, 0, 0
 	a.ExtendTo = time.Time{} // a secret that leaked is not given more time
+	if r.handedOut() {
+		a.Suspect = r.NewKey
+	}
 	return c.By(AuditHasten, actor)
 }
 

@@ -147,7 +147,7 @@ func (s *Server) incident(ctx context.Context, i *rotator.Incident) (*Incident, 
 		Credentials: []IncidentCredential{}, LeftOut: leftOutOf(i), MoreLeftOut: i.MoreLeftOut, Timeline: []Happening{}}
 	entries := map[string][]rotator.Entry{}
 	for n := range all {
-		if r := all[n].Rotation; r != nil {
+		for _, r := range all[n].Rotations {
 			if entries[r.ID], err = s.o.Journal.History(ctx, r.ID); err != nil {
 				return nil, err
 			}

@@ -127,7 +127,11 @@ func (f *flags) followLeak(cmd *cobra.Command, c *client.Client, a *web.RotateAn
 		}
 		line(out, "incident %s is opened and followed for %s; what is left then goes on by itself", a.Incident, span(wait))
 		tell = func(s *web.IncidentCredential) {
-			line(out, "%s  %s  %s%s %s", time.Now().Format(time.TimeOnly), s.CredentialName, s.Standing, stageOf(s), s.Why)
+			why := ""
+			if s.Why != "" {
+				why = ": " + s.Why
+			}
+			line(out, "%s  %s  %s%s%s", time.Now().Format(time.TimeOnly), s.CredentialName, s.Standing, stageOf(s), why)
 		}
 	}
 	i, err := followIncident(cmd, c, a.Incident, wait, tell)

@@ -21,9 +21,9 @@ func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rota
 		return rotator.Rotation{}, err
 	}
 	switch {
-	case f.Policy == nil: // said below
-	case f.Rotating && reason == rotator.ReasonCompromised:
+	case f.Rotating && reason == rotator.ReasonCompromised: // what was begun under a policy is ended without it, too
 		return e.change(ctx, a, c, func(r *rotator.Rotation) (rotator.Change, error) { return r.Hasten(actor, now), nil })
+	case f.Policy == nil: // said below
 	case f.Rotating:
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "a rotation of %s is under way already; if it cannot go on, give up its new key with: rotatord rotate --start-over", c)
 	}

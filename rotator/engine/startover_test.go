@@ -67,8 +67,13 @@ func TestCompromisedHastensARotationThatIsUnderWay(t *testing.T) {
 		if _, err := l.engine.Rotate(t.Context(), c, rotator.ReasonCompromised, "ann"); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := w.provider.Use(w.provider.SecretOf("1")); err != nil {
+			t.Fatalf("the old key goes on evidence alone: %v", err)
+		}
 		pass(time.Minute)
-		w.wantActive("deploy-r0001")
+		if w.provider.Accepts(w.provider.SecretOf("1")) {
+			t.Error("the old key is still accepted")
+		}
 		w.wantRotated()
 	})
 }

@@ -40,7 +40,7 @@ func (e *Engine) run(ctx context.Context, a *account, r rotator.Rotation) {
 	}
 }
 
-// take takes one step and commits what came of it. The step runs under the context that outlives a stop by the drain
+// take takes one step, commits what came of it and returns the rotation that goes on: another one, where that was planned. The step runs under the context that outlives a stop by the drain
 // time, so that a call that was begun can end.
 func (e *Engine) take(ctx context.Context, a *account, r rotator.Rotation) (rotator.Rotation, error) {
 	ctx = tenureOf(ctx).hard
@@ -56,10 +56,23 @@ func (e *Engine) take(ctx context.Context, a *account, r rotator.Rotation) (rota
 		}
 		c = e.postpone(&r, err)
 	}
-	if err := e.commit(ctx, c); err != nil {
+	if err := e.addFollowUp(ctx, &c); err != nil {
 		return r, err
 	}
-	return c.After, nil
+	err = e.commit(ctx, c)
+	if c.Then != nil && errors.Is(err, rotator.ErrLocationTaken) {
+		e.noFollowUp(&c, err)
+		c.Then = nil
+		err = e.commit(ctx, c)
+	}
+	switch {
+	case err != nil:
+		return r, err
+	case c.Then != nil:
+		return c.Then.After, nil
+	default:
+		return c.After, nil
+	}
 }
 
 // attempt is step within its bounds. A panic in an adapter is a failed attempt of this one rotation and ends nothing else:
@@ -147,6 +160,15 @@ func (e *Engine) commit(ctx context.Context, c rotator.Change) error {
 	if err := e.store.Commit(ctx, c); err != nil {
 		return journalError{err}
 	}
+	e.moved(c)
+	if c.Then != nil {
+		e.moved(*c.Then)
+	}
+	return nil
+}
+
+// moved tells of a change that was committed.
+func (e *Engine) moved(c rotator.Change) {
 	r := &c.After
 	e.obs.Moved(c.From, r, c.Note)
 	fields := append(rotationFields(r), zap.String("from", string(c.From)), zap.String("note", c.Note))
@@ -158,7 +180,6 @@ func (e *Engine) commit(ctx context.Context, c rotator.Change) error {
 	default:
 		e.log.Info("rotation moved", fields...)
 	}
-	return nil
 }
 
 // addHooks adds the consumers to tell to a change that confirms the last sink. They are committed with it, so that no crash comes

@@ -68,6 +68,7 @@ const (
 // change is a [rotator.Change] made ready for the committer, where time is dear.
 type change struct {
 	rotator.Change
+	then    *change // made from Then
 	body    string
 	sealing sealing
 	notices []string // their bodies, in the order of Notices
@@ -108,7 +109,14 @@ func prepare(op string, c rotator.Change) (*change, error) {
 	if ready.hooks, err = hookBodies(op, c.Hooks); err != nil {
 		return nil, err
 	}
-	ready.notices, err = noticeBodies(op, c.Notices)
+	if ready.notices, err = noticeBodies(op, c.Notices); err != nil || c.Then == nil {
+		return ready, err
+	}
+	if !r.Stage.Final() || c.Then.Seq != 0 || c.Then.After.CredentialID != r.CredentialID {
+		return nil, rotator.NewFault(op, rotator.Invalid, "a rotation of %s (seq %d) cannot be planned together with a change of one of %s to %q: "+
+			"this is a defect of rotatord, please report it", c.Then.After.CredentialID, c.Then.After.Seq, r.CredentialID, r.Stage)
+	}
+	ready.then, err = prepare(op, *c.Then)
 	return ready, err
 }
 
@@ -127,11 +135,24 @@ func sealingOf(c rotator.Change) sealing {
 
 // apply runs in the committer. Everything that can refuse comes before the first row that is written.
 func (c *change) apply(w *writer, op string) error {
-	if c.claims() {
-		if err := c.checkLocations(w, op); err != nil {
+	if err := c.checkLocations(w, op); err != nil {
+		return err
+	}
+	if c.then != nil {
+		if err := c.then.checkLocations(w, op); err != nil {
+			return err
+		}
+		if err := c.then.checkFree(w, op, c.After.ID); err != nil {
 			return err
 		}
 	}
+	if err := c.write(w, op); err != nil || c.then == nil {
+		return err
+	}
+	return c.then.write(w, op)
+}
+
+func (c *change) write(w *writer, op string) error {
 	write := c.update
 	if c.Seq == 0 {
 		write = c.plan
@@ -188,6 +209,9 @@ func (c *change) claims() bool {
 }
 
 func (c *change) checkLocations(w *writer, op string) error {
+	if !c.claims() {
+		return nil
+	}
 	if err := w.lockTable("locations"); err != nil {
 		return err
 	}
@@ -223,6 +247,22 @@ func (c *change) checkLocation(w *writer, op string, sink rotator.SinkProgress) 
 	}
 	return rotator.NewFault(op, rotator.Conflict, "sink %s delivers %s to %s, and so it does %s: %w; give them different paths",
 		sink.Sink, c.After.CredentialID, sink.Location, owner, rotator.ErrLocationTaken)
+}
+
+// checkFree refuses what [change.plan] would refuse once the rotation that is about to end has ended.
+func (c *change) checkFree(w *writer, op, ending string) error {
+	r := &c.After
+	var other, stage string
+	var seq int64
+	open, err := w.one(readOpen, []any{r.Provider, r.UserID, r.Base}, &other)
+	if err != nil {
+		return err
+	}
+	known, err := w.one(readStage, []any{r.ID}, &stage, &seq)
+	if err != nil || !known && (!open || other == ending) {
+		return err
+	}
+	return c.whyNotPlanned(w, op)
 }
 
 func (c *change) whyNotPlanned(w *writer, op string) error {

@@ -41,6 +41,9 @@ func (s *store) Commit(ctx context.Context, c rotator.Change) error {
 		err := s.Store.Commit(ctx, c)
 		if err == nil {
 			s.l.w.wrote(c, s.l.name)
+			if c.Then != nil {
+				s.l.w.wrote(*c.Then, s.l.name)
+			}
 		}
 		return err
 	})

@@ -91,6 +91,50 @@ var commitCases = []testCase{
 		}
 		b.leftNothing(second)
 	}},
+	{"an end and the plan of what follows it are one commit", func(b *bench) {
+		r := b.start(1, rotator.StageRevoking)
+		c, then := b.followed(r)
+		end := b.commit(c)
+		b.stored(end)
+		b.stored(then.After)
+		open, err := b.OpenRotation(b.ctx, r.CredentialID)
+		b.ok(err)
+		b.same("the open rotation", open.ID, then.After.ID)
+		b.version(then.After.Version)
+		entries, err := b.History(b.ctx, then.After.ID)
+		b.ok(err)
+		if len(entries) != 1 || entries[0].To != rotator.StagePlanned {
+			b.Errorf("the history of what follows: %+v", entries)
+		}
+	}},
+	{"an end is refused together with what follows it", func(b *bench) {
+		taken := b.commit(b.plan(2))
+		r := b.start(1, rotator.StageRevoking)
+		for what, spoil := range map[string]func(c, then *rotator.Change){
+			"a location of another credential": func(_, then *rotator.Change) { then.After.Sinks[1] = taken.Sinks[1] },
+			"an id that is there already":      func(_, then *rotator.Change) { then.After.ID = taken.ID },
+			"an end that came too late":        func(c, _ *rotator.Change) { c.Seq--; c.After.Seq-- },
+		} {
+			c, then := b.followed(r)
+			spoil(&c, then)
+			b.refusedChange(c, r)
+			if then.After.ID == taken.ID {
+				b.stored(taken)
+			} else if _, err := b.Rotation(b.ctx, then.After.ID); rotator.KindOf(err) != rotator.Gone {
+				b.Errorf("%s: what follows was planned: %v", what, err)
+			}
+			v, err := b.HighestVersion(b.ctx, r.CredentialID)
+			b.ok(err)
+			b.same("the highest version", v, r.Version)
+		}
+	}},
+	{"nothing follows a change that ends nothing", func(b *bench) {
+		r := b.start(1, rotator.StageGrace)
+		c := r.BeginDeactivate(b.now)
+		_, c.Then = b.followed(b.start(2, rotator.StageRevoking))
+		b.kind(b.Commit(b.ctx, c), rotator.Invalid)
+		b.stored(r)
+	}},
 	{"a location of a credential that has no active key any more can be taken over", func(b *bench) {
 		first := b.start(1, rotator.StageDone)
 		b.appears(first, "gone", rotator.KeyRevoked)
@@ -176,6 +220,17 @@ var commitCases = []testCase{
 		b.commit(b.plan(2)) // whatever was queued before is done when this is
 		b.leftNothing(c)
 	}},
+}
+
+// followed ends r, and plans right after it a rotation of its new key.
+func (b *bench) followed(r rotator.Rotation) (rotator.Change, *rotator.Change) {
+	b.Helper()
+	c := r.Finish(b.now, "the old key is gone")
+	next := draft(r.CredentialID, b.now)
+	next.Version, next.OldKey = r.Version+1, r.NewKey
+	then := rotator.Plan("after-"+r.ID, next, b.now, "planned")
+	c.Then = &then
+	return c, &then
 }
 
 // refusedChange commits c, which must be a conflict, and checks that the rotation is what it was.
