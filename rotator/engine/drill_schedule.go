@@ -164,21 +164,37 @@ func (e *Engine) roomToDrill(ctx context.Context, a *account, now time.Time) (in
 	return room, nil
 }
 
+// candidates is how many keys are kept at least that may be drilled, of however many there are.
+const candidates = 1000
+
 // drillable returns the keys that the schedule selects and nothing obvious speaks against, those that were made longest ago first:
-// of them nobody knows whether they can still be replaced.
+// of them nobody knows whether they can still be replaced. Where there are very many, it returns only the first of them.
 func (e *Engine) drillable(ctx context.Context, a *account, d *rotator.DrillSchedule, now time.Time) ([]rotator.TrackedKey, error) {
 	var keys []rotator.TrackedKey
 	err := e.store.ReportKeys(ctx, rotator.KeyQuery{Provider: a.name, Brief: true}, now, func(f rotator.KeyFacts) error {
 		k := &f.Key
 		fit := k.Policy != "" && k.State == rotator.KeyActive && k.MissingSince.IsZero() && k.Waiting == "" && f.UserListed && f.User.Active &&
 			f.Hold == nil && f.Open == nil && f.Newer.ID == "" && (k.Due.IsZero() || k.Due.After(now))
-		if fit && d.Selects(a.name, f.User, k.Base) {
+		if fit && d.Selects(a.name, f.User, k.Base) && e.windowOpen(k, now) {
 			keys = append(keys, *k)
+		}
+		if len(keys) == 2*candidates {
+			keys = slices.Delete(longestAgo(keys), candidates, len(keys))
 		}
 		return nil
 	})
+	return longestAgo(keys), err
+}
+
+func longestAgo(keys []rotator.TrackedKey) []rotator.TrackedKey {
 	slices.SortStableFunc(keys, func(x, y rotator.TrackedKey) int { return x.Created.Compare(y.Created) })
-	return keys, err
+	return keys
+}
+
+// windowOpen reports whether the window of the key's policy lets it be rotated now.
+func (e *Engine) windowOpen(k *rotator.TrackedKey, now time.Time) bool {
+	p := e.policy(k.Policy)
+	return p == nil || p.Window == nil || p.Window.Contains(now)
 }
 
 // drillByCalendar begins one drill, unless anything speaks against it: what would refuse one that a person asks for, and a window

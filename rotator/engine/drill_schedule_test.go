@@ -266,3 +266,30 @@ func TestEveryCredentialIsVerifiedBySchedule(t *testing.T) {
 		verified(0, began.Add(10*time.Minute))
 	})
 }
+
+// TestTheOldestOfVeryManyIsDrilled: not all of them are kept while the oldest is looked for.
+func TestTheOldestOfVeryManyIsDrilled(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world) {
+		w.unhurried()
+		w.setup.Scan, _ = rotator.ParseSchedule("@daily", "")
+		for i := range 4500 {
+			u, age := fmt.Sprint(1000+i), time.Duration(i%40)*time.Hour
+			if i == 2700 {
+				age = 20 * day
+			}
+			w.provider.AddUser(u, "ci-"+u)
+			w.provider.AddKey(u, "deploy", time.Now().Add(-age))
+		}
+		w.practising(1)
+		l := w.start(nil)
+		defer l.stop()
+		until(11)
+		l.wantDrills(1)
+		for _, d := range l.byCalendar() {
+			if d.UserID != "3700" {
+				t.Errorf("the key of user %s is drilled", d.UserID)
+			}
+		}
+	})
+}
