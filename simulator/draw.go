@@ -3,6 +3,7 @@ package simulator
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -46,7 +47,50 @@ func Draw(seed uint64) *world.Scenario {
 	for range d.IntN(14) {
 		s.Incidents = append(s.Incidents, d.incident(s))
 	}
+	further := &draw{rand.New(rand.NewPCG(seed, 0xd3111))} //nolint:gosec // replayable by design
+	further.drills(s)
+	further.hook(s)
 	return s
+}
+
+// drills has credentials of some accounts drilled by the calendar, on two days of the week. What is drawn here and in [draw.hook] is not drawn with the rest, so that
+// the other things that a seed stands for do not depend on it.
+func (d *draw) drills(s *world.Scenario) {
+	for i := range s.Accounts {
+		if !d.chance(0.3) {
+			continue
+		}
+		w := world.Drill{Account: i, Plain: oracle.Window{From: d.IntN(12), Hours: 3 + d.IntN(9)}, DrillSchedule: rotator.DrillSchedule{
+			Name: fmt.Sprintf("drill%d", i), Match: rotator.Match{Providers: []string{s.Accounts[i].Name}, Keys: []string{"key*"}}, Limit: 1 + d.IntN(2)}}
+		first := d.IntN(7)
+		second := (first + 3) % 7
+		w.Plain.Days[first], w.Plain.Days[second] = true, true
+		w.Window = rotator.Window{Opens: daily(w.Plain.From, fmt.Sprintf("%d,%d", first, second)), For: time.Duration(w.Plain.Hours) * time.Hour}
+		s.Drills = append(s.Drills, w)
+	}
+}
+
+// hook has consumers told of new keys, and lets most policies require that.
+func (d *draw) hook(s *world.Scenario) {
+	if s.Replicas > 1 || !d.chance(0.4) {
+		return
+	}
+	s.Hook = &world.Hook{Name: "listener", Debounce: d.span(0, 2*time.Minute)}
+	for i := range s.Policies {
+		if p := &s.Policies[i]; d.chance(0.8) {
+			p.RequiredHooks = []string{s.Hook.Name}
+		} else {
+			p.Hooks = []string{s.Hook.Name}
+		}
+	}
+	for _, f := range world.HookFaults() {
+		s.Odds[f] = d.Float64() * 0.4
+	}
+	for range d.IntN(3) {
+		i := world.Incident{Kind: world.HookOutage, At: d.span(time.Hour, s.Span-s.Calm-time.Hour), For: d.span(time.Hour, 48*time.Hour)}
+		d.aim(&i, s)
+		s.Incidents = append(s.Incidents, i)
+	}
 }
 
 type draw struct{ *rand.Rand }
@@ -63,7 +107,7 @@ func (d *draw) odds() map[world.Fault]float64 {
 	kinds := []float64{0, 0.15, 0.4, 1}[d.IntN(4)]
 	worst := []float64{0.005, 0.02, 0.08, 0.2}[d.IntN(4)]
 	for _, f := range world.Faults() {
-		if d.chance(kinds) {
+		if !slices.Contains(world.HookFaults(), f) && d.chance(kinds) {
 			odds[f] = d.Float64() * worst
 		}
 	}
@@ -119,11 +163,16 @@ func (d *draw) window(p *world.Policy) {
 	if d.chance(0.5) {
 		w.Days, days = [7]bool{1: true, 2: true, 3: true, 4: true, 5: true}, "1-5"
 	}
-	opens, err := rotator.ParseSchedule(fmt.Sprintf("0 %d * * %s", w.From, days), "")
+	p.Window, p.Plain = &rotator.Window{Opens: daily(w.From, days), For: time.Duration(w.Hours) * time.Hour}, w
+}
+
+// daily is a schedule that fires at an hour of those days of the week.
+func daily(hour int, days string) rotator.Schedule {
+	s, err := rotator.ParseSchedule(fmt.Sprintf("0 %d * * %s", hour, days), "")
 	if err != nil {
 		panic(err) // five fields within their bounds
 	}
-	p.Window, p.Plain = &rotator.Window{Opens: opens, For: time.Duration(w.Hours) * time.Hour}, w
+	return s
 }
 
 func (d *draw) credential(i int, s *world.Scenario) world.Credential {

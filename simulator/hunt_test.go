@@ -51,8 +51,13 @@ func TestGuaranteesHoldInWorlds(t *testing.T) {
 	if missing := simulator.Missing(happened); len(missing) > 0 {
 		t.Errorf("never happened in the kept worlds: %v", missing)
 	}
-	if happened["takeover"] == 0 {
-		t.Error("no replica took over from another one")
+	for what, never := range map[string]string{
+		"takeover": "no replica took over from another one", "drill_of_the_calendar": "no drill of the calendar came to its end",
+		"hook_told": "no hook told anybody of a new key", "hook_awaited": "no rotation waited for a hook",
+	} {
+		if happened[what] == 0 {
+			t.Error(never)
+		}
 	}
 }
 

@@ -33,6 +33,13 @@ func (f *Find) Tell(w io.Writer, lines int) {
 	for i := range s.Credentials {
 		p("  credential %d: %s", i, credentialInWords(s, &s.Credentials[i]))
 	}
+	for i := range s.Drills {
+		d := &s.Drills[i]
+		p("  the calendar drills %d of account %d when it opens at %s for %s", d.Limit, d.Account, d.Window.Opens, d.Window.For)
+	}
+	if s.Hook != nil {
+		p("  hook %s tells consumers of new keys, %s after they are in place", s.Hook.Name, s.Hook.Debounce)
+	}
 	p("  faults of calls: %s", oddsInWords(s.Odds))
 	p("\nWhat people and chance did:")
 	if len(s.Incidents) == 0 {
@@ -81,6 +88,9 @@ func accountInWords(a *world.Account) string {
 func policyInWords(p *world.Policy) string {
 	words := fmt.Sprintf("%s for %s: max_age %s, renew_before %s, grace %s, idle %s, soak %s, sinks %s", p.Name, strings.Join(p.Match.Providers, ", "),
 		round(p.MaxAge), round(p.RenewBefore), round(p.Grace), round(p.Idle), round(p.Soak), strings.Join(p.Sinks, ", "))
+	if len(p.RequiredHooks) > 0 {
+		words += ", requires hooks " + strings.Join(p.RequiredHooks, ", ")
+	}
 	if p.Plain != nil {
 		words += fmt.Sprintf(", window from %d:00 for %d hours", p.Plain.From, p.Plain.Hours)
 	}

@@ -56,6 +56,8 @@ func ofKeys() []Mutant {
 			"	if fr, ok := freezeAt(ev.Freezes, ev.Now); ok {\n		return frozenUntil(fr, ev.Now)\n	}\n", ""}}},
 		{"overlooks the last use", "G3", with(clinging), []Edit{{evidence,
 			`if idleAt := old.LastUsed.Add(r.Terms.Idle); idleAt.After(ev.Now) {`, `if idleAt := old.LastUsed.Add(r.Terms.Idle); false && idleAt.After(ev.Now) {`}}},
+		{"does not wait for a hook that the policy requires", "G3", with(deaf), []Edit{{evidence,
+			`if !h.Required || h.Ended() || h.Version != r.Version {`, `if h.Required || !h.Required || h.Version != r.Version {`}}},
 		{"overlooks the cap on keys", "G4", with(full), []Edit{{mint,
 			`case perCredential > 0 && s.active >= perCredential+givenUp:`, `case perCredential < 0 && s.active >= perCredential+givenUp:`}}},
 	}
@@ -76,6 +78,8 @@ func ofConduct() []Mutant {
 			"	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), now)\n	e.log.Info(\"made \" + string(m.Secret.Reveal()))\n"}}},
 		{"keeps quiet about scans that fail", "G8", with(dark), []Edit{{"rotator/engine/scan.go", `s.ScanTrouble = err.Error() })`, `s.ScanTrouble = "" })`}}},
 		{"overlooks the blast-radius cap", "G9", with(rush), []Edit{{"rotator/decide.go", `if Spare(l, s, due, started) >= 0 {`, `if Spare(l, s, due, started) >= 0 || true {`}}},
+		{"begins more drills than the calendar says", "G9", with(drilled), []Edit{{"rotator/engine/drill_schedule.go",
+			`if err != nil || begun >= d.Limit {`, `if begun = 0; err != nil {`}}},
 		{"never halts at a provider that fails", "G9", with(hammered), []Edit{{"rotator/engine/account.go",
 			`if halt <= 0 || s.Failures < halt ||`, `if halt <= 0 || halt > 0 ||`}}},
 	}

@@ -25,8 +25,13 @@ func TestMutantsFitTheCode(t *testing.T) {
 		if len(m.Edits) == 0 {
 			t.Errorf("the mutant that %s changes nothing", m.Name)
 		}
+		files := map[string]bool{}
 		for _, e := range m.Edits {
 			_, _ = mutated(t, m.Name, e)
+			if files[e.File] {
+				t.Errorf("the mutant that %s changes %s twice, and only the last change would be built", m.Name, e.File)
+			}
+			files[e.File] = true
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/simulator/oracle"
 	"github.com/rotatord/rotatord/simulator/world"
 )
 
@@ -97,6 +98,13 @@ func clinging(s *world.Scenario) {
 	s.Credentials[0].Consumers[0] = world.Consumer{Every: 2 * time.Hour, Cache: 2 * day, Patient: true}
 }
 
+// deaf: nobody listens to the hook that the policy requires, for longer than the grace period.
+func deaf(s *world.Scenario) {
+	s.Hook = &world.Hook{Name: "hook0"}
+	s.Policies[0].RequiredHooks = []string{"hook0"}
+	s.Incidents = []world.Incident{{Kind: world.Rotate, At: rotates}, {Kind: world.HookOutage, At: rotates - hour, For: 36 * hour}}
+}
+
 // full: a person has made a key beside the one that is there, and the cap is two.
 func full(s *world.Scenario) {
 	s.Accounts[0].MaxKeys = 2
@@ -117,6 +125,17 @@ func crowd(s *world.Scenario, n int) {
 func rush(s *world.Scenario) {
 	crowd(s, 12)
 	s.Limits = rotator.CapLimits{MaxShare: 0.2, AlwaysAllowed: 2}
+}
+
+// drilled: the calendar wants one drill a day, and there are more keys to choose from.
+func drilled(s *world.Scenario) {
+	crowd(s, 6)
+	opens, err := rotator.ParseSchedule("0 8 * * *", "")
+	if err != nil {
+		panic(err) // it is one
+	}
+	s.Drills = []world.Drill{{Plain: oracle.Window{From: 8, Hours: 6, Days: [7]bool{true, true, true, true, true, true, true}}, DrillSchedule: rotator.DrillSchedule{
+		Name: "drill0", Window: rotator.Window{Opens: opens, For: 6 * hour}, Limit: 1}}}
 }
 
 // hammered: an account fails while many rotations are under way.

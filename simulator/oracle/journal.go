@@ -24,8 +24,13 @@ func (o *Oracle) Wrote(r Row, now time.Time) {
 		}
 		c.open = &r
 	}
-	if !known && r.Actor == "" {
+	switch {
+	case known:
+	case r.Actor == "":
 		o.planned(r, now)
+	case r.Actor == "schedule":
+		o.planned(r, now)
+		o.drilled(&r, now)
 	}
 	o.ownerWrote(&r, now)
 	o.secretIsKept(c, &r, now)

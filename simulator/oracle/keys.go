@@ -14,7 +14,7 @@ func (o *Oracle) Existing(k Key) {
 
 func (o *Oracle) add(k Key) *key {
 	c := o.credential(k.Credential)
-	added := &key{Key: k, places: map[Place]bool{}}
+	added := &key{Key: k, places: map[Place]bool{}, told: map[string]bool{}}
 	c.keys = append(c.keys, added)
 	o.keys[k.ID] = added
 	return added
@@ -182,6 +182,7 @@ func (o *Oracle) onEvidence(k *key, r *Row, sent time.Time) {
 		k.hastened = true
 		return
 	}
+	o.consumersKnow(k, r, sent)
 	o.inTime(k, r, sent)
 }
 

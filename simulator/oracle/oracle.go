@@ -43,6 +43,8 @@ type Row struct {
 	Sealed                                             bool
 	Places                                             []Confirmed
 	Grace, Idle                                        time.Duration
+	// Planned is when the rotation was begun.
+	Planned time.Time
 	// By is the replica that wrote it.
 	By string
 }
@@ -64,6 +66,8 @@ type Account struct {
 	ListLag time.Duration
 	// Cap is how many rotations may be planned between two scans without asking.
 	Cap int
+	// Drill is what the calendar says of drills there; nil for none.
+	Drill *Drill
 }
 
 // Breach is a guarantee that was broken.
@@ -102,18 +106,21 @@ type Oracle struct {
 	truth    Truth
 	accounts map[string]Account
 
-	mu       sync.Mutex
-	creds    map[string]*credential
-	keys     map[string]*key
-	holds    map[string]hold
-	calendar calendar
-	asked    map[string]*question // by user and name
-	secrets  secrets
-	plans    map[string]int
-	terms    map[string]*term     // by account, where replicas take turns
-	blinded  map[string]time.Time // by account: when a list left keys out
-	skewed   bool
-	breach   *Breach
+	mu        sync.Mutex
+	creds     map[string]*credential
+	keys      map[string]*key
+	holds     map[string]hold
+	calendar  calendar
+	asked     map[string]*question // by user and name
+	secrets   secrets
+	plans     map[string]int
+	terms     map[string]*term     // by account, where replicas take turns
+	blinded   map[string]time.Time // by account: when a list left keys out
+	occasions map[string]occasion  // by account: of drills
+	required  map[string][]string  // hooks, by policy
+	stood     time.Time            // until when a daemon stood still
+	skewed    bool
+	breach    *Breach
 }
 
 type credential struct {
@@ -131,13 +138,14 @@ type key struct {
 	byPerson bool // and not by the daemon
 	hastened bool // or for a compromised key, whose consumers get no grace
 	lastUse  time.Time
-	places   map[Place]bool // where it was written
+	places   map[Place]bool  // where it was written
+	told     map[string]bool // hooks that told of it
 }
 
 // New returns an oracle for a world with these accounts.
 func New(truth Truth, accounts map[string]Account) *Oracle {
 	return &Oracle{truth: truth, accounts: accounts, creds: map[string]*credential{}, keys: map[string]*key{}, holds: map[string]hold{},
-		asked: map[string]*question{}, secrets: newSecrets(), plans: map[string]int{}, terms: map[string]*term{}, blinded: map[string]time.Time{}, calendar: newCalendar()}
+		asked: map[string]*question{}, secrets: newSecrets(), plans: map[string]int{}, occasions: map[string]occasion{}, required: map[string][]string{}, terms: map[string]*term{}, blinded: map[string]time.Time{}, calendar: newCalendar()}
 }
 
 // Breach returns the first guarantee that was broken, or nil.

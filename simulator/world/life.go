@@ -18,19 +18,21 @@ import (
 
 // life is one run of the daemon, from its start to its stop or its death.
 type life struct {
-	w      *World
-	slot   int
-	name   string
-	engine *engine.Engine
-	store  *journal.Store
-	shut   func() error // closes what of the store is its own
-	log    *printed
-	began  time.Time
-	cancel context.CancelFunc
-	ended  chan struct{} // closed when Run has returned
-	err    error         // of Run, once it has
-	died   chan struct{} // closed at a crash
-	killed chan struct{} // closed when it is dead, by a crash or by being buried
+	w         *World
+	slot      int
+	name      string
+	engine    *engine.Engine
+	store     *journal.Store
+	shut      func() error // closes what of the store is its own
+	log       *printed
+	began     time.Time
+	cancel    context.CancelFunc
+	ended     chan struct{} // closed when Run has returned
+	err       error         // of Run, once it has
+	confirmed chan struct{} // a new key is in its places, of which a hook will tell
+	hooked    chan struct{} // closed when the hooks' runner has returned
+	died      chan struct{} // closed at a crash
+	killed    chan struct{} // closed when it is dead, by a crash or by being buried
 
 	mu           sync.Mutex
 	dead         bool
@@ -85,6 +87,7 @@ func (l *life) mayStall(where string) {
 		return
 	}
 	l.stalledUntil = time.Now().Add(l.stallFor)
+	l.w.oracle.Stood(l.stalledUntil)
 	l.w.happened(string(Stall))
 	l.w.tell("world", "%s stands still for %s %s", l.called(), l.stallFor, where)
 }
@@ -131,7 +134,7 @@ func (w *World) start(slot int) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &life{w: w, slot: slot, name: w.replicaName(slot), store: opened, shut: shut, began: time.Now(), cancel: cancel, ended: make(chan struct{}),
-		died: make(chan struct{}), killed: make(chan struct{})}
+		died: make(chan struct{}), killed: make(chan struct{}), hooked: make(chan struct{})}
 	log := zap.NewNop()
 	if !w.s.Quick {
 		l.log = &printed{w: w}
@@ -143,18 +146,37 @@ func (w *World) start(slot int) error {
 		_ = shut()
 		return err
 	}
-	o := engine.Options{Store: &store{opened, l}, Sealer: w.sealer, Log: log, Drain: drain, Look: w.s.Look}
+	lines := &store{opened, l}
+	o := engine.Options{Store: lines, Sealer: w.sealer, Log: log, Drain: drain, Look: w.s.Look}
 	if w.replicated() {
 		o.Leases, o.Owner, o.LeaseTime = &leases{opened, l}, l.name, leaseTime
 	}
 	l.engine = engine.New(o, setup)
 	w.lives[slot] = l
+	runner := w.runner(l, lines)
 	w.tell("daemon", "%s starts", l.called())
 	go func() {
 		l.err = l.engine.Run(ctx)
 		close(l.ended)
 	}()
+	go func() {
+		if runner != nil {
+			runner.Run(ctx)
+		}
+		close(l.hooked)
+	}()
 	return nil
+}
+
+// tellSoon has the hooks looked at after a change that confirms the last sink.
+func (l *life) tellSoon(c rotator.Change) {
+	if len(c.Hooks) == 0 || l.confirmed == nil {
+		return
+	}
+	select {
+	case l.confirmed <- struct{}{}:
+	default:
+	}
 }
 
 // wipeAfter is how long the journal is idle before it wipes: a fleet's forecast has many idle moments and no use for that.
@@ -174,6 +196,7 @@ func (w *World) bury(l *life) {
 	}
 	<-l.ended
 	l.kill()
+	<-l.hooked
 	if l.err != nil {
 		w.tell("daemon", "%s stops: %v", l.called(), l.err)
 	}
@@ -215,6 +238,9 @@ func (w *World) setup(l *life) (*engine.Setup, error) {
 	}
 	for _, k := range w.sinks {
 		s.Sinks[k.spec.Name] = &connected{k, l}
+	}
+	for i := range w.s.Drills {
+		s.Drills = append(s.Drills, w.s.Drills[i].DrillSchedule)
 	}
 	for i := range w.policies {
 		p := w.policies[i].Policy

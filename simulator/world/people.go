@@ -34,6 +34,12 @@ func (w *World) happen(i Incident, a *agenda) {
 		s.down = append(s.down, outage{from: w.now(), to: until})
 		s.mu.Unlock()
 		w.happened(string(i.Kind))
+	case HookOutage:
+		w.tell("world", "nobody listens to hooks until %s", until.Format(time.DateTime))
+		w.mu.Lock()
+		w.deafUntil = until
+		w.mu.Unlock()
+		w.happened(string(i.Kind))
 	case FullDisk:
 		w.tell("world", "the disk is full until %s", until.Format(time.DateTime))
 		w.mu.Lock()
@@ -250,6 +256,7 @@ func (w *World) configured() {
 	windows := map[string]*oracle.Window{}
 	for _, p := range w.policies {
 		windows[p.Name] = p.Plain
+		w.oracle.Requires(p.Name, p.RequiredHooks)
 	}
 	var freezes []oracle.Span
 	for _, f := range w.freezes {

@@ -163,7 +163,7 @@ func (w *World) calm() {
 	w.tell("world", "from now on nothing goes wrong by itself")
 	w.chance.hush()
 	w.mu.Lock()
-	w.fullUntil = time.Time{}
+	w.fullUntil, w.deafUntil = time.Time{}, time.Time{}
 	w.mu.Unlock()
 	for _, a := range w.accounts {
 		a.mu.Lock()

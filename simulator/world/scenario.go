@@ -31,7 +31,11 @@ type Scenario struct {
 	Accounts []Account
 	Policies []Policy
 	Freezes  []rotator.Freeze
-	Sinks    []Sink
+	// Drills are those of the calendar: one at most for an account.
+	Drills []Drill
+	// Hook, if set, tells consumers of new keys; policies name it. Not with replicas.
+	Hook  *Hook
+	Sinks []Sink
 	// Credentials are there from the beginning.
 	Credentials []Credential
 	// Odds is how likely each fault strikes a call that it can strike.
@@ -87,6 +91,14 @@ type Rate struct {
 type Policy struct {
 	rotator.Policy
 	Plain *oracle.Window
+}
+
+// Drill is a drill of the calendar at an account, and its window in plain words, which the oracle reads.
+type Drill struct {
+	rotator.DrillSchedule
+	// Account is the index of the account.
+	Account int
+	Plain   oracle.Window
 }
 
 // Sink is a sink.
@@ -148,13 +160,21 @@ const (
 	SinkLoses     Fault = "sink_loses"      // a delivery is taken, and nothing is there
 	WriteFails    Fault = "write_fails"     // the journal does not take a line
 	ReadFails     Fault = "read_fails"      // the journal does not answer
+	HookFails     Fault = "hook_fails"      // a hook fails, and nobody was told
+	HookSlow      Fault = "hook_slow"       // it takes long, or too long
+	HookFailsLate Fault = "hook_fails_late" // somebody was told, and the answer is lost
+	HookDies      Fault = "hook_dies"       // somebody was told, and the daemon dies before it knows
 )
 
 // Faults lists every fault.
 func Faults() []Fault {
 	return []Fault{LostBefore, LostAfter, TimeoutBefore, TimeoutAfter, Throttled, ThrottledFor, ServerError, ErrorAfter, Unauthorized, Forbidden,
-		Garbage, Truncated, RepeatedPage, Forgets, ShowsTwice, EmptyList, Shifts, SinkFails, SinkFailsLate, SinkLoses, WriteFails, ReadFails}
+		Garbage, Truncated, RepeatedPage, Forgets, ShowsTwice, EmptyList, Shifts, SinkFails, SinkFailsLate, SinkLoses, WriteFails, ReadFails,
+		HookFails, HookSlow, HookFailsLate, HookDies}
 }
+
+// HookFaults lists those of hooks.
+func HookFaults() []Fault { return []Fault{HookFails, HookSlow, HookFailsLate, HookDies} }
 
 // Kind is a kind of incident.
 type Kind string
@@ -184,6 +204,7 @@ const (
 	Undo         Kind = "undo"          // a person brings a key back that was just switched off, as soon as there is one
 	Stall        Kind = "stall"         // the daemon stands still at the Nth point after At, for the time For, and goes on with what it was about to do
 	CutOff       Kind = "cut_off"       // the daemon does not reach its journal for the time For
+	HookOutage   Kind = "hook_outage"   // nobody listens to a hook for the time For
 )
 
 // Incident is something that happens once.
@@ -235,7 +256,7 @@ func (k Kind) About() About {
 		return AboutSink
 	case Crash, Restart, Stall, CutOff:
 		return AboutReplica
-	case ClockJump, FullDisk, Reload, SecondDaemon, Undo:
+	case ClockJump, FullDisk, Reload, SecondDaemon, Undo, HookOutage:
 		return AboutNothing
 	default:
 		return AboutCredential
@@ -245,7 +266,7 @@ func (k Kind) About() About {
 // Kinds lists every kind of incident.
 func Kinds() []Kind {
 	return []Kind{Crash, Restart, ClockJump, Outage, Refusal, SinkOutage, FullDisk, Hold, Release, Rotate, Compromise, StartOver, Approve, Reload,
-		Overwrite, Wipe, Restore, MakeKey, RemoveKey, SecondDaemon, Undo, Stall, CutOff}
+		Overwrite, Wipe, Restore, MakeKey, RemoveKey, SecondDaemon, Undo, Stall, CutOff, HookOutage}
 }
 
 func day(d time.Duration) string {

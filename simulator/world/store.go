@@ -40,6 +40,7 @@ func (s *store) Commit(ctx context.Context, c rotator.Change) error {
 	return s.write("commit of "+string(c.After.Stage), c.After.CredentialID.String(), func() error {
 		err := s.Store.Commit(ctx, c)
 		if err == nil {
+			s.l.tellSoon(c)
 			s.l.w.wrote(c, s.l.name)
 			if c.Then != nil {
 				s.l.w.wrote(*c.Then, s.l.name)
@@ -137,7 +138,7 @@ func row(c rotator.Change, by string) oracle.Row {
 	}
 	o := oracle.Row{
 		Rotation: r.ID, Credential: r.CredentialID.String(), Policy: r.Policy, Stage: string(r.Stage), Reason: string(r.Reason), Actor: r.Actor, By: by,
-		NewName: r.NewKey.Name, NewKey: key(r.NewKey), OldKey: key(r.OldKey), Sealed: len(r.Sealed) > 0, Grace: r.Terms.Grace, Idle: r.Terms.Idle,
+		NewName: r.NewKey.Name, Planned: r.PlannedAt, NewKey: key(r.NewKey), OldKey: key(r.OldKey), Sealed: len(r.Sealed) > 0, Grace: r.Terms.Grace, Idle: r.Terms.Idle,
 	}
 	for _, d := range r.Discarded {
 		o.Discarded = append(o.Discarded, key(d))

@@ -59,6 +59,12 @@ func (w *World) delivered(d rotator.Delivery, p oracle.Place) {
 
 func (w *World) wrote(c rotator.Change, by string) {
 	r := &c.After
+	if r.Stage == rotator.StageDone && r.Reason == rotator.ReasonDrill && r.Actor == rotator.ActorSchedule {
+		w.happened("drill_of_the_calendar")
+	}
+	if r.Blocked == rotator.BlockHookFailing {
+		w.happened("hook_awaited")
+	}
 	if w.s.Watch != nil {
 		w.s.Watch.Moved(c, w.now())
 	}

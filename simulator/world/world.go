@@ -55,6 +55,7 @@ type World struct {
 	ids       map[string]string // secret → the oracle's name of its key
 	story     []Line
 	fullUntil time.Time
+	deafUntil time.Time // until then nobody listens to hooks
 	broken    error
 }
 
@@ -246,7 +247,7 @@ func (w *World) populate() error {
 		}
 		w.accounts, w.byName[spec.Name] = append(w.accounts, a), a
 		rules[spec.Name] = oracle.Account{MaxKeys: spec.MaxKeys, ReportsUse: spec.System == CertCentral, UseLag: spec.UsedLag,
-			ListLag: spec.ListedAfter, Cap: w.capOf(len(w.accounts) - 1)}
+			ListLag: spec.ListedAfter, Cap: w.capOf(len(w.accounts) - 1), Drill: w.drillAt(len(w.accounts) - 1)}
 	}
 	for _, spec := range w.s.Sinks {
 		w.sinks = append(w.sinks, &sink{w: w, spec: spec, items: map[string]*item{}})
@@ -269,6 +270,16 @@ func (w *World) capOf(account int) int {
 		}
 	}
 	return max(w.s.Limits.AlwaysAllowed, int(w.s.Limits.MaxShare*float64(n))+1)
+}
+
+// drillAt is what the calendar says of drills at an account; nil for nothing.
+func (w *World) drillAt(account int) *oracle.Drill {
+	for i := range w.s.Drills {
+		if d := &w.s.Drills[i]; d.Account == account {
+			return &oracle.Drill{Window: d.Plain, Limit: d.Limit}
+		}
+	}
+	return nil
 }
 
 // Works implements oracle.Truth.
