@@ -10,7 +10,8 @@ import (
 type Fleet interface {
 	// FleetCredentials returns a page of the credentials that q selects, in the order of provider, user id and base name.
 	FleetCredentials(ctx context.Context, q FleetQuery, now time.Time) (FleetPage, error)
-	// FleetAges counts the active keys by age and by what is left of their life, at now.
+	// FleetAges counts the active keys by age and by what is left of their life at now, in the bands of [AgeBands], by provider, managed
+	// or not, and band, in no order; bands that hold no key are left out.
 	FleetAges(ctx context.Context, now time.Time) ([]AgeCount, error)
 	// DueByHour counts the keys that are decided upon in [from, to), by provider and whole hour of Unix time, ordered by both.
 	DueByHour(ctx context.Context, from, to time.Time) ([]DueCount, error)
@@ -69,15 +70,19 @@ type FleetCredential struct {
 	Blocked BlockReason
 }
 
-// AgeCount counts active keys that are still seen.
+// AgeBands are where one band of an [AgeCount] ends and the next begins, in whole days. The first begins at none, the last has no end.
+func AgeBands() []int { return []int{1, 2, 3, 7, 14, 30, 60, 90, 180, 365, 730} }
+
+// AgeCount counts active keys that are still seen in one band of days.
 type AgeCount struct {
 	Provider string
 	Managed  bool
-	// Age is in whole days since the key was made; Left in whole days until it expires, negative once it has. NoAge is
-	// true where the provider does not say when it was made, NoExpiry where it never expires.
-	Age, Left       int
-	NoAge, NoExpiry bool
-	Keys            int
+	// Days is where the band begins; -1 stands for all days before now. Unknown is true for the keys that have no such time: their provider
+	// does not say when they were made, and they never expire.
+	Days    int
+	Unknown bool
+	// Aged counts the keys that were made so many days ago, Left those that expire in so many.
+	Aged, Left int
 }
 
 // DueCount is how many keys of a provider are decided upon within an hour.

@@ -124,8 +124,8 @@ func TestHoldsPageByPage(t *testing.T) {
 func TestHistograms(t *testing.T) {
 	s := serve(t, func(_ *web.Options, s *site) {
 		s.journal.Ages = []rotator.AgeCount{
-			{Provider: "cc", Managed: true, Age: 0, Left: 1, Keys: 2}, {Provider: "cc", Age: 5000, Left: -1, Keys: 3},
-			{Provider: "cc", NoAge: true, NoExpiry: true, Keys: 4}, {Provider: "q", Keys: 100},
+			{Provider: "cc", Managed: true, Aged: 2}, {Provider: "cc", Managed: true, Days: 1, Left: 2}, {Provider: "cc", Days: 730, Aged: 3},
+			{Provider: "cc", Days: -1, Left: 3}, {Provider: "cc", Unknown: true, Aged: 4, Left: 4}, {Provider: "q", Aged: 100, Left: 100},
 		}
 	})
 	h := answerOf[web.Histograms](t, s.get("/api/v1/histograms?provider=cc"))

@@ -81,7 +81,7 @@ type Histograms struct {
 	Forever Band   `json:"forever" doc:"Keys that never expire."`
 }
 
-// bandEnds are in days.
+// bandEnds are in days. Each is one of rotator.AgeBands.
 func bandEnds() []int { return []int{1, 3, 7, 14, 30, 60, 90, 180, 365, 730} }
 
 func bands() []Band {
@@ -100,27 +100,27 @@ func histogramsOf(counts []rotator.AgeCount, provider string) Histograms {
 		if provider != "" && c.Provider != provider {
 			continue
 		}
-		h.age(c).add(c)
-		h.left(c).add(c)
+		h.age(c).add(c.Managed, c.Aged)
+		h.left(c).add(c.Managed, c.Left)
 	}
 	return h
 }
 
 func (h *Histograms) age(c *rotator.AgeCount) *Band {
-	if c.NoAge {
+	if c.Unknown {
 		return &h.NoAge
 	}
-	return &h.Age[bandOf(c.Age)]
+	return &h.Age[bandOf(c.Days)]
 }
 
 func (h *Histograms) left(c *rotator.AgeCount) *Band {
 	switch {
-	case c.NoExpiry:
+	case c.Unknown:
 		return &h.Forever
-	case c.Left < 0:
+	case c.Days < 0:
 		return &h.Expired
 	default:
-		return &h.Left[bandOf(c.Left)]
+		return &h.Left[bandOf(c.Days)]
 	}
 }
 
@@ -132,11 +132,11 @@ func bandOf(days int) int {
 	return i
 }
 
-func (b *Band) add(c *rotator.AgeCount) {
-	if c.Managed {
-		b.Managed += c.Keys
+func (b *Band) add(managed bool, keys int) {
+	if managed {
+		b.Managed += keys
 	} else {
-		b.Unmanaged += c.Keys
+		b.Unmanaged += keys
 	}
 }
 

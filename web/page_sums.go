@@ -17,7 +17,7 @@ type sums struct {
 	left  [len(leftWords)]int
 }
 
-// The buckets; the last but one is for all beyond, the last for times that are not known.
+// The buckets; the last but one is for all beyond, the last for times that are not known. Each end that is not 0 is one of rotator.AgeBands.
 var (
 	ageWords  = [...]string{"under 2 days", "under 7 days", "under 30 days", "under 90 days", "under 180 days", "under a year", "a year or more", "not known"}
 	ageEnds   = [...]int{2, 7, 30, 90, 180, 365}
@@ -26,9 +26,9 @@ var (
 )
 
 func (s *sums) add(c rotator.AgeCount) {
-	s.Total += c.Keys
-	s.age[bucket(c.NoAge, c.Age, ageEnds[:])] += c.Keys
-	s.left[bucket(c.NoExpiry, c.Left, leftEnds[:])] += c.Keys
+	s.Total += c.Aged
+	s.age[bucket(c.Unknown, c.Days, ageEnds[:])] += c.Aged
+	s.left[bucket(c.Unknown, c.Days, leftEnds[:])] += c.Left
 }
 
 // bucket finds the place of a number of days.

@@ -147,7 +147,7 @@ func TestFleetPage(t *testing.T) {
 			s.journal.Fleet = append(s.journal.Fleet, rotator.FleetCredential{UserName: "Build", Key: key("ci-"+string(rune('A'+i)), nil)})
 		}
 		s.journal.Fleet[0].Blocked, s.journal.Fleet[0].Stage = rotator.BlockOldKeyInUse, rotator.StageGrace
-		s.journal.Ages = []rotator.AgeCount{{Provider: "cc", Age: 3, NoExpiry: true, Keys: 1234}}
+		s.journal.Ages = []rotator.AgeCount{{Provider: "cc", Days: 3, Aged: 1234}, {Provider: "cc", Unknown: true, Left: 1234}}
 		o.Policies = func() []string { return []string{"ci", "web"} }
 		o.KeySettings = func(_, policy string) rotator.KeySettings {
 			return rotator.KeySettings{Labels: map[string]string{"team": "team-" + policy}}

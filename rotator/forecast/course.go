@@ -12,7 +12,7 @@ const maxDetours = 400
 // Key adds a key that is decided upon within the span.
 func (f *Forecast) Key(k rotator.UpcomingKey) {
 	policy := f.facts.Policies[k.Policy]
-	if policy == nil || k.Superseded || k.Rotating || !k.UserActive {
+	if policy == nil {
 		return // what changes that cannot be foreseen
 	}
 	at, reason, begins := f.begins(&k, policy)

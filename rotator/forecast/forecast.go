@@ -154,7 +154,6 @@ type Forecast struct {
 
 	hours      map[slot]*Hour
 	ticks      map[slot]int // rotations that begin between one scan and the next
-	totals     map[Kind]int
 	collisions map[collisionKey]*Collision
 	more       int
 	actions    soonest
@@ -173,7 +172,7 @@ type collisionKey struct {
 
 // New makes a forecast of nothing. At most limit single actions are kept, the soonest; counts are always whole.
 func New(f Facts, limit int) *Forecast {
-	return &Forecast{facts: f, limit: limit, hours: map[slot]*Hour{}, ticks: map[slot]int{}, totals: map[Kind]int{},
+	return &Forecast{facts: f, limit: limit, hours: map[slot]*Hour{}, ticks: map[slot]int{},
 		collisions: map[collisionKey]*Collision{}}
 }
 
@@ -183,15 +182,13 @@ func (f *Forecast) act(a Action) {
 	if !a.At.Before(f.facts.Until) {
 		return
 	}
-	at := a.At.UTC().Truncate(time.Hour)
-	s := slot{at.Unix(), a.Credential.Provider}
+	s := slot{a.At.Unix() / 3600 * 3600, a.Credential.Provider}
 	h := f.hours[s]
 	if h == nil {
-		h = &Hour{At: at, Provider: s.provider, Counts: map[Kind]int{}}
+		h = &Hour{At: time.Unix(s.at, 0).UTC(), Provider: s.provider, Counts: map[Kind]int{}}
 		f.hours[s] = h
 	}
 	h.Counts[a.Kind]++
-	f.totals[a.Kind]++
 	f.actions.add(a, f.limit)
 }
 
@@ -215,9 +212,12 @@ func (f *Forecast) collide(c Collision) {
 
 // Plan returns what was gathered.
 func (f *Forecast) Plan() *Plan {
-	p := &Plan{From: f.facts.Now, Until: f.facts.Until, Totals: f.totals, Actions: f.actions.sorted(), Truncated: f.actions.more}
+	p := &Plan{From: f.facts.Now, Until: f.facts.Until, Totals: map[Kind]int{}, Actions: f.actions.sorted(), Truncated: f.actions.more}
 	for _, h := range f.hours {
 		p.Hours = append(p.Hours, *h)
+		for kind, n := range h.Counts {
+			p.Totals[kind] += n
+		}
 	}
 	slices.SortFunc(p.Hours, func(a, b Hour) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Provider, b.Provider)) })
 	p.Peaks = peaks(p.Hours)

@@ -27,7 +27,7 @@ func facts(t *testing.T) forecast.Facts {
 }
 
 func key(n int, due time.Time) rotator.UpcomingKey {
-	k := rotator.UpcomingKey{UserActive: true, InSeries: 1, OfUser: 1}
+	k := rotator.UpcomingKey{InSeries: 1, OfUser: 1}
 	k.Provider, k.Base, k.Policy, k.Due, k.LookAt = "cc", fmt.Sprintf("ci-%02d", n), "ci", due, due
 	k.Deadline = due.Add(30 * day)
 	k.Key = rotator.Key{ID: fmt.Sprint("k", n), UserID: "u", Name: k.Base, State: rotator.KeyActive, Expires: k.Deadline}
@@ -104,9 +104,6 @@ func TestKey(t *testing.T) {
 			k.Due, k.Waiting, k.LookAt = now.Add(-day), rotator.BlockRotationFailed, now.Add(30*time.Minute)
 		}, "30m0s mint; 30m0s deliver; 48h30m0s grace_end; 48h30m0s revoke; !rotation_failed 1 0s..30m0s"},
 		{"observed only", func(f *forecast.Facts, _ *rotator.UpcomingKey) { f.Policies["ci"].Observe = true }, "!observe_only 1 1h0m0s..-"},
-		{"superseded", func(_ *forecast.Facts, k *rotator.UpcomingKey) { k.Superseded = true }, ""},
-		{"rotating already", func(_ *forecast.Facts, k *rotator.UpcomingKey) { k.Rotating = true }, ""},
-		{"of a user who cannot sign in", func(_ *forecast.Facts, k *rotator.UpcomingKey) { k.UserActive = false }, ""},
 		{"of a policy that is gone", func(_ *forecast.Facts, k *rotator.UpcomingKey) { k.Policy = "gone" }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -13,7 +13,10 @@ type soonest struct {
 }
 
 func compare(a, b Action) int {
-	return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Credential.String(), b.Credential.String()),
+	if c := a.At.Compare(b.At); c != 0 {
+		return c // nearly always: what is compared below has to be made first
+	}
+	return cmp.Or(cmp.Compare(a.Credential.String(), b.Credential.String()),
 		cmp.Compare(slices.Index(Kinds(), a.Kind), slices.Index(Kinds(), b.Kind)))
 }
 

@@ -28,10 +28,6 @@ AND NOT EXISTS (SELECT 1 FROM keys n WHERE n.provider = k.provider AND n.user_id
 AND (CASE WHEN n.state = 'active' AND n.missing_since IS NULL THEN 1 ELSE 0 END, n.version, COALESCE(n.created, -62135596800000), n.id)
 > (CASE WHEN k.state = 'active' AND k.missing_since IS NULL THEN 1 ELSE 0 END, k.version, COALESCE(k.created, -62135596800000), k.id))`
 
-	fleetAges = `SELECT provider, CASE WHEN policy <> '' THEN 1 ELSE 0 END AS managed, ($1 - created) / 86400000 AS age,
-CASE WHEN expires < $1 THEN -1 ELSE (expires - $1) / 86400000 END AS remaining, count(*)
-FROM keys WHERE state = 'active' AND missing_since IS NULL GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4`
-
 	dueByHour = `SELECT provider, look_at / 3600000, count(*) FROM keys
 WHERE look_at >= $1 AND look_at < $2 AND look_at IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2`
 
@@ -190,20 +186,6 @@ func fleetRow(rows *sql.Rows) (rotator.FleetCredential, error) {
 		c.Hold = &h
 	}
 	return c, err
-}
-
-// FleetAges implements [rotator.Fleet]. It reads every key once, inside the database.
-func (s *Store) FleetAges(ctx context.Context, now time.Time) ([]rotator.AgeCount, error) {
-	var counts []rotator.AgeCount
-	err := s.each(ctx, fleetAges, []any{now.UnixMilli()}, func(rows *sql.Rows) error {
-		var c rotator.AgeCount
-		var age, left sql.NullInt64
-		err := rows.Scan(&c.Provider, &c.Managed, &age, &left, &c.Keys)
-		c.Age, c.NoAge, c.Left, c.NoExpiry = int(age.Int64), !age.Valid, int(left.Int64), !left.Valid
-		counts = append(counts, c)
-		return err
-	})
-	return counts, s.faults.of("count keys by age", err)
 }
 
 // DueByHour implements [rotator.Fleet].

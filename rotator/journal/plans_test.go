@@ -34,7 +34,8 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"count stages":          {countStages, nil, "SCAN rotations USING COVERING INDEX rotations_stage"},
 		"count blocked":         {countBlocked, nil, "SCAN rotations USING COVERING INDEX rotations_blocked"},
 		"count waiting":         {countWaiting, nil, "SCAN keys USING INDEX keys_waiting_reason"},
-		"upcoming keys":         {upcomingKeys, []any{0, "p", 0}, "SEARCH k USING INDEX keys_look (provider=? AND look_at>? AND look_at<?)"},
+		"upcoming keys":         {upcomingKeys, []any{"p", 0}, "SEARCH k USING INDEX keys_look (provider=? AND look_at>? AND look_at<?)"},
+		"holds of a provider":   {holdsOfProvider, []any{"p", 0}, "SEARCH holds USING INDEX sqlite_autoindex_holds_1 (provider=?)"},
 		"upcoming rotations":    {upcomingRotations, []any{0, "p", 0}, "SEARCH r USING INDEX rotations_due (provider=? AND next_at<?)"},
 		"report":                {reportKeys, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1"},
 		"report, of one":        {reportKeysOf, []any{0, "p", "k", "", 1}, "SEARCH k USING INDEX sqlite_autoindex_keys_1 (provider=? AND id>?)"},
@@ -50,6 +51,10 @@ func TestHotQueriesUseTheirIndex(t *testing.T) {
 		"hooks of a rotation":   {hooksOfRotation, []any{"r"}, "SEARCH hook_runs USING INDEX hook_runs_rotation (rotation=?)"},
 		"failing hooks":         {hooksFailing, []any{1}, "SCAN hook_runs USING INDEX hook_runs_failing"},
 		"count pending hooks":   {pendingHooks, nil, "SCAN hook_runs USING INDEX hook_runs_pending"},
+		"ages":                  {fleetAges, []any{0}, "SEARCH k USING COVERING INDEX keys_age (provider=? AND <expr>=? AND created>? AND created<?)"},
+		"what is left":          {fleetAges, []any{0}, "SEARCH k USING COVERING INDEX keys_left (provider=? AND <expr>=? AND expires>? AND expires<?)"},
+		"ageless":               {fleetAgeless, nil, "SEARCH k USING COVERING INDEX keys_age (provider=? AND <expr>=? AND created=?)"},
+		"endless":               {fleetAgeless, nil, "SEARCH k USING COVERING INDEX keys_left (provider=? AND <expr>=? AND expires=?)"},
 		"count orphans":         {countOrphans, nil, "SCAN n USING INDEX names_unsealed"},
 	}
 	for name, c := range cases {

@@ -1,7 +1,9 @@
 package journaltest
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -72,15 +74,51 @@ var fleetCases = []testCase{
 		k, forever := b.key("p", "k", b.now), b.key("q", "forever", b.now)
 		k.Created, k.Expires = b.now.Add(-49*time.Hour), b.now.Add(25*time.Hour)
 		forever.Created, forever.Expires, forever.Policy = time.Time{}, time.Time{}, ""
-		gone, over := b.key("p", "gone", b.now), k
+		gone, over, old, ahead := b.key("p", "gone", b.now), k, k, k
 		gone.State = rotator.KeyRevoked
 		over.ID, over.Expires = "over", b.now.Add(-time.Hour)
-		b.merge(k, gone, over)
+		old.ID, old.Created, old.Expires = "old", b.now.AddDate(-30, 0, 0), b.now.AddDate(30, 0, 0)
+		ahead.ID, ahead.Created, ahead.Expires, ahead.Policy = "ahead", b.now.Add(time.Hour), b.now, ""
+		b.merge(k, gone, over, old, ahead)
 		b.ok(b.Merge(b.ctx, "q", nil, []rotator.KeyRow{forever}))
 		got, err := b.FleetAges(b.ctx, b.now)
 		b.ok(err)
-		b.same("the counts", got, []rotator.AgeCount{{Provider: "p", Managed: true, Age: 2, Left: -1, Keys: 1},
-			{Provider: "p", Managed: true, Age: 2, Left: 1, Keys: 1}, {Provider: "q", NoAge: true, NoExpiry: true, Keys: 1}})
+		slices.SortFunc(got, func(a, b rotator.AgeCount) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		want := []rotator.AgeCount{
+			{Provider: "p", Days: -1, Aged: 1}, {Provider: "p", Left: 1},
+			{Provider: "p", Managed: true, Days: -1, Left: 1}, {Provider: "p", Managed: true, Days: 1, Left: 1},
+			{Provider: "p", Managed: true, Days: 2, Aged: 2}, {Provider: "p", Managed: true, Days: 730, Aged: 1, Left: 1},
+			{Provider: "q", Unknown: true, Aged: 1, Left: 1}}
+		slices.SortFunc(want, func(a, b rotator.AgeCount) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		b.same("the counts", got, want)
+	}},
+	{"a band of ages ends where the next begins, to the millisecond", func(b *bench) {
+		var keys []rotator.KeyRow
+		want := map[int]int{-1: 1, 0: 1}
+		at := func(id string, off time.Duration) {
+			k := b.key("p", id, b.now)
+			k.Created, k.Expires = b.now.Add(-off), b.now.Add(off)
+			keys = append(keys, k)
+		}
+		at("before", -time.Millisecond)
+		at("now", 0)
+		for i, days := range rotator.AgeBands() {
+			end := time.Duration(days) * 24 * time.Hour
+			at(fmt.Sprint("last", i), end-time.Millisecond)
+			at(fmt.Sprint("first", i), end)
+			want[append([]int{0}, rotator.AgeBands()...)[i]]++
+			want[days]++
+		}
+		b.merge(keys...)
+		got, err := b.FleetAges(b.ctx, b.now)
+		b.ok(err)
+		aged, left := map[int]int{}, map[int]int{}
+		for _, c := range got {
+			aged[c.Days] += c.Aged
+			left[c.Days] += c.Left
+		}
+		b.same("ages", aged, want)
+		b.same("what is left", left, want)
 	}},
 	{"due keys are counted by the hour, and listed by time", func(b *bench) {
 		hour := b.now.Truncate(time.Hour)
