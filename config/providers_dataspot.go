@@ -33,7 +33,7 @@ type Dataspot struct {
 	ThrowawayUser string `yaml:"throwaway_user"`
 	// ClientValues makes the value of a new key here, for servers that take it from the client. Needs create_keys.
 	ClientValues bool `yaml:"client_values" default:"false"`
-	// ExpiryTime is the time of day, with its zone, at which new keys expire; or exact, for the second at which lifetime is over.
+	// ExpiryTime is the time of day, with its zone, at which keys expire: new ones, and those in keys whose end is a date; or exact, for the second at which lifetime is over.
 	ExpiryTime string `yaml:"expiry_time" default:"23:59:59Z"`
 	// MaxKeysPerUser is the most keys a user may have; 0 is no cap.
 	MaxKeysPerUser int `yaml:"max_keys_per_user" default:"0" min:"0"`
@@ -96,6 +96,6 @@ type DeclaredKey struct {
 	Name string `yaml:"name" required:"true"`
 	// Created is when it was made: an RFC 3339 time or a date. Without it the key has no age.
 	Created Moment `yaml:"created"`
-	// Expires is when it ends: an RFC 3339 time, or a date, which is its last second in UTC.
+	// Expires is when it ends: an RFC 3339 time, or a date, on which it ends at expiry_time; where that is exact, at its last second in UTC.
 	Expires Moment `yaml:"expires"`
 }

@@ -25,6 +25,16 @@ func (p *Percent) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// LastAt is Last for what ends at a time of day that is written with its zone, as in 18:00:00+01:00: a date is that time of it. Of any other
+// text, and of none, it is Last.
+func (m Moment) LastAt(timeOfDay string) time.Time {
+	at, err := time.Parse("15:04:05Z07:00", timeOfDay)
+	if err != nil || !m.date {
+		return m.Last()
+	}
+	return time.Date(m.at.Year(), m.at.Month(), m.at.Day(), at.Hour(), at.Minute(), at.Second(), 0, at.Location()).UTC()
+}
+
 // String prints the form that UnmarshalText reads.
 func (p Percent) String() string {
 	return strconv.FormatFloat(float64(p)*100, 'g', 10, 64) + "%"

@@ -43,6 +43,21 @@ func TestTheEndsOfAMoment(t *testing.T) {
 			}
 		}
 	}
+	for _, tt := range []struct{ moment, timeOfDay, want string }{
+		{"2026-12-20", "18:00:00+01:00", "2026-12-20T17:00:00Z"}, {"2026-12-20", "00:30:00+02:00", "2026-12-19T22:30:00Z"},
+		{"2026-12-20", "exact", "2026-12-20T23:59:59Z"}, {"2026-12-20T09:00:00Z", "18:00:00+01:00", "2026-12-20T09:00:00Z"},
+	} {
+		var m Moment
+		if err := m.UnmarshalText([]byte(tt.moment)); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.LastAt(tt.timeOfDay).Format(time.RFC3339); got != tt.want {
+			t.Errorf("%s at %s ends at %s, want %s", tt.moment, tt.timeOfDay, got, tt.want)
+		}
+	}
+	if m := (Moment{}); !m.LastAt("18:00:00+01:00").IsZero() {
+		t.Error("no moment has an end")
+	}
 	if m := (Moment{}); !m.Start().IsZero() || !m.End().IsZero() || !m.Last().IsZero() {
 		t.Error("a moment that was left out is one")
 	}

@@ -65,10 +65,20 @@ type VerifySink struct {
 type VerifyQuery struct {
 	// Provider, User (id, name or e-mail) and Base are glob patterns; Policy is a name.
 	Provider, User, Base, Policy string
+	// One selects this credential alone, whatever else is asked for, and reads nothing of the rest of the fleet.
+	One CredentialID
+}
+
+// Partial reports whether credentials of the providers that it names are left out.
+func (q VerifyQuery) Partial() bool {
+	return q.User != "" || q.Base != "" || q.Policy != "" || q.One != (CredentialID{})
 }
 
 // String reads provider/user/credential, and the policy if one is named.
 func (q VerifyQuery) String() string {
+	if q.One != (CredentialID{}) {
+		return q.One.String()
+	}
 	s := cmp.Or(q.Provider, "*") + "/" + cmp.Or(q.User, "*") + "/" + cmp.Or(q.Base, "*")
 	if q.Policy != "" {
 		s += " of policy " + q.Policy

@@ -24,6 +24,17 @@ type Plan struct {
 	Truncated  bool            `json:"truncated" doc:"Whether there are more actions than the limit. The counts hold them all."`
 	Freezes    []PlannedFreeze `json:"freezes" nullable:"false" doc:"Freezes that touch the span."`
 	Windows    []PlannedWindow `json:"windows" nullable:"false" doc:"When policies' windows are open within the span."`
+	Drills     []PlannedDrill  `json:"drills" nullable:"false" doc:"When drills of the calendar begin within the span. The counts and the actions do not hold them: which credentials are drilled is decided at that time."`
+}
+
+// PlannedDrill is an opening of the window of a drill of the calendar.
+type PlannedDrill struct {
+	Drill    string    `json:"drill" doc:"Its name in the configuration."`
+	Provider string    `json:"provider"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	Limit    int       `json:"limit" doc:"How many rotations it begins at most; in a window that is open now, how many more."`
+	Frozen   string    `json:"frozen,omitempty" doc:"The reason of the freeze that lasts as long as the window, so that none begins; absent for none."`
 }
 
 // PlannedHour is what happens at one provider within one hour.
@@ -88,7 +99,7 @@ const longestPlan = 90 * 24 * time.Hour
 func (s *Server) planning(api huma.API) {
 	huma.Register(api, operation(api, http.MethodGet, "/plan", "plan", "What will happen in the hours or days ahead",
 		"A forecast of what the clock decides, hour by hour, with what would collide with a hold, a window, a freeze or a cap. It takes every call to succeed, and old "+
-			"keys to be idle when their time comes, and looks one rotation of each credential ahead. It changes nothing.", http.StatusOK), s.plan)
+			"keys to be idle when their time comes, and looks one rotation of each credential ahead. Drills of the calendar are told by when their windows open. It changes nothing.", http.StatusOK), s.plan)
 }
 
 type planQuery struct {
@@ -114,7 +125,7 @@ func (s *Server) plan(ctx context.Context, q *planQuery) (*answer[Plan], error) 
 
 func planOf(p *forecast.Plan) Plan {
 	out := Plan{From: p.From, Until: p.Until, Totals: countsOf(p.Totals), Hours: hoursOf(p.Hours), Peaks: hoursOf(p.Peaks), More: p.MoreCollisions, Truncated: p.Truncated,
-		Quotas: []Quota{}, Collisions: []Collision{}, Actions: []PlannedAction{}, Freezes: []PlannedFreeze{}, Windows: []PlannedWindow{}}
+		Quotas: []Quota{}, Collisions: []Collision{}, Actions: []PlannedAction{}, Freezes: []PlannedFreeze{}, Windows: []PlannedWindow{}, Drills: []PlannedDrill{}}
 	for _, q := range p.Quotas {
 		out.Quotas = append(out.Quotas, Quota(q))
 	}
@@ -134,6 +145,9 @@ func planOf(p *forecast.Plan) Plan {
 	}
 	for _, w := range p.Windows {
 		out.Windows = append(out.Windows, PlannedWindow(w))
+	}
+	for _, d := range p.Drills {
+		out.Drills = append(out.Drills, PlannedDrill(d))
 	}
 	return out
 }

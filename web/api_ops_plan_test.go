@@ -37,6 +37,7 @@ func TestAPlanSaysWhatWillHappen(t *testing.T) {
 		Actions:    []forecast.Action{{At: noon, Kind: forecast.Mint, Credential: cred("ci"), Key: "ci-r0002"}},
 		Freezes:    []rotator.Freeze{{From: noon, To: noon.Add(time.Hour), Reason: "year end"}},
 		Windows:    []forecast.Opening{{Policy: "ci", From: noon, To: noon.Add(time.Hour)}},
+		Drills:     []forecast.Occasion{{Drill: "quarterly", Provider: "cc", From: noon, To: noon.Add(time.Hour), Limit: 2, Frozen: "year end"}},
 	}}
 	s := serve(t, foresees(f))
 	res := s.get("/api/v1/plan?for=24h&limit=7")
@@ -55,6 +56,9 @@ func TestAPlanSaysWhatWillHappen(t *testing.T) {
 	}
 	if len(got.Actions) != 1 || got.Actions[0].Credential != "ci" || len(got.Freezes) != 1 || len(got.Windows) != 1 {
 		t.Errorf("actions %+v, freezes %+v, windows %+v", got.Actions, got.Freezes, got.Windows)
+	}
+	if want := (web.PlannedDrill{Drill: "quarterly", Provider: "cc", From: noon, To: noon.Add(time.Hour), Limit: 2, Frozen: "year end"}); len(got.Drills) != 1 || got.Drills[0] != want {
+		t.Errorf("drills %+v, want %+v", got.Drills, want)
 	}
 }
 

@@ -32,6 +32,7 @@ type calendarData struct {
 	// Foresees is true where there is a forecast to wait for.
 	Foresees bool
 	Openings []openings
+	Drills   []drills
 }
 
 // calendarPage shows when rotations begin, and what stands in their way.
@@ -59,7 +60,7 @@ func (s *Server) calendarPage(w http.ResponseWriter, r *http.Request) {
 			c.add(h.At, h.Begin())
 		}
 		shown := planOf(plan)
-		d.Plan, d.Openings = &shown, openingsOf(shown.Windows)
+		d.Plan, d.Openings, d.Drills = &shown, openingsOf(shown.Windows), drillsOf(shown.Drills)
 		c.freezes = plan.Freezes
 	}
 	c.charts(&d)
@@ -142,6 +143,29 @@ func openingsOf(windows []PlannedWindow) []openings {
 		}
 		if len(out[i].Next) < openingsShown {
 			out[i].Next = append(out[i].Next, w)
+		} else {
+			out[i].More++
+		}
+	}
+	return out
+}
+
+// drills are when a drill of the calendar begins next at one provider.
+type drills struct {
+	Drill, Provider string
+	Next            []PlannedDrill
+	More            int
+}
+
+func drillsOf(planned []PlannedDrill) []drills {
+	var out []drills
+	for _, d := range planned {
+		i := slices.IndexFunc(out, func(o drills) bool { return o.Drill == d.Drill && o.Provider == d.Provider })
+		if i < 0 {
+			i, out = len(out), append(out, drills{Drill: d.Drill, Provider: d.Provider})
+		}
+		if len(out[i].Next) < openingsShown {
+			out[i].Next = append(out[i].Next, d)
 		} else {
 			out[i].More++
 		}

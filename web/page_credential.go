@@ -99,6 +99,7 @@ func (s *Server) gatherCredential(ctx context.Context, c rotator.CredentialID, d
 	}
 	if len(d.Keys) > 0 {
 		d.Newest = &d.Keys[0]
+		d.Newest.ObserveOnly = s.observes(c.Provider, d.Newest.Policy)
 		d.AwaitsApproval = slices.ContainsFunc(d.Keys, func(k Credential) bool { return k.Waiting == string(rotator.BlockAwaitingApproval) })
 	}
 	for i := range shown {

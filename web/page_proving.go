@@ -36,12 +36,11 @@ func (s *Server) verifyOne(ctx context.Context, c rotator.CredentialID, by strin
 	ctx, cancel := context.WithTimeout(ctx, verifyPatience)
 	defer cancel()
 	go endWith(ctx, cancel)
-	ask := literally(c)
 	found := &look{begun: func() {
 		e := rotator.AuditEvent{Kind: rotator.AuditVerify, Outcome: rotator.AuditBegun, Actor: by, Count: 1, Note: "asked for on the page: every sink is read back and the key tried"}
 		s.record(ctx, e.About(c))
 	}}
-	err := s.o.Prover.Verify(ctx, rotator.VerifyQuery{Provider: ask.Provider, User: ask.User, Base: ask.Credential}, found)
+	err := s.o.Prover.Verify(ctx, rotator.VerifyQuery{One: c}, found)
 	switch {
 	case !found.open && err != nil:
 		return s.refused(ctx, rotator.AuditVerify, c, by, err)

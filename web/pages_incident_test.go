@@ -138,7 +138,7 @@ func TestVerifyOnThePage(t *testing.T) {
 	if r := s.post(at+"/verify", "actor", "ada"); r.status != http.StatusSeeOther || r.header.Get("Location") != at+"?done=verify" {
 		t.Errorf("answered %d to %q", r.status, r.header.Get("Location"))
 	}
-	if want := (rotator.VerifyQuery{Provider: "cc", User: "u1", Base: "ci"}); p.query != want {
+	if want := (rotator.VerifyQuery{One: cred("ci")}); p.query != want {
 		t.Errorf("looked at %+v", p.query)
 	}
 	if told := log.told(t); len(told) != 2 || !strings.Contains(told[0], "unverified:ada") || !strings.Contains(told[1], "differs") {

@@ -114,6 +114,26 @@ func TestActionsThatAreNotDone(t *testing.T) {
 	}
 }
 
+func TestAKeyThatIsOnlyWatchedIsNotSaidToRotate(t *testing.T) {
+	for _, observed := range []bool{true, false} {
+		s := serve(t, func(o *web.Options, s *site) {
+			s.journal.Managed = []rotator.TrackedKey{key("ci", func(k *rotator.TrackedKey) {
+				k.Due, k.Deadline = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+			})}
+			s.journal.Found = s.journal.Managed
+			o.KeySettings = func(string, string) rotator.KeySettings { return rotator.KeySettings{Observed: observed} }
+		})
+		for path, says := range map[string]string{"/": "<b>nobody rotates it</b>: the policy only observes", "/credentials/cc/u1/ci": "<b>Nobody rotates it</b>: its policy only observes",
+			"/api/v1/status": `"observe_only":true`} {
+			r := s.get(path)
+			r.want(t, 200)
+			if strings.Contains(r.body, says) != observed {
+				t.Errorf("%s, observed %v: whether it holds %q is %v", path, observed, says, !observed)
+			}
+		}
+	}
+}
+
 func TestWhoMayNotActSeesWhy(t *testing.T) {
 	s := serveNetwork(t, soaking)
 	r := s.get("/credentials/cc/u1/ci")
@@ -187,9 +207,11 @@ func TestCalendarPageWithForecast(t *testing.T) {
 			Quotas:     []forecast.Quota{{Provider: "cc", At: soon, Calls: 25, PerHour: 19_000}},
 			Freezes:    []rotator.Freeze{{From: soon, To: soon.Add(time.Hour), Reason: "the great freeze"}},
 			Windows:    []forecast.Opening{{Policy: "office", From: soon, To: soon.Add(time.Hour)}},
+			Drills: []forecast.Occasion{{Drill: "quarterly", Provider: "cc", From: soon, To: soon.Add(time.Hour), Limit: 1, Frozen: "the great freeze"},
+				{Drill: "quarterly", Provider: "cc", From: soon.Add(24 * time.Hour), To: soon.Add(25 * time.Hour), Limit: 2}},
 		}}
 	})
-	s.settled("/calendar", "What stands in the way").want(t, 200, "/credentials/cc/u1/ci", "year end", "not by itself", "the great freeze", ">office</a>: ", "7 frozen;", "about 25 of the 19000 calls")
+	s.settled("/calendar", "What stands in the way").want(t, 200, "/credentials/cc/u1/ci", "year end", "not by itself", "the great freeze", ">office</a>: ", "7 frozen;", "Drill</span> quarterly at", "<b>none, frozen</b>: the great freeze, then", "up to 2 rotations</p>", "about 25 of the 19000 calls")
 }
 
 func TestAuditPage(t *testing.T) {

@@ -284,9 +284,16 @@ func (s *Server) gatherDue(ctx context.Context, st *Status) error {
 	}
 	slices.SortStableFunc(due, func(a, b rotator.TrackedKey) int { return a.LookAt.Compare(b.LookAt) })
 	for _, k := range due[:min(len(due), statusDue)] {
-		st.DueNext = append(st.DueNext, credentialOf(k))
+		c := credentialOf(k)
+		c.ObserveOnly = s.observes(k.Provider, k.Policy)
+		st.DueNext = append(st.DueNext, c)
 	}
 	return nil
+}
+
+// observes reports whether the policy only observes at the provider.
+func (s *Server) observes(provider, policy string) bool {
+	return s.o.KeySettings != nil && s.o.KeySettings(provider, policy).Observed
 }
 
 // tidy orders and shortens the lists.

@@ -138,7 +138,8 @@ type Credential struct {
 	Expires      time.Time `json:"expires,omitzero" doc:"Absent for a key that never expires."`
 	LastUsed     time.Time `json:"last_used,omitzero" doc:"Absent if it was never used, or the provider does not say."`
 	Deadline     time.Time `json:"deadline,omitzero" doc:"When the key must be gone."`
-	Due          time.Time `json:"due,omitzero" doc:"When its rotation starts."`
+	Due          time.Time `json:"due,omitzero" doc:"When its rotation starts; under a policy that only observes, when a person should begin it."`
+	ObserveOnly  bool      `json:"observe_only,omitempty" doc:"Whether its policy only observes, so that nobody rotates it. Only where it is said what is due next."`
 	Waiting      string    `json:"waiting,omitempty" doc:"Why it is due and not being rotated."`
 	WaitingWhy   string    `json:"waiting_why,omitempty"`
 	WaitingSince time.Time `json:"waiting_since,omitzero"`

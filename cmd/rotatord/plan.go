@@ -19,7 +19,7 @@ func planCommand(f *flags) *cobra.Command {
 		Use: "plan", Short: "Show what will happen in the hours or days ahead, and what would be in the way", Args: args(cobra.NoArgs),
 		Long: `Asks the running daemon what it will do, hour by hour, and what would collide with a hold, a window, a freeze or a cap.
 Nothing is changed. The forecast takes every call to succeed and every old key to be idle when its time comes, and looks one
-rotation of each credential ahead. Times are UTC.`,
+rotation of each credential ahead. Drills of the calendar are listed by themselves, by when their windows open. Times are UTC.`,
 		Example: "  rotatord plan\n  rotatord plan --for 14d --actions 50",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var d config.Duration
@@ -77,8 +77,22 @@ func printPlan(w io.Writer, p *web.Plan, limit int) {
 	for _, f := range p.Freezes {
 		line(w, "\nFROZEN from %s to %s: %s", f.From.UTC().Format(hourLayout), f.To.UTC().Format(hourLayout), f.Reason)
 	}
+	printDrills(w, p.Drills)
 	if limit > 0 {
 		printActions(w, p)
+	}
+}
+
+func printDrills(w io.Writer, drills []web.PlannedDrill) {
+	if len(drills) > 0 {
+		line(w, "\nDRILLS of the calendar, not counted above")
+	}
+	for _, d := range drills {
+		what := "up to " + strconv.Itoa(d.Limit)
+		if d.Frozen != "" {
+			what = "none, frozen: " + d.Frozen
+		}
+		line(w, "  %s\t%s\tfrom %s to %s\t%s", d.Provider, d.Drill, d.From.UTC().Format(hourLayout), d.To.UTC().Format(hourLayout), what)
 	}
 }
 

@@ -69,6 +69,10 @@ func printStatus(w io.Writer, s *web.Status) {
 	}
 	line(w, "\nDUE NEXT")
 	for _, k := range s.DueNext {
-		line(w, "  %s\t%s\trotates %s\tdeadline %s", k.CredentialName, k.Key.Name, when(k.Due), when(k.Deadline))
+		begins := "rotates " + when(k.Due)
+		if k.ObserveOnly {
+			begins = "nobody rotates it: the policy only observes; replace it by hand after " + when(k.Due)
+		}
+		line(w, "  %s\t%s\t%s\tdeadline %s", k.CredentialName, k.Key.Name, begins, when(k.Deadline))
 	}
 }

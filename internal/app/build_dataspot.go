@@ -25,7 +25,7 @@ func (b *builder) dataspot(name string, c *config.Dataspot) (rotator.Provider, e
 		o.Rates = append(o.Rates, dataspot.Rate{Requests: r.Requests, Per: time.Duration(r.Per)})
 	}
 	for _, k := range c.Keys {
-		o.Keys = append(o.Keys, dataspot.DeclaredKey{User: k.User, Name: k.Name, Created: k.Created.Start(), Expires: k.Expires.Last()})
+		o.Keys = append(o.Keys, dataspot.DeclaredKey{User: k.User, Name: k.Name, Created: k.Created.Start(), Expires: k.Expires.LastAt(c.ExpiryTime)})
 	}
 	p, err := dataspot.New(o)
 	if err != nil {

@@ -95,6 +95,12 @@ func TestDataspotIsWired(t *testing.T) {
 			t.Errorf("Check: %v", err)
 		}
 	}
+	declared := scanKeys(t, builtFrom(t, "dataspot", `base_url: `+web.URL+`/ctx, database: prod, tenant: ACME, access_key_file: `+file+`, type_name: Benutzer, expiry_time: "18:00:00+01:00",
+  auth: {oauth2: {token_url: `+web.URL+s.TokenPath()+`, client_id: id, client_secret_env: DATASPOT_FRONT, scope: s}}, propagation: 0s, rates: [{requests: 1000, per: 1s}],
+  keys: [{user: ci, name: by-date, expires: 2126-01-01}, {user: ci, name: by-time, expires: 2126-01-01T09:00:00Z}]`))
+	if len(declared) != 2 || !declared[0].Expires.Equal(time.Date(2126, 1, 1, 17, 0, 0, 0, time.UTC)) || !declared[1].Expires.Equal(time.Date(2126, 1, 1, 9, 0, 0, 0, time.UTC)) {
+		t.Errorf("declared by a date and by a time are %+v; the date means its expiry_time", declared)
+	}
 	if guide, ok := builtFrom(t, "dataspot", `base_url: `+web.URL+`/ctx, database: prod, tenant: ACME, access_key_file: `+file).(rotator.Guide); !ok ||
 		!strings.Contains(guide.HowToMake("id", "", "k", time.Time{}), "rotatord supply p/id/k") {
 		t.Error("the guide does not know the provider's name")

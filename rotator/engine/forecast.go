@@ -17,6 +17,9 @@ func (e *Engine) Forecast(ctx context.Context, until time.Time, limit int) (*for
 	if facts.Freezes, err = e.freezes(ctx, now); err != nil {
 		return nil, err
 	}
+	if facts.Drills, err = e.forecastDrills(ctx, s, now); err != nil {
+		return nil, err
+	}
 	f := forecast.New(facts, limit)
 	for i := range s.Accounts {
 		name := s.Accounts[i].Name
@@ -60,4 +63,29 @@ func (e *Engine) forecastAccount(c *Account) forecast.Account {
 		f.Managed, f.PausedUntil = state.Managed, state.PausedUntil
 	}
 	return f
+}
+
+// forecastDrills are the drills of the calendar at each provider that they select and where nobody has to lend a hand.
+func (e *Engine) forecastDrills(ctx context.Context, s *Setup, now time.Time) ([]forecast.Drill, error) {
+	var drills []forecast.Drill
+	for i := range s.Accounts {
+		name := s.Accounts[i].Name
+		limits := s.Accounts[i].Provider.Limits()
+		for _, d := range s.Drills {
+			if !d.SelectsProvider(name) || limits.Supplied || limits.RemovedByHand {
+				continue
+			}
+			drill := forecast.Drill{DrillSchedule: d, Provider: name}
+			if a, ok := e.account(name); ok {
+				if opened, open := d.Window.Opened(now); open {
+					var err error
+					if drill.Begun, err = e.drilledSince(ctx, a, &d, opened); err != nil {
+						return nil, err
+					}
+				}
+			}
+			drills = append(drills, drill)
+		}
+	}
+	return drills, nil
 }

@@ -91,6 +91,9 @@ func (e *Engine) countToVerify(ctx context.Context, q rotator.VerifyQuery) (int,
 // eachToVerify calls fn for each credential of the account that q selects and that has a key that works, as far as scans saw,
 // a page at a time.
 func (e *Engine) eachToVerify(ctx context.Context, a *account, q rotator.VerifyQuery, fn func(*rotator.FleetCredential) error) error {
+	if q.One != (rotator.CredentialID{}) {
+		return e.oneToVerify(ctx, a, q.One, fn)
+	}
 	at := rotator.FleetQuery{Provider: a.name, Policy: q.Policy, Limit: verifyPage}
 	for {
 		page, err := e.store.FleetCredentials(ctx, at, time.Now())
@@ -100,8 +103,7 @@ func (e *Engine) eachToVerify(ctx context.Context, a *account, q rotator.VerifyQ
 		for i := range page.Credentials {
 			c := &page.Credentials[i]
 			k := &c.Key
-			if k.Policy == "" || k.State != rotator.KeyActive || !k.MissingSince.IsZero() ||
-				!globbed(q.User, k.UserID, c.UserName, c.UserEmail) || !globbed(q.Base, k.Base) {
+			if !mayVerify(k) || !globbed(q.User, k.UserID, c.UserName, c.UserEmail) || !globbed(q.Base, k.Base) {
 				continue
 			}
 			if err := fn(c); err != nil {
@@ -113,6 +115,31 @@ func (e *Engine) eachToVerify(ctx context.Context, a *account, q rotator.VerifyQ
 		}
 		at.After = page.Credentials[len(page.Credentials)-1].Key.Credential()
 	}
+}
+
+// mayVerify reports whether a policy selects the key and it works, as far as scans saw.
+func mayVerify(k *rotator.TrackedKey) bool {
+	return k.Policy != "" && k.State == rotator.KeyActive && k.MissingSince.IsZero()
+}
+
+// oneToVerify is eachToVerify for one credential. It reads the keys of that one.
+func (e *Engine) oneToVerify(ctx context.Context, a *account, c rotator.CredentialID, fn func(*rotator.FleetCredential) error) error {
+	if c.Provider != a.name {
+		return nil
+	}
+	series, err := e.store.Series(ctx, c)
+	if err != nil {
+		return err
+	}
+	current, ok := newestOf(series, rotator.KeyActive)
+	if !ok || !mayVerify(&current) {
+		return nil
+	}
+	user, err := e.store.User(ctx, c.Provider, c.UserID)
+	if err != nil && rotator.KindOf(err) != rotator.Gone {
+		return err
+	}
+	return fn(&rotator.FleetCredential{Key: current, UserName: user.Name, UserEmail: user.Email})
 }
 
 // verifier is one verification under way.
@@ -147,7 +174,7 @@ func (v *verifier) walk(ctx context.Context, a *account) error {
 	if failed := workers.Wait(); failed != nil {
 		err = failed // what cut the walk short
 	}
-	if err != nil || v.q.User != "" || v.q.Base != "" || v.q.Policy != "" {
+	if err != nil || v.q.Partial() {
 		return err
 	}
 	return v.e.store.ForgetVerifications(ctx, a.name, began)

@@ -259,6 +259,49 @@ func TestVerifySelectsAndEnds(t *testing.T) {
 	})
 }
 
+// unlisted is a store that nobody may list the fleet of.
+type unlisted struct {
+	rotator.Store
+	lists atomic.Int32
+}
+
+func (u *unlisted) FleetCredentials(ctx context.Context, q rotator.FleetQuery, now time.Time) (rotator.FleetPage, error) {
+	u.lists.Add(1)
+	return u.Store.FleetCredentials(ctx, q, now)
+}
+
+func TestVerifyOfOneReadsNothingOfTheRest(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		store := &unlisted{}
+		l := w.startWith(func(s rotator.Store) rotator.Store { store.Store = s; return store })
+		defer l.stop()
+		pass(6 * time.Hour)
+		l.wantFound(rotator.VerifiedOK, "")
+		other := rotator.Verification{CredentialID: rotator.CredentialID{Provider: "cc", UserID: "another", Base: "deploy"}, Outcome: rotator.VerifiedOK}
+		if err := l.store.SaveVerifications(t.Context(), []rotator.Verification{other}); err != nil {
+			t.Fatal(err)
+		}
+		store.lists.Store(0)
+		f := &findings{}
+		if err := l.engine.Verify(t.Context(), rotator.VerifyQuery{One: theOne}, f); err != nil || f.total != 1 || len(f.all) != 1 || f.all[0].CredentialID != theOne ||
+			f.all[0].Outcome != rotator.VerifiedOK || f.all[0].ServiceUser == "" {
+			t.Errorf("%+v of %d, %v", f.all, f.total, err)
+		}
+		if n := store.lists.Load(); n != 0 {
+			t.Errorf("the fleet was listed %d times to look at one credential", n)
+		}
+		if kept, err := l.store.VerificationOf(t.Context(), other.CredentialID); err != nil || kept == nil {
+			t.Errorf("a look at one credential forgot what was found of another: %v", err)
+		}
+		for _, c := range []rotator.CredentialID{other.CredentialID, {Provider: "dd", UserID: theOne.UserID, Base: theOne.Base}} {
+			none := &findings{}
+			if err := l.engine.Verify(t.Context(), rotator.VerifyQuery{One: c}, none); err != nil || none.total != 0 {
+				t.Errorf("%s: %d found, %v", c, none.total, err)
+			}
+		}
+	})
+}
+
 func TestVerifyForgetsWhatIsGone(t *testing.T) {
 	unwatched(t, func(t *testing.T, w *world) {
 		l := w.start(nil)

@@ -57,6 +57,8 @@ type Facts struct {
 	// Accounts by the name of their provider, Policies by their own.
 	Accounts map[string]Account
 	Policies map[string]*rotator.Policy
+	// Drills of the calendar.
+	Drills []Drill
 	// Scan says when providers are scanned: the blast-radius cap counts from one scan to the next.
 	Scan rotator.Schedule
 	Cap  rotator.CapLimits
@@ -101,6 +103,8 @@ type Plan struct {
 	// Freezes that touch the span; Windows of the policies within it.
 	Freezes []rotator.Freeze
 	Windows []Opening
+	// Drills are the openings of the drills' windows, in the order of time. Hours and Totals do not count them.
+	Drills []Occasion
 }
 
 // Hour is what happens at one provider within one hour.
@@ -236,7 +240,7 @@ func (f *Forecast) Plan() *Plan {
 			p.Freezes = append(p.Freezes, fr)
 		}
 	}
-	p.Windows = f.windows()
+	p.Windows, p.Drills = f.windows(), f.occasions()
 	return p
 }
 
@@ -278,6 +282,22 @@ func (f *Forecast) judgeQueue(hours []Hour) {
 	}
 }
 
+// openings are when the window is open within the span, the rest of an open one included, of no policy.
+func (f *Forecast) openings(w *rotator.Window) []Opening {
+	var found []Opening
+	at := w.NextOpen(f.facts.Now)
+	for n := 0; n < maxOpenings && at.Before(f.facts.Until); n++ {
+		from := at
+		to := from.Add(w.For)
+		if opened, open := w.Opened(f.facts.Now); n == 0 && open {
+			to = opened.Add(w.For)
+		}
+		found = append(found, Opening{From: from, To: to})
+		at = w.Opens.Next(from)
+	}
+	return found
+}
+
 // maxOpenings bounds the openings of one policy's window: one that opens every minute is not worth a picture.
 const maxOpenings = 500
 
@@ -287,15 +307,9 @@ func (f *Forecast) windows() []Opening {
 		if p.Window == nil {
 			continue
 		}
-		at := p.Window.NextOpen(f.facts.Now)
-		for n := 0; n < maxOpenings && at.Before(f.facts.Until); n++ {
-			from := at
-			to := from.Add(p.Window.For)
-			if n == 0 && p.Window.Contains(f.facts.Now) {
-				to = p.Window.Opens.Next(f.facts.Now.Add(-p.Window.For)).Add(p.Window.For)
-			}
-			found = append(found, Opening{Policy: name, From: from, To: to})
-			at = p.Window.Opens.Next(from)
+		for _, span := range f.openings(p.Window) {
+			span.Policy = name
+			found = append(found, span)
 		}
 	}
 	slices.SortFunc(found, func(a, b Opening) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Policy, b.Policy)) })

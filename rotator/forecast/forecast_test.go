@@ -2,6 +2,7 @@ package forecast_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -231,6 +232,27 @@ func TestFreezesAndWindowsOfTheSpan(t *testing.T) {
 	if len(p.Windows) != 11 || !p.Windows[0].From.Equal(now) || !p.Windows[0].To.Equal(now.Add(30*time.Minute)) ||
 		!p.Windows[1].From.Equal(now.Add(23*time.Hour+30*time.Minute)) || p.Windows[1].To.Sub(p.Windows[1].From) != time.Hour {
 		t.Errorf("%d windows, the first %+v; want the rest of the open one, then each morning's", len(p.Windows), p.Windows[:2])
+	}
+}
+
+func TestDrillsOfTheCalendar(t *testing.T) {
+	f := facts(t)
+	f.Until = now.Add(2 * day)
+	f.Freezes = []rotator.Freeze{{From: now.Add(12 * time.Hour), To: now.Add(36 * time.Hour), Reason: "release"}}
+	quarterly := rotator.DrillSchedule{Name: "quarterly", Window: *window(t, "0 8 * * *", time.Hour), Limit: 3}
+	f.Drills = []forecast.Drill{{DrillSchedule: quarterly, Provider: "cc", Begun: 1}, {DrillSchedule: quarterly, Provider: "done", Begun: 3}}
+	p := forecast.New(f, 0).Plan()
+	var got []string
+	for _, d := range p.Drills {
+		got = append(got, fmt.Sprintf("%s %s %s..%s %d %s", d.Provider, d.Drill, d.From.Sub(now), d.To.Sub(now), d.Limit, d.Frozen))
+	}
+	want := []string{"cc quarterly 0s..30m0s 2 ", "cc quarterly 23h30m0s..24h30m0s 3 release", "done quarterly 23h30m0s..24h30m0s 3 release",
+		"cc quarterly 47h30m0s..48h30m0s 3 ", "done quarterly 47h30m0s..48h30m0s 3 "}
+	if !slices.Equal(got, want) {
+		t.Errorf("drills are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if len(p.Hours) != 0 || len(p.Totals) != 0 {
+		t.Errorf("hours %+v and totals %v count drills", p.Hours, p.Totals)
 	}
 }
 

@@ -15,11 +15,12 @@ import (
 // whatever else it does.
 const timesSmall = 45
 
-// TestLargeFleet asks for each page of a large fleet and of a small one in turn, compares what they cost, and turns over the list. In
+// TestLargeFleet asks for each page of a large fleet and of a small one, of which three credentials in a hundred are being rotated, in turn, compares what they cost, and turns over the list. In
 // milliseconds, BenchmarkPages of test/bench says what they cost.
 func TestLargeFleet(t *testing.T) {
 	large, small := serve(t, 100_000), serve(t, 1_000)
-	for _, s := range []*site{large, small} {
+	for s, credentials := range map[*site]int{large: 100_000, small: 1_000} {
+		rotate(t, s.journal, credentials)
 		s.settles(t, "/calendar", "What stands in the way") // the forecast is made beside the answers, and takes a while
 	}
 	all := paths()

@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/journal"
@@ -133,8 +134,8 @@ func (a *acts) Drill(_ context.Context, c rotator.CredentialID, keyID, _ string)
 
 func (a *acts) Verify(ctx context.Context, q rotator.VerifyQuery, p rotator.VerifyProgress) error {
 	a.note("verify " + q.String())
-	v := rotator.Verification{CredentialID: rotator.CredentialID{Provider: q.Provider, UserID: q.User, Base: q.Base}, Policy: "ci", At: time.Now(), Outcome: rotator.VerifiedOK, SignsIn: true,
-		Sinks: []rotator.VerifySink{{Sink: "vault", Location: "secret/" + q.User, Matches: true, Fingerprint: "fp-verified"}}}
+	v := rotator.Verification{CredentialID: q.One, Policy: "ci", At: time.Now(), Outcome: rotator.VerifiedOK, SignsIn: true,
+		Sinks: []rotator.VerifySink{{Sink: "vault", Location: "secret/" + q.One.UserID, Matches: true, Fingerprint: "fp-verified"}}}
 	if err := p.Total(1); err != nil {
 		return err
 	}
@@ -203,6 +204,29 @@ func seed(t *testing.T, store *journal.Store, n int) {
 	}
 	state := rotator.ProviderState{Provider: "cc", LastScan: now, Users: n, Keys: n, Managed: n, Awaiting: 3, AwaitingSince: now.Add(-time.Hour)}
 	if err := store.SaveProviderState(t.Context(), state); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rotate begins rotations of three credentials of a hundred, beside those that other tests look at, and has half of these wait for a person.
+func rotate(t *testing.T, store *journal.Store, credentials int) {
+	t.Helper()
+	now := time.Now().UTC()
+	begins, running := errgroup.WithContext(t.Context())
+	begins.SetLimit(64) // they share the syncs of the disk
+	for n := range credentials * 3 / 100 {
+		i := n + 10
+		r := rotator.Rotation{CredentialID: credential(i), ServiceUser: "Build " + credential(i).UserID, Policy: "ci", Reason: rotator.ReasonExpiring, Version: 2,
+			OldKey: rotator.KeyRef{ID: keyID(i), Name: "ci-r0001"}, Deadline: now.AddDate(0, 0, 30),
+			Sinks: []rotator.SinkProgress{{Sink: "vault", Location: "secret/cc/" + credential(i).UserID}}}
+		c := rotator.Plan(fmt.Sprintf("r-%06d", i), r, now, "its key expires")
+		c.After.NextAt = now.Add(time.Hour)
+		if n%2 == 0 {
+			c.After.Blocked, c.After.BlockedSince, c.After.Trouble = rotator.BlockAtKeyCap, now.Add(-time.Hour), "the user has as many keys as it may"
+		}
+		begins.Go(func() error { return store.Commit(running, c) })
+	}
+	if err := begins.Wait(); err != nil {
 		t.Fatal(err)
 	}
 }

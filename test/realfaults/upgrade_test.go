@@ -192,6 +192,9 @@ func (f *fixture) world(t *testing.T, in store) *site {
 	return x
 }
 
+// incidentsFrom is the first schema that has incidents.
+const incidentsFrom = 8
+
 // journal puts the journal of then in its place. Its folder has another name now, it was written yesterday, and nobody has ten
 // minutes for what is yet to be delivered.
 func (f *fixture) journal(t *testing.T, s store, version int, x *site) {
@@ -225,6 +228,13 @@ func (f *fixture) journal(t *testing.T, s store, version int, x *site) {
 		day.Sub(yesterday).Milliseconds())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if version >= incidentsFrom {
+		_, err = db.ExecContext(t.Context(), `UPDATE incidents SET at = at - $1, body = replace(body, $2, $3)`,
+			day.Sub(yesterday).Milliseconds(), f.Day+"T", yesterday.Format(time.DateOnly)+"T")
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	var stored int
 	if err := db.QueryRowContext(t.Context(), "SELECT max(version_id) FROM goose_db_version").Scan(&stored); err != nil || stored != version {
