@@ -14,7 +14,7 @@ import (
 const quarter = 7 * time.Hour
 
 // enough is how many rotations have to be over, and how many faults have to strike.
-const enough = 300
+const enough = 250
 
 // fleet is two replicas that take turns at two accounts, with keys that are replaced four times an hour.
 func fleet() *world.Scenario {
