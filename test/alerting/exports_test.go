@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,12 +32,19 @@ type exports struct {
 	before, refused []series
 	// waiting is a daemon that waits for its seal key.
 	waiting []series
+	// doubled is the healthy daemon with another beside it, at the same account and with a journal of its own.
+	doubled []series
+	// lost is the damaged daemon once a table of its journal is gone.
+	lost []series
+	// frozen is a daemon under a freeze and held the same one under a hold; ending is one whose certificate ends in ten days.
+	frozen, held, ending []series
 }
 
 // all are the series of all moments.
 func (x *exports) all() []series {
 	var all []series
-	for _, some := range [][]series{x.moving, x.healthy, x.quiet, x.down, x.asking, x.blocked, x.faulty, x.damaged, x.before, x.refused, x.waiting} {
+	for _, some := range [][]series{x.moving, x.healthy, x.quiet, x.down, x.asking, x.blocked, x.faulty, x.damaged, x.before, x.refused, x.waiting,
+		x.doubled, x.lost, x.frozen, x.held, x.ending} {
 		all = append(all, some...)
 	}
 	return all
@@ -58,6 +66,8 @@ func exported(t *testing.T) *exports {
 		x.broken(t)
 		x.refusing(t)
 		x.sealedOut(t)
+		x.resting(t)
+		x.certified(t)
 		once.exports = x
 	})
 	if once.exports == nil {
@@ -107,7 +117,7 @@ limits: {halt_after_failures: 3, %s}
 notifications:
   gather: 1s
   webhooks: [{name: nobody, events: [%s], url: "http://127.0.0.1:9/", timeout: 1s}]
-  alertmanager: {urls: ["http://127.0.0.1:9"]}
+  alertmanager: {urls: ["http://127.0.0.1:9"], every: 1s}
 `, s.cc.Options(s.cc.Root), account, s.one.Options(s.one.Root), account, policies, limits, event),
 		Files: map[string]string{"cc.key": s.cc.ManagerSecret(), "one.key": own},
 	})
@@ -120,12 +130,18 @@ notifications:
 // series are what the daemon exports now.
 func (s *scene) series() []series {
 	s.t.Helper()
+	return s.scrape("a scrape for which the journal was read", "rotatord_journal_up 1")
+}
+
+// scrape is what the daemon exports at the first moment at which it exports that line.
+func (s *scene) scrape(what, line string) []series {
+	s.t.Helper()
 	var now time.Time
 	var text string
-	daemon.Await(s.t, daemon.Patience, "a scrape for which the journal was read", func() error {
+	daemon.Await(s.t, daemon.Patience, what, func() error {
 		now = time.Now()
-		if _, text = s.d.Get("/metrics"); !strings.Contains(text, "\nrotatord_journal_up 1\n") {
-			return fmt.Errorf("it was not: %d bytes", len(text))
+		if _, text = s.d.Get("/metrics"); !strings.Contains(text, "\n"+line+"\n") {
+			return fmt.Errorf("there is no line %s in %d bytes", line, len(text))
 		}
 		return nil
 	})
@@ -181,6 +197,7 @@ func (x *exports) calm(t *testing.T) {
 	s.await(1, "rotatord_provider_up", `provider="one"`)
 	s.rests()
 	x.healthy = s.series()
+	x.doubled = append(slices.Clone(x.healthy), s.second()...)
 
 	s.run("hold", "--for", "12h", "--reason", "a test", "cc/"+held.UserID+"/deploy")
 	s.run("freeze", "--for", "12h", "--reason", "a test")
@@ -192,6 +209,7 @@ func (x *exports) calm(t *testing.T) {
 	x.quiet = s.series()
 	s.cc.Down()
 	s.await(1, "rotatord_breaker_open", `provider="cc"`)
+	s.await(5, "rotatord_alertmanager_pushes_total", `result="failed"`)
 	x.down = s.series()
 	s.d.Stop()
 }

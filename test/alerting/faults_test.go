@@ -24,7 +24,7 @@ func (x *exports) broken(t *testing.T) {
 	issuer := emulator.NewCertCentral(emulator.CertCentralOptions{Rates: []emulator.Rate{}})
 	instance := emulator.NewDigiCertOne(emulator.DigiCertOneOptions{Rates: []emulator.Rate{}})
 	s := &scene{t: t, cc: daemon.Serve(t, daemon.CertCentral(issuer)), one: daemon.Serve(t, daemon.DigiCertOneTokens(instance))}
-	s.d = daemon.New(t, daemon.Config{YAML: fmt.Sprintf(`scan: {schedule: "@every 1s"}
+	config := fmt.Sprintf(`scan: {schedule: "@every 1s"}
 server: {listen: "127.0.0.1:0"}
 verify: {schedule: "@every 24h"}
 drills: [{name: daily, match: {service_users: [nobody]}, window: {cron: "0 0 * * *", for: 1h}}]
@@ -38,24 +38,30 @@ providers:
 sinks:
   - {name: disk, type: file, path: "$DIR/keys/{{.Provider}}/{{.ServiceUser}}", root: $DIR/keys}
   - {name: vault, type: vault, address: "http://127.0.0.1:9", auth: {token_file: $DIR/token}, mount: secret, path: "{{.Provider}}/{{.ServiceUser}}", timeout: 1s}
-hooks:
-  - {name: app, type: webhook, url: "http://127.0.0.1:9/", debounce: 0s, timeout: 1s}
+  - {name: closed, type: vault, address: %[9]s, auth: {token_file: $DIR/token}, mount: secret, path: "{{.Provider}}/{{.ServiceUser}}", timeout: 1s}
+service_users: [{provider: cc, label: made-shop, name: made-shop, email: made@example.com, credential: deploy}]
 policies:
-  - {name: hooked, match: {service_users: [hooked-*]}, required_hooks: [app], %[6]s}
+  - {name: made, match: {service_users: [made-*]}, %[6]s}
+  - {name: denied, match: {service_users: [denied-*]}, %[10]s}
+  - {name: own, match: {providers: [one], service_users: [rotatord]}, lifetime: 90d, %[6]s}
+  - {name: hooked, match: {service_users: [hooked-*]}, %[6]s}
   - {name: stuck, match: {service_users: [stuck-*]}, %[7]s}
   - {name: full, match: {service_users: [full-*]}, %[6]s}
   - {name: mismatch, match: {service_users: [mismatch-*]}, %[8]s}
   - {name: watched, match: {service_users: [watched-*]}, observe_only: true, %[6]s}
   - {name: hand, match: {providers: [hand]}, lifetime: 90d, %[6]s}
+`, s.cc.Options(s.cc.Root), many, s.one.Options(s.one.Root), many, time.Now().Add(-89*day).UTC().Format(time.DateOnly),
+		rotates, strings.Replace(rotates, "[disk]", "[vault]", 1), strings.Replace(rotates, "grace: 1s", "grace: 8s", 1),
+		refuses(t), strings.Replace(rotates, "[disk]", "[closed]", 1))
+	told := strings.Replace(config, "{name: hooked, ", "{name: hooked, required_hooks: [app], ", 1) + `hooks: [{name: app, type: webhook, url: "http://127.0.0.1:9/", debounce: 0s, timeout: 1s}]
 notifications:
   gather: 1s
   webhooks: [{name: nobody, events: [awaiting_supply], url: "http://127.0.0.1:9/", timeout: 1s}]
-`, s.cc.Options(s.cc.Root), many, s.one.Options(s.one.Root), many, time.Now().Add(-89*day).UTC().Format(time.DateOnly),
-		rotates, strings.Replace(rotates, "[disk]", "[vault]", 1), strings.Replace(rotates, "grace: 1s", "grace: 8s", 1)),
-		Files: map[string]string{"cc.key": s.cc.ManagerSecret(), "one.key": s.ownToken(instance), "token": "none"}})
-	if err := os.MkdirAll(s.d.Path("keys"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+`
+	s.d = daemon.New(t, daemon.Config{YAML: told, Files: map[string]string{"cc.key": s.cc.ManagerSecret(), "one.key": s.ownToken(instance), "token": "none"}})
+	s.keys()
+	s.cc.Order(emulator.Fault{Match: emulator.Match{Method: "POST", Path: "/user"}, Effect: emulator.Effect{Kind: emulator.EffectStatus, Status: 400}})
+	s.cc.AddService("denied-shop", "deploy", 89*day)
 	hooked := s.cc.AddService("hooked-shop", "deploy", 89*day)
 	late := s.cc.AddService("stuck-late", "deploy", 89*day)
 	drilled := s.cc.AddService("stuck-drill", "deploy", day)
@@ -80,9 +86,11 @@ notifications:
 	s.await(1, "rotatord_rotation_stage_timestamp_seconds", `provider="cc"`, `stage="grace"`)
 	s.d.WriteFile("keys/cc/mismatch-shop", "what somebody else wrote")
 	s.drill(drilled)
-	for policy, reason := range map[string]string{"hooked": "hook_failing", "full": "at_key_cap", "mismatch": "sink_mismatch", "watched": "observe_only", "hand": "awaiting_supply"} {
+	for policy, reason := range map[string]string{"hooked": "hook_failing", "full": "at_key_cap", "mismatch": "sink_mismatch", "watched": "observe_only", "hand": "awaiting_supply",
+		"denied": "denied", "own": "own_key"} {
 		s.await(1, "rotatord_blocked_timestamp_seconds", `policy="`+policy+`"`, `reason="`+reason+`"`)
 	}
+	s.await(1, "rotatord_service_users", `provider="cc"`, `state="failed"`)
 	s.await(1, "rotatord_expired_keys", `provider="one"`)
 	s.await(1, "rotatord_drill_stuck_timestamp_seconds", `policy="stuck"`)
 	s.await(1, "rotatord_hook_runs_failing", `hook="app"`)
@@ -102,15 +110,21 @@ notifications:
 	s.await(1, "rotatord_verified_credentials", `outcome="differs"`)
 	x.faulty = s.series()
 	s.d.Stop()
+	x.spoil(s, config)
+}
+
+// spoil has the daemon find its journal damaged, and a hook gone for which something has waited for two hours.
+func (x *exports) spoil(s *scene, config string) {
+	s.t.Helper()
 	s.damage(`UPDATE audit SET at = at + 1 WHERE seq = 3`)
+	s.damage(fmt.Sprintf(`UPDATE hook_runs SET at = at - 7200000, body = json_set(body, '$.at', '%s') WHERE ended_at IS NULL`, time.Now().Add(-2*time.Hour).UTC().Format(time.RFC3339)))
+	s.d.Configure(config)
 	s.d.Start()
-	daemon.Await(t, daemon.Patience, "the audit record to be verified", func() error {
-		if whole, known := s.d.Metric("rotatord_audit_chain_ok"); !known || whole != 0 {
-			return fmt.Errorf("it is %g, known: %t", whole, known)
-		}
-		return nil
-	})
+	s.scrape("the audit record to be verified", "rotatord_audit_chain_ok 0")
+	s.await(1, "rotatord_hook_runs_total", `hook="app"`, `result="dropped"`)
 	x.damaged = s.series()
+	s.write(`DROP TABLE verifications`)
+	x.lost = s.scrape("a scrape for which the journal could not be read", "rotatord_journal_up 0")
 	s.d.Stop()
 }
 
@@ -162,6 +176,14 @@ func (s *scene) leak(moves, stays daemon.Service) {
 // damage changes the journal of a daemon that does not run.
 func (s *scene) damage(statement string) {
 	s.t.Helper()
+	if n, err := s.write(statement).RowsAffected(); err != nil || n == 0 {
+		s.t.Fatalf("%s changed %d rows: %v", statement, n, err)
+	}
+}
+
+// write executes a statement behind the daemon's back.
+func (s *scene) write(statement string) sql.Result {
+	s.t.Helper()
 	db, err := sql.Open("sqlite", s.d.StorePath)
 	if err != nil {
 		s.t.Fatal(err)
@@ -171,9 +193,7 @@ func (s *scene) damage(statement string) {
 	if err != nil {
 		s.t.Fatalf("%s: %v", statement, err)
 	}
-	if n, err := done.RowsAffected(); err != nil || n == 0 {
-		s.t.Fatalf("%s changed %d rows: %v", statement, n, err)
-	}
+	return done
 }
 
 // refusing has a provider refuse the keys that it makes, and then no longer list most of its users.

@@ -127,6 +127,13 @@ var (
 	faulty  = state{of: func(x *exports) []series { return x.faulty }}
 	damaged = state{of: func(x *exports) []series { return x.damaged }}
 	waiting = state{of: func(x *exports) []series { return x.waiting }}
+	doubled = state{of: func(x *exports) []series { return x.doubled }}
+	lost    = state{of: func(x *exports) []series { return x.lost }}
+	frozen  = state{of: func(x *exports) []series { return x.frozen }}
+	held    = state{of: func(x *exports) []series { return x.held }}
+	ending  = state{of: func(x *exports) []series { return x.ending }}
+	pushing = state{of: moving.of, then: down.of}
+	dropped = state{of: faulty.of, then: damaged.of}
 	refused = state{of: func(x *exports) []series { return x.before }, then: func(x *exports) []series { return x.refused }}
 	nothing = state{of: func(*exports) []series { return nil }}
 	late    = to(0.6, "rotatord_renewal_window_used_ratio", ofCI)
@@ -218,6 +225,20 @@ var cases = []struct {
 	{"RotatordListenerCertificateExpiring", healthy(to(20*86400, "rotatord_own_credential_expiration_timestamp_seconds", labels{"kind": "listener", "name": "l:1"})), time.Hour, "", nil},
 	{"RotatordListenerCertificateExpiring", healthy(to(10*86400, "rotatord_own_credential_expiration_timestamp_seconds", labels{"kind": "listener", "name": "l:1"})), time.Hour, "", []string{"warning"}},
 	{"RotatordListenerCertificateExpiring", healthy(to(2*86400, "rotatord_own_credential_expiration_timestamp_seconds", labels{"kind": "listener", "name": "l:1"})), time.Hour, "", []string{"critical"}},
+	{"RotatordRevocationBlocked", state{of: faulty.of, at: "one"}, 50 * time.Minute, "platform", nil},
+	{"RotatordRevocationBlocked", state{of: faulty.of, at: "one"}, 2 * time.Hour, "platform", []string{"warning"}},
+	{"RotatordRevocationBlocked", state{of: faulty.of, at: "one"}, 4 * day, "platform", []string{"critical"}},
+	{"RotatordCredentialRefused", faulty, 20 * time.Minute, "platform", []string{"critical"}},
+	{"RotatordServiceUserTrouble", faulty, 2 * time.Hour, "pki", []string{"warning"}},
+	{"RotatordHookDropped", dropped, time.Hour, "", []string{"warning"}},
+	{"RotatordJournalFailing", lost, 10 * time.Minute, "", []string{"critical"}},
+	{"RotatordFreezeTooLong", frozen, time.Hour, "platform", []string{"critical"}},
+	{"RotatordFreezeTooLong", frozen, time.Hour, "", []string{"warning"}},
+	{"RotatordHoldTooLong", held, time.Hour, "platform", []string{"critical"}},
+	{"RotatordListenerCertificateExpiring", ending, time.Hour, "", []string{"warning"}},
+	{"RotatordListenerCertificateExpiring", ending, 8 * day, "", []string{"critical"}},
+	{"RotatordLeaseDoubled", doubled, 10 * time.Minute, "", []string{"critical"}},
+	{"RotatordAlertmanagerPushFailing", pushing, time.Hour, "", []string{"warning"}},
 	{"RotatordAuditChainBroken", damaged, 5 * time.Minute, "", []string{"critical"}},
 
 	{"RotatordScanStale", down, 20 * time.Minute, "pki", nil},
@@ -267,23 +288,15 @@ var cases = []struct {
 // byValue are the alerts that no daemon is brought to export here: they are proved on what a healthy one exports, with one value changed.
 // What makes the daemon export that value is tested where it says.
 var byValue = map[string]string{
-	"RotatordRevocationBlocked":           "a key of the daemon's own, or a provider that does not tell of use: rotator/engine",
-	"RotatordAwaitingRemoval":             "a person removes keys at dataspot only: rotator/engine, test/e2e",
-	"RotatordSealUnreadable":              "a row of the journal that is damaged while a delivery waits for minutes: rotator/engine, test/seal",
-	"RotatordOrphanKeys":                  "the daemon revokes orphans by itself, within a scan: rotator/engine",
-	"RotatordCredentialRefused":           "the breaker stops most of what would be refused: test/faults",
-	"RotatordClockSkew":                   "two clocks that differ: rotator/engine, test/realfaults",
-	"RotatordServiceUserTrouble":          "a service user that cannot be made: rotator/engine",
-	"RotatordDown":                        "up is Prometheus's own, not exported by the daemon",
-	"RotatordRestarting":                  "four restarts within an hour of a process that is started once here",
-	"RotatordLeaseLost":                   "a replica without its database: test/replicas",
-	"RotatordLeaseDoubled":                "two installations under one job: nothing that one daemon exports",
-	"RotatordLateWritesRefused":           "ten writes of a frozen replica: rotator/engine, test/replicas",
-	"RotatordNotificationDropped":         "a webhook that leaves the configuration, a minute later: notify",
-	"RotatordAlertmanagerPushFailing":     "several pushes within minutes: notify/alertmanager",
-	"RotatordJournalFailing":              "a disk that is full or read-only: test/faults",
-	"RotatordHookDropped":                 "a hook that leaves the configuration, an hour later: hooks",
-	"RotatordListenerCertificateExpiring": "a daemon that serves TLS: internal/app",
+	"RotatordAwaitingRemoval":     "a person removes keys at dataspot only: rotator/engine, test/e2e",
+	"RotatordSealUnreadable":      "a row of the journal that is damaged while a delivery waits, and the next try of it, minutes later: rotator/engine, test/seal",
+	"RotatordOrphanKeys":          "a rotation revokes a key whose secret it lost by itself, before it ends, and is minting until it can; any other orphan goes within a scan: rotator/engine",
+	"RotatordClockSkew":           "two clocks that differ: rotator/engine, test/realfaults",
+	"RotatordNotificationDropped": "a notice to an address that left the configuration, at its next try, minutes later: notify",
+	"RotatordDown":                "up is Prometheus's own: the daemon that is down exports nothing",
+	"RotatordRestarting":          "four restarts within an hour of a process that is started once here",
+	"RotatordLeaseLost":           "a replica without its database: test/replicas",
+	"RotatordLateWritesRefused":   "ten writes of a frozen replica: rotator/engine, test/replicas",
 }
 
 // TestAlertsAreForcedByFaults lists which alerts fire on what a daemon exported in a real fault, with nothing changed but the time that goes
@@ -411,7 +424,7 @@ func (s state) input(t *testing.T, x *exports) []change {
 		if strings.HasPrefix(e.name, "rotatord_key_") || strings.HasPrefix(e.name, "rotatord_provider_request") {
 			continue // no alert is made of them
 		}
-		in := to(e.value, e.name, merged(e.labels, scrape))
+		in := to(e.value, e.name, merged(scrape, e.labels))
 		if s.then != nil {
 			in.values = s.later(x, e)
 		}
@@ -425,7 +438,7 @@ func (s state) input(t *testing.T, x *exports) []change {
 	if s.then != nil {
 		for _, e := range s.then(x) {
 			if !slices.ContainsFunc(s.of(x), func(o series) bool { return o.name == e.name && maps.Equal(o.labels, e.labels) }) {
-				all = append(all, change{e.name, merged(e.labels, scrape), fmt.Sprintf("_x6 %gx1000", e.value)})
+				all = append(all, change{e.name, merged(scrape, e.labels), fmt.Sprintf("_x6 %gx1000", e.value)})
 			}
 		}
 	}

@@ -34,15 +34,15 @@ func (m *Metrics) collectHooks(ctx context.Context, ch chan<- prometheus.Metric)
 	pending, failing := map[string]int{}, map[string]int{}
 	for _, name := range m.o.Hooks() {
 		pending[name] = 0
-		for _, result := range hooks.Results() {
-			m.hookRuns.WithLabelValues(clean(name), string(result))
-		}
 	}
 	for _, c := range counts {
 		pending[c.Hook], failing[c.Hook] = c.Pending, c.Failing
 		send(ch, hookOldest, seconds(c.Oldest), c.Hook)
 	}
 	for name, n := range pending {
+		for _, result := range hooks.Results() { // also of a hook that left the configuration, before anything of it is dropped
+			m.hookRuns.WithLabelValues(clean(name), string(result))
+		}
 		send(ch, hookPending, float64(n), name)
 		send(ch, hookFailing, float64(failing[name]), name)
 	}
