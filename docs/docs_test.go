@@ -122,7 +122,7 @@ func TestEveryBlockReasonIsExplained(t *testing.T) {
 func TestOperationsExplainsNoReasonThatIsGone(t *testing.T) {
 	reason := regexp.MustCompile("^### `([a-z_]+)`$")
 	// The first four are those of package web: three stand against a provider as a whole.
-	known := []string{"breaker_open", "scan_failed", "journal_failing", "leak_not_confirmed", rotator.ComplaintTrouble, rotator.ComplaintDrift}
+	known := []string{"breaker_open", "scan_failed", "journal_failing", "leak_not_confirmed", "verified_differs", "verified_refused", "verified_unreachable", rotator.ComplaintTrouble, rotator.ComplaintDrift}
 	for _, b := range rotator.BlockReasons() {
 		known = append(known, string(b))
 	}

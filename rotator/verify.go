@@ -103,6 +103,14 @@ type VerifyCount struct {
 	Oldest, Latest time.Time
 }
 
+// VerifyFinding is an outcome that needs a person, of some credentials of a provider.
+type VerifyFinding struct {
+	Outcome VerifyOutcome
+	Count   int
+	// First is what was found of the credential that has had no look the longest.
+	First Verification
+}
+
 // Verifications is what is durable about looks at credentials: the last of each.
 type Verifications interface {
 	// SaveVerifications stores them, each in place of the one before.
@@ -113,4 +121,6 @@ type Verifications interface {
 	VerificationOf(ctx context.Context, c CredentialID) (*Verification, error)
 	// CountVerifications counts them by provider and outcome.
 	CountVerifications(ctx context.Context) ([]VerifyCount, error)
+	// VerifyFindings returns what needs a person at the provider, by the last look at each of its credentials, from an index.
+	VerifyFindings(ctx context.Context, provider string) ([]VerifyFinding, error)
 }

@@ -31,6 +31,12 @@ var advice = map[string]string{
 
 	reasonJournal: "The journal cannot be written, so nothing moves: most often its disk is full or read-only. Make room; the rest goes by itself.",
 
+	reasonVerified + string(rotator.VerifiedDiffers): "Find out who else writes into the sink and stop it, then have another key made and delivered: " +
+		"rotatord rotate PROVIDER/USER/CREDENTIAL. Then look again, which names every one: rotatord verify PROVIDER/'*/*'",
+	reasonVerified + string(rotator.VerifiedRefused): "Consumers may be refused now. Have another key made and delivered at once: " +
+		"rotatord rotate PROVIDER/USER/CREDENTIAL. Then look again, which names every one: rotatord verify PROVIDER/'*/*'",
+	reasonVerified + string(rotator.VerifiedUnreachable): "See that the sink or the provider answers, then look again, which names every one: rotatord verify PROVIDER/'*/*'",
+
 	reasonLeak: "Open the incident: it lists each key that may still be accepted, and what to do about it. The same on the command line: rotatord history --incident INCIDENT",
 
 	rotator.ComplaintTrouble: "Look at the service user at the provider, and at what service_users says of it. The next scan looks again.",
@@ -69,6 +75,10 @@ var reasonNames = map[string]string{
 	reasonBreaker:    "rotatord stopped calling it after repeated failures",
 	reasonScanFailed: "the scan fails",
 	reasonJournal:    "the journal cannot be written",
+
+	reasonVerified + string(rotator.VerifiedDiffers):     "the last verification found a sink that does not hold the key",
+	reasonVerified + string(rotator.VerifiedRefused):     "the last verification found that the provider refuses the key in the sinks",
+	reasonVerified + string(rotator.VerifiedUnreachable): "the last verification had no answer",
 
 	reasonLeak: "keys that leaked may still be accepted",
 

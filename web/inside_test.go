@@ -56,6 +56,11 @@ func TestEveryBlockHasAdvice(t *testing.T) {
 		}
 	}
 	own := []string{reasonBreaker, reasonScanFailed, reasonJournal, reasonLeak, rotator.ComplaintTrouble, rotator.ComplaintDrift}
+	for _, o := range rotator.VerifyOutcomes() {
+		if o.NeedsPerson() {
+			own = append(own, reasonVerified+string(o))
+		}
+	}
 	for _, own := range own {
 		if advice[own] == "" {
 			t.Errorf("nobody says what to do about %s", own)

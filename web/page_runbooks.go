@@ -62,6 +62,8 @@ var alertOf = map[string]string{
 	string(rotator.BlockOldKeyInUse): "RotatordOldKeyInUse", string(rotator.BlockOldKeyUnclear): "RotatordRevocationBlocked",
 	string(rotator.BlockLastKey): "RotatordConsumerAtRisk", string(rotator.BlockNewKeyRefused): "RotatordConsumerAtRisk",
 	string(rotator.BlockSinkMismatch): "RotatordConsumerAtRisk", string(rotator.BlockDenied): "RotatordCredentialRefused",
+	reasonLeak: "RotatordLeakNotConfirmed", reasonVerified + string(rotator.VerifiedDiffers): "RotatordVerificationFailed",
+	reasonVerified + string(rotator.VerifiedRefused): "RotatordVerificationFailed", reasonVerified + string(rotator.VerifiedUnreachable): "RotatordVerificationFailed",
 	string(rotator.BlockSealUnreadable): "RotatordSealUnreadable", string(rotator.BlockHookFailing): "RotatordHookFailing",
 }
 

@@ -146,7 +146,7 @@ func itemLink(i Item) string {
 	switch i.About {
 	case "provider":
 		return pathOf("providers", i.What)
-	case "rotation", "key", "hook":
+	case "rotation", "key", "hook", "verification":
 		return credentialLink(i.credential)
 	case "service_user":
 		provider, _, _ := strings.Cut(i.What, "/")

@@ -44,7 +44,7 @@ func TestALeakOnThePage(t *testing.T) {
 		"rotatord rotate --compromised cc/u1/ci", "Another credential of its service user leaked", "was made", "said that cc/u1/ci leaked", "/report.md")
 	s.get("/incidents").want(t, 200, i.ID, "Not rotated", "0 of 1 credential confirmed", "unverified:ada")
 	s.get("/credentials/cc/u1/ci").want(t, 200, "It is part of a leak", `href="/incidents/`+i.ID+`"`)
-	s.get("/").want(t, 200, "Leaks that are not confirmed", "keys that leaked may still be accepted", "(!) Now", `href="/runbooks#leak_not_confirmed"`)
+	s.get("/").want(t, 200, "Leaks that are not confirmed", "keys that leaked may still be accepted", "(!) Now", `href="/runbooks#leak_not_confirmed"`, `href="/runbooks/RotatordLeakNotConfirmed"`)
 	s.get("/api/v1/status").want(t, 200, `"about":"incident"`, `"reason":"leak_not_confirmed"`, `"not_rotated":1`)
 	report := s.get("/incidents/" + i.ID + "/report.md")
 	report.want(t, 200, "# Incident "+i.ID, "## Completeness", "| cc/u1/ci | not rotated |", "## Left out", "## Timeline (UTC)")
@@ -145,6 +145,10 @@ func TestVerifyOnThePage(t *testing.T) {
 		t.Errorf("recorded %q", told)
 	}
 	s.get(at+"?done=verify").want(t, 200, "Done.", "A sink does not hold the key", "vault holds something else", "Find out who wrote there", "something else", "fp-other", `href="/runbooks/RotatordVerificationFailed"`)
+
+	s.get("/").want(t, 200, "1 thing needs", `<a href="/credentials/cc/u1/ci">cc</a>: the last verification found a sink that does not hold the key`, "cc/u1/ci: vault holds something else",
+		"Find out who else writes into the sink", "rotatord rotate cc/u1/ci", "rotatord verify cc/&#39;*/*&#39;", `href="/runbooks/RotatordVerificationFailed"`, `href="/runbooks#verified_differs"`)
+	s.get("/api/v1/status").want(t, 200, `"about":"verification"`, `"reason":"verified_differs"`, `"needs_person":true`)
 
 	p.fails = rotator.NewFault("verify", rotator.Conflict, "a verification is under way already")
 	s.post(at+"/verify").want(t, http.StatusConflict, "Not done.", "under way already")

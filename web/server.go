@@ -32,6 +32,8 @@ type Reader interface {
 	CountNotices(ctx context.Context) (rotator.NoticeCounts, error)
 	// VerificationOf returns what the last look at the credential's sinks found, or nil.
 	VerificationOf(ctx context.Context, c rotator.CredentialID) (*rotator.Verification, error)
+	// VerifyFindings returns what needs a person at the provider, by the last look at each of its credentials.
+	VerifyFindings(ctx context.Context, provider string) ([]rotator.VerifyFinding, error)
 	// Provisions returns the service users that must exist at the provider, or at all if it is empty.
 	Provisions(ctx context.Context, provider string) ([]rotator.Provision, error)
 }

@@ -56,18 +56,18 @@ type ProviderStatus struct {
 
 // Item is one thing that does not go on by itself.
 type Item struct {
-	About    string    `json:"about" enum:"provider,rotation,key,journal,service_user,hook,incident"`
-	What     string    `json:"what" doc:"The provider, the hook, the incident, or provider/user/credential."`
+	About    string    `json:"about" enum:"provider,rotation,key,journal,service_user,hook,incident,verification"`
+	What     string    `json:"what" doc:"The provider (of a verification, too), the hook, the incident, or provider/user/credential."`
 	Rotation string    `json:"rotation,omitempty" doc:"The rotation's id, if it is about one."`
 	KeyID    string    `json:"key_id,omitempty" doc:"The provider's id of the key that is to be replaced."`
-	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open, scan_failed, journal_failing, user_trouble, user_drift, hook_failing or leak_not_confirmed."`
+	Reason   string    `json:"reason" doc:"A reason for a block, or breaker_open, scan_failed, journal_failing, user_trouble, user_drift, hook_failing, leak_not_confirmed, verified_differs, verified_refused or verified_unreachable."`
 	Why      string    `json:"why"`
 	Do       string    `json:"do" doc:"What to do about it."`
 	Since    time.Time `json:"since,omitzero" doc:"Since when; for a failed scan, when the last complete one began."`
 	Deadline time.Time `json:"deadline,omitzero" doc:"When the key that is to be replaced must be gone; absent where there is none."`
 	NextLook time.Time `json:"next_look,omitzero" doc:"When the daemon looks again by itself."`
 
-	credential CredentialName // of a rotation, a key or a hook
+	credential CredentialName // of a rotation, a key, a hook or a verification
 }
 
 // How much a status reads and shows. Beyond that the counts speak.
@@ -85,7 +85,7 @@ func (s *Server) status(ctx context.Context, now time.Time) (*Status, error) {
 		st.Ready, st.NotReady = false, *why
 	}
 	s.gatherJournal(st)
-	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherFreezes, s.gatherRotations, s.gatherKeys, s.gatherServiceUsers, s.gatherHooks, s.gatherIncidents, s.gatherDue} {
+	for _, gather := range []func(context.Context, *Status) error{s.gatherProviders, s.gatherFreezes, s.gatherRotations, s.gatherKeys, s.gatherServiceUsers, s.gatherHooks, s.gatherVerified, s.gatherIncidents, s.gatherDue} {
 		if err := gather(ctx, st); err != nil {
 			return nil, err
 		}

@@ -18,6 +18,10 @@ WHERE verifications.at <= excluded.at`
 
 	readVerification = `SELECT body FROM verifications WHERE provider = $1 AND user_id = $2 AND base = $3`
 
+	countFindings = `SELECT count(*) FROM verifications WHERE provider = $1 AND outcome = $2`
+
+	firstFinding = `SELECT body FROM verifications WHERE provider = $1 AND outcome = $2 ORDER BY at LIMIT 1`
+
 	countVerifications = `SELECT provider, outcome, count(*), min(at), max(at) FROM verifications GROUP BY provider, outcome ORDER BY provider, outcome`
 )
 
@@ -73,4 +77,34 @@ func (s *Store) CountVerifications(ctx context.Context) ([]rotator.VerifyCount, 
 		return err
 	})
 	return counts, s.faults.of("count verifications", err)
+}
+
+// VerifyFindings implements [rotator.Verifications].
+func (s *Store) VerifyFindings(ctx context.Context, provider string) ([]rotator.VerifyFinding, error) {
+	op := "read what the last verification found at " + provider
+	var all []rotator.VerifyFinding
+	for _, outcome := range rotator.VerifyOutcomes() {
+		if !outcome.NeedsPerson() {
+			continue
+		}
+		f, body := rotator.VerifyFinding{Outcome: outcome}, ""
+		if _, err := s.one(ctx, countFindings, []any{provider, string(outcome)}, &f.Count); err != nil {
+			return nil, s.faults.of(op, err)
+		}
+		if f.Count == 0 {
+			continue
+		}
+		found, err := s.one(ctx, firstFinding, []any{provider, string(outcome)}, &body)
+		if err != nil {
+			return nil, s.faults.of(op, err)
+		}
+		if !found {
+			continue // it went between the two
+		}
+		if err := json.Unmarshal([]byte(body), &f.First); err != nil {
+			return nil, s.faults.of(op, err)
+		}
+		all = append(all, f)
+	}
+	return all, nil
 }

@@ -105,6 +105,12 @@ var pastCases = []testCase{
 			{Provider: "p", Outcome: rotator.VerifiedOK, Count: 1, Oldest: b.now, Latest: b.now},
 			{Provider: "p", Outcome: rotator.VerifiedRefused, Count: 1, Oldest: b.now, Latest: b.now},
 		})
+		findings, err := b.VerifyFindings(b.ctx, "p")
+		b.ok(err)
+		b.same("what needs a person", findings, []rotator.VerifyFinding{{Outcome: rotator.VerifiedRefused, Count: 1, First: bad}})
+		findings, err = b.VerifyFindings(b.ctx, "q")
+		b.ok(err)
+		b.same("what needs a person where nothing was verified", len(findings), 0)
 		b.ok(b.ForgetVerifications(b.ctx, "q", b.now.Add(time.Hour)))
 		b.ok(b.ForgetVerifications(b.ctx, "p", b.now))
 		counts, err = b.CountVerifications(b.ctx)

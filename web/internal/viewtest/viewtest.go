@@ -106,6 +106,26 @@ func (j *Journal) VerificationOf(_ context.Context, c rotator.CredentialID) (*ro
 	return nil, j.Err
 }
 
+// VerifyFindings is that of [rotator.Verifications].
+func (j *Journal) VerifyFindings(_ context.Context, provider string) ([]rotator.VerifyFinding, error) {
+	var all []rotator.VerifyFinding
+	for _, outcome := range rotator.VerifyOutcomes() {
+		f := rotator.VerifyFinding{Outcome: outcome}
+		for _, v := range j.Verified {
+			if v.Provider != provider || v.Outcome != outcome || !outcome.NeedsPerson() {
+				continue
+			}
+			if f.Count++; f.Count == 1 || v.At.Before(f.First.At) {
+				f.First = v
+			}
+		}
+		if f.Count > 0 {
+			all = append(all, f)
+		}
+	}
+	return all, j.Err
+}
+
 // CountVerifications is that of [rotator.Verifications].
 func (j *Journal) CountVerifications(context.Context) ([]rotator.VerifyCount, error) {
 	return j.Checked, j.Err
