@@ -184,7 +184,7 @@ func (s *scene) damage(statement string) {
 // write executes a statement behind the daemon's back.
 func (s *scene) write(statement string) sql.Result {
 	s.t.Helper()
-	db, err := sql.Open("sqlite", s.d.StorePath)
+	db, err := sql.Open("sqlite", "file:"+s.d.StorePath+"?_pragma=busy_timeout(20000)") // a running daemon writes too
 	if err != nil {
 		s.t.Fatal(err)
 	}

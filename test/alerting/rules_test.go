@@ -233,12 +233,11 @@ var cases = []struct {
 	{"RotatordHookDropped", dropped, time.Hour, "", []string{"warning"}},
 	{"RotatordJournalFailing", lost, 10 * time.Minute, "", []string{"critical"}},
 	{"RotatordFreezeTooLong", frozen, time.Hour, "platform", []string{"critical"}},
-	{"RotatordFreezeTooLong", frozen, time.Hour, "", []string{"warning"}},
 	{"RotatordHoldTooLong", held, time.Hour, "platform", []string{"critical"}},
 	{"RotatordListenerCertificateExpiring", ending, time.Hour, "", []string{"warning"}},
 	{"RotatordListenerCertificateExpiring", ending, 8 * day, "", []string{"critical"}},
 	{"RotatordLeaseDoubled", doubled, 10 * time.Minute, "", []string{"critical"}},
-	{"RotatordAlertmanagerPushFailing", pushing, time.Hour, "", []string{"warning"}},
+	{"RotatordAlertmanagerPushFailing", pushing, 40 * time.Minute, "", []string{"warning"}},
 	{"RotatordAuditChainBroken", damaged, 5 * time.Minute, "", []string{"critical"}},
 
 	{"RotatordScanStale", down, 20 * time.Minute, "pki", nil},

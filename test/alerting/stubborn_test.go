@@ -33,7 +33,7 @@ providers: [{name: cc, %s, %s, labels: {team: pki}}]
 sinks: [{name: disk, type: file, path: "$DIR/keys/{{.ServiceUser}}", root: $DIR/keys}]
 policies: [{name: ci, %s}]
 `, cc.Options(cc.Root), account, rotates)
-	from, to := time.Now().Add(-20*day), time.Now().Add(20*day)
+	from, to := time.Now().Add(-10*day), time.Now().Add(20*day)
 	s := &scene{t: t, cc: cc, d: daemon.New(t, daemon.Config{Files: map[string]string{"cc.key": cc.ManagerSecret()},
 		YAML: config + fmt.Sprintf("freezes: [{from: %s, to: %s, reason: a test}]\n", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))})}
 	s.keys()
