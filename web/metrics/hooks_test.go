@@ -27,3 +27,9 @@ func TestAHookThatWasTakenOutIsShownWhileSomethingWaitsForIt(t *testing.T) {
 	f.want(t, "hook_runs_failing", labels{"hook": "gone"}, 1)
 	f.want(t, "hook_oldest_timestamp_seconds", labels{"hook": "gone"}, float64(noon.Unix()))
 }
+
+// TestAHookThatIsGoneIsCountedBeforeAnythingIsDropped: the first increase of a series that did not exist is invisible to increase(), and after a
+// restart the hook is in no configuration.
+func TestAHookThatIsGoneIsCountedBeforeAnythingIsDropped(t *testing.T) {
+	full(t).want(t, "hook_runs_total", labels{"hook": "gone", "result": "dropped"}, 0)
+}
