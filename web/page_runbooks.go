@@ -16,14 +16,16 @@ import (
 
 const pathRunbooks = "/runbooks"
 
-// runbooks is what to do about each reason, with an anchor for each, and a list of the pages about alerts.
+// runbooks is what to do about each reason, with an anchor for each. After the section that is to be read first it lists the pages about
+// alerts.
 var runbooks = sync.OnceValue(func() template.HTML {
+	title, rest, _ := strings.Cut(docs.Operations, "\n## ")
+	first, others, _ := strings.Cut(rest, "\n## ")
 	var list strings.Builder
-	list.WriteString("\n## Alerts\n\n")
 	for _, alert := range docs.Alerts() {
 		fmt.Fprintf(&list, "- [%s](runbooks/%s.md)\n", alert, alert)
 	}
-	return readable(docs.Operations + list.String())
+	return readable(strings.Join([]string{title, first, "Alerts\n\n" + list.String(), others}, "\n## "))
 })
 
 func (s *Server) showRunbooks(w http.ResponseWriter, r *http.Request) {
@@ -39,7 +41,7 @@ func (s *Server) showRunbook(w http.ResponseWriter, r *http.Request) {
 	alert := strings.TrimSuffix(r.PathValue("alert"), ".md")
 	text, ok := docs.Runbook(alert)
 	if !ok {
-		s.notFound(w, r, "There is no runbook of that name. All of them are listed at the end of the page Runbooks.")
+		s.notFound(w, r, "There is no runbook of that name. All of them are listed on the page Runbooks.")
 		return
 	}
 	s.show(w, runbooksPage, http.StatusOK, struct {

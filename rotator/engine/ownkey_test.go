@@ -64,6 +64,15 @@ func TestTheDaemonsOwnKeyStaysUntilItWorksWithTheNewOne(t *testing.T) {
 				w.capable.WorkWith(user, w.provider.SecretOf("2"))
 				l.reload(func(*engine.Setup) {})
 				pass(10 * time.Second)
+				if tt.urgent { // the new key was out when the leak was reported, and the daemon works with it now
+					l.wantBlocked(tt.stage, rotator.BlockOwnKey)
+					w.wantActive("deploy-r0001", "deploy-r0002")
+					w.capable.WorkWith(user, w.provider.SecretOf("3"))
+					l.reload(func(*engine.Setup) {})
+					pass(10 * time.Second)
+					l.wantFollowed()
+					return
+				}
 				w.wantActive("deploy-r0001")
 				pass(2 * time.Hour)
 				if r := l.only(); r.Stage != rotator.StageDone {

@@ -78,7 +78,7 @@ policies: [{name: ci, %s}]
 		if err != nil {
 			return err
 		}
-		defer answer.Body.Close() //nolint:errcheck // it is read to its end
+		defer func() { _ = answer.Body.Close() }()
 		now := time.Now()
 		text, err := io.ReadAll(answer.Body)
 		if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(text), "\nrotatord_ready 1\n") {
