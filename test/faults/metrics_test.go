@@ -56,13 +56,13 @@ func TestMetrics(t *testing.T) {
 				t.Errorf("%s is not exported, and its documentation says that while unset it is %q", name, unset)
 			}
 		}
-		// The same daemon has shown nearly all that may be absent. Here no key has an expiry, nothing is in motion or blocked, and
-		// nobody is told anything.
+		// The same daemon has shown nearly all that may be absent. Here no key has an expiry, nothing is in motion or blocked,
+		// nothing leaked, and nobody is told anything.
 		for name := range documented {
 			if !exported[name] && !slices.Contains([]string{"rotatord_key_expiration_timestamp_seconds", "rotatord_rotation_stage_timestamp_seconds",
 				"rotatord_rotation_step_timestamp_seconds", "rotatord_next_step_timestamp_seconds", "rotatord_blocked_timestamp_seconds",
 				"rotatord_hold_timestamp_seconds", "rotatord_freeze_timestamp_seconds", "rotatord_own_credential_expiration_timestamp_seconds",
-				"rotatord_notices_oldest_timestamp_seconds", "rotatord_drill_stuck_timestamp_seconds", "rotatord_hook_oldest_timestamp_seconds"}, name) {
+				"rotatord_notices_oldest_timestamp_seconds", "rotatord_drill_stuck_timestamp_seconds", "rotatord_hook_oldest_timestamp_seconds", "rotatord_leaked_credentials"}, name) {
 				t.Errorf("%s is not exported by a daemon that has rotated keys", name)
 			}
 		}
