@@ -39,7 +39,7 @@ var cuts = []cut{
 func onWire(t *testing.T, s setting) (x *site, w *wire, e *end) {
 	t.Helper()
 	w = newWire(t)
-	s.account = fmt.Sprintf("propagation: 1s, timeout: 1s, rates: [{requests: 100000, per: 1s}], ca_file: %q", w.issuer.File)
+	s.account = fmt.Sprintf("propagation: 1s, timeout: 2s, rates: [{requests: 100000, per: 1s}], ca_file: %q", w.issuer.File)
 	s.server = fmt.Sprintf("server: {listen: \"%s:0\"}\n", w.at(serverHost))
 	s.config.Under = w.under()
 	x = prepare(t, s, func(em *daemon.Emulator, s *setting) { e, s.root = w.serve(providerHost, "provider.test", em.Root) })
@@ -102,7 +102,7 @@ func throughVault(t *testing.T, v *realserver.VaultServer, c cut, folder, reques
 	var vault string
 	way, vault = w.serve(vaultHost, "vault.test", v.Address)
 	s.server = fmt.Sprintf("server: {listen: \"%s:0\"}\n", w.at(serverHost))
-	s.account = fmt.Sprintf("propagation: 1s, timeout: 1s, rates: [{requests: 100000, per: 1s}], ca_file: %q", w.issuer.File)
+	s.account = fmt.Sprintf("propagation: 1s, timeout: 2s, rates: [{requests: 100000, per: 1s}], ca_file: %q", w.issuer.File)
 	s.sinks = fmt.Sprintf("  - {name: vault, type: vault, address: %q, ca_file: %q, auth: {token_file: $DIR/vault.token}, path: \"%s/{{.ServiceUser}}\", timeout: 1s}\n", vault, w.issuer.File, folder)
 	s.config.Under = w.under()
 	x := prepare(t, s, func(em *daemon.Emulator, s *setting) { _, s.root = w.serve(providerHost, "provider.test", em.Root) })
