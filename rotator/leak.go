@@ -86,7 +86,7 @@ func StandingOf(c IncidentCredential, at time.Time, rotations []Rotation, series
 		s.Standing, s.Why, s.Do = LeakBlocked, string(r.Blocked)+": "+r.Trouble, "see what it waits for: rotatord status"
 	default:
 		s.Standing, s.Why = LeakMoving, r.Trouble
-		if s.Why == "" && r.suspectNew() {
+		if s.Why == "" && r.SuspectNew() {
 			s.Why = "its new key " + r.NewKey.Name + " was out when the leak was reported, so that one is replaced next"
 		}
 	}
@@ -103,20 +103,16 @@ func (r *Rotation) handedOut() bool {
 	}
 }
 
-// suspectNew reports whether the new key may have leaked. One that was made after the leak was reported has not.
-func (r *Rotation) suspectNew() bool { return r.Suspect.Name != "" && r.Suspect == r.NewKey }
+// SuspectNew reports whether the new key may have leaked. One that was made after the leak was reported has not.
+func (r *Rotation) SuspectNew() bool { return r.Suspect.Name != "" && r.Suspect == r.NewKey }
 
-// FollowLeak is the plan, under the id, of the rotation that replaces the new key of r, which is done, by the policy; false if there is no
-// need because that key is not suspect. The sinks are left to the caller.
-func (r *Rotation) FollowLeak(id string, p *Policy) (Rotation, bool) {
-	if r.Stage != StageDone || !r.suspectNew() {
-		return Rotation{}, false
-	}
+// FollowLeak is the rotation that replaces the new key of r, which is done, by the policy. The sinks are left to the caller.
+func (r *Rotation) FollowLeak(p *Policy) Rotation {
 	deadline, _ := p.Deadline(Key{ID: r.NewKey.ID, Name: r.NewKey.Name, UserID: r.UserID, Created: r.PlannedAt, Expires: r.NewKeyExpires})
 	return Rotation{
-		ID: id, CredentialID: r.CredentialID, ServiceUser: r.ServiceUser, Contact: r.Contact, Policy: p.Name, Reason: ReasonCompromised, Actor: r.Actor,
+		CredentialID: r.CredentialID, ServiceUser: r.ServiceUser, Contact: r.Contact, Policy: p.Name, Reason: ReasonCompromised, Actor: r.Actor,
 		Version: r.Version + 1, OldKey: r.NewKey, Deadline: deadline, Terms: Terms{Lifetime: p.Lifetime},
-	}, true
+	}
 }
 
 // withSuspects adds the new keys that were out when the leak was reported and that no scan had shown then.

@@ -20,6 +20,9 @@ type Terms struct {
 	Soak     time.Duration `json:"soak,omitempty"`
 }
 
+// Urgent are the terms for a key that leaked: they wait for nothing but proof.
+func (t Terms) Urgent() Terms { return Terms{Lifetime: t.Lifetime} }
+
 // SinkProgress is how far delivery to one sink has come.
 type SinkProgress struct {
 	Sink        string    `json:"sink"`

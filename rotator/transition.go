@@ -220,7 +220,7 @@ func (r *Rotation) Hasten(actor string, now time.Time) Change {
 	c := r.stay("the old key is compromised, says " + actor + ": waiting for nothing but proof")
 	a := &c.After
 	a.Reason, a.Actor, a.NextAt = ReasonCompromised, actor, now
-	a.Terms.Grace, a.Terms.Idle, a.Terms.Soak = 0, 0, 0
+	a.Terms = a.Terms.Urgent()
 	a.ExtendTo = time.Time{} // a secret that leaked is not given more time
 	if r.handedOut() {
 		a.Suspect = r.NewKey

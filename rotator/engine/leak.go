@@ -14,7 +14,7 @@ import (
 // addFollowUp adds to the end of a rotation whose new key may have leaked too the plan of the one that replaces that key. Both are
 // committed together, so that no crash comes between them. Where it cannot be planned, the incident tells a person to ask for it.
 func (e *Engine) addFollowUp(ctx context.Context, c *rotator.Change) error {
-	if c.After.Stage != rotator.StageDone || c.After.Suspect.Name == "" {
+	if c.After.Stage != rotator.StageDone || !c.After.SuspectNew() {
 		return nil
 	}
 	p, err := e.policyNow(ctx, &c.After)
@@ -26,10 +26,7 @@ func (e *Engine) addFollowUp(ctx context.Context, c *rotator.Change) error {
 		return nil
 	}
 	now := time.Now()
-	next, needed := c.After.FollowLeak(newRotationID(now), p)
-	if !needed {
-		return nil
-	}
+	next := c.After.FollowLeak(p)
 	if next.Sinks, err = e.locate(&next, p, now); err != nil {
 		e.noFollowUp(c, err)
 		return nil
@@ -39,7 +36,7 @@ func (e *Engine) addFollowUp(ctx context.Context, c *rotator.Change) error {
 		return asJournal(err)
 	}
 	next.Version = max(next.Version, highest+1)
-	then := rotator.Plan(next.ID, next, now, fmt.Sprintf("%s: key %s was out when %s reported the leak", next.Reason, next.OldKey.Name, next.Actor))
+	then := rotator.Plan(newRotationID(now), next, now, fmt.Sprintf("%s: key %s was out when %s reported the leak", next.Reason, next.OldKey.Name, next.Actor))
 	c.Then = &then
 	return nil
 }

@@ -222,7 +222,7 @@ func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason r
 		ExtendTo: extendTo(a, f, reason, now),
 	}
 	if reason == rotator.ReasonCompromised {
-		r.Terms.Grace, r.Terms.Idle, r.Terms.Soak = 0, 0, 0
+		r.Terms = r.Terms.Urgent()
 	}
 	if r.Sinks, err = e.locate(&r, f.Policy, now); err != nil {
 		return r, err
