@@ -26,6 +26,8 @@ type account struct {
 	calls     map[int64]int // by minute of the world
 	failed    map[int64]int // of these, while the account was down, by hour
 	lastScan  time.Time     // the latest list of everything that was whole
+	lastTrue  time.Time     // and the latest that left nothing out either
+	lied      bool          // something was left out of the list that is being read
 }
 
 type outage struct {
@@ -149,8 +151,34 @@ func (a *account) find(id string) (truth, bool) {
 	return truth{}, false
 }
 
+// scanning begins a list of everything.
+func (a *account) scanning() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lied = false
+}
+
+// lies notes that an answer leaves something out and does not say so.
+func (a *account) lies() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lied = true
+}
+
+// scanned notes that the daemon has read a list of everything to its end.
 func (a *account) scanned(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.lastScan = now
+	if !a.lied {
+		a.lastTrue = now
+	}
+}
+
+// shown reports whether the daemon can know of a key that was there at a time: a list that left nothing out has shown it, and not
+// so long ago that lists without it have been believed meanwhile.
+func (a *account) shown(since, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.lastTrue.After(since.Add(a.spec.ListedAfter)) && now.Sub(a.lastTrue) < unscanned
 }

@@ -28,8 +28,8 @@ func (w *World) judge() {
 	}
 	signs := sync.OnceValue(w.signs)
 	for _, c := range w.creds {
-		if deadline, key, over := w.overdue(c, now); over {
-			w.oracle.Overdue(c.id.String(), key, deadline, signs()(c), w.daemonNow())
+		if deadline, key, over := w.overdue(c, now); over && c.acc.shown(key.created, now) {
+			w.oracle.Overdue(c.id.String(), key.name, deadline, signs()(c), w.daemonNow())
 		}
 	}
 }
@@ -93,12 +93,11 @@ func (w *World) signs() func(*credential) string {
 
 // overdue reports whether a key of the credential works beyond its deadline: the newest one, or one that the daemon made. What
 // people made by hand and another key has superseded is theirs to clear away.
-func (w *World) overdue(c *credential, now time.Time) (deadline time.Time, key string, over bool) {
+func (w *World) overdue(c *credential, now time.Time) (deadline time.Time, newest truth, over bool) {
 	p := w.policyOf(c)
 	if p == nil || p.MaxAge == 0 || p.Observe {
-		return time.Time{}, "", false
+		return time.Time{}, truth{}, false
 	}
-	var newest truth
 	version := -1
 	for _, k := range c.acc.sys.keys(c.id.UserID) {
 		if base, v := rotator.SplitName(k.name); base == c.id.Base && k.works(now) && v > version && !c.untold[k.name] {
@@ -106,7 +105,7 @@ func (w *World) overdue(c *credential, now time.Time) (deadline time.Time, key s
 		}
 	}
 	deadline = newest.created.Add(p.MaxAge)
-	return deadline, newest.name, version >= 0 && now.Sub(deadline) > slack
+	return deadline, newest, version >= 0 && now.Sub(deadline) > slack
 }
 
 // policyOf is the policy that selects the credential, by name: scenarios give each policy its own base names or accounts.
@@ -151,7 +150,7 @@ func (w *World) judgeEnd() {
 			if rotates {
 				why = fmt.Sprintf("rotation %s is in stage %s since %s, %s %s", r.ID, r.Stage, r.StageAt.Format(time.DateTime), r.Blocked, r.Trouble)
 			}
-			w.oracle.Stuck(c.id.String(), fmt.Sprintf("key %s is past its deadline of %s, %s", key, deadline.Format(time.DateTime), why), w.daemonNow())
+			w.oracle.Stuck(c.id.String(), fmt.Sprintf("key %s is past its deadline of %s, %s", key.name, deadline.Format(time.DateTime), why), w.daemonNow())
 		}
 	}
 }

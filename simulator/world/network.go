@@ -114,6 +114,7 @@ func (n *network) send(r *http.Request, what about, call string, late bool) (*ht
 	switch fault {
 	case Forgets, EmptyList, RepeatedPage, Shifts:
 		n.l.w.oracle.Blinded(n.acc.spec.Name, sent)
+		n.acc.lies()
 	default:
 	}
 	if fault != "" {

@@ -20,6 +20,7 @@ func (p *named) Scan(ctx context.Context, s rotator.Scope, v rotator.Visitor) er
 		op = "list"
 	} else {
 		p.acc.w.oracle.Scanned(p.acc.spec.Name)
+		p.acc.scanning()
 	}
 	err := p.Provider.Scan(withAbout(ctx, about{op: op, user: s.UserID}), s, v)
 	if err == nil && s.UserID != "" {
