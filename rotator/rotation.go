@@ -30,7 +30,7 @@ type SinkProgress struct {
 	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
 	// Receipt is what the sink said of the delivery, for people.
 	Receipt string `json:"receipt,omitempty"`
-	// Attempt counts failures in a row; NextAt is when to try again. Both are zero once confirmed.
+	// Attempt counts failures in a row; NextAt is when to try again. Both are zero before the first try, and once confirmed.
 	Attempt int       `json:"attempt,omitempty"`
 	NextAt  time.Time `json:"next_at,omitzero"`
 	// Trouble is the last failure in words.

@@ -63,7 +63,7 @@ func (e *Engine) ExplainDrill(ctx context.Context, c rotator.CredentialID) (rota
 		p.WindowOpens = w.NextOpen(now)
 	}
 	r := rotator.Rotation{CredentialID: c, ServiceUser: user.Name}
-	if p.Sinks, err = e.locate(&r, f.Policy, now); err != nil && p.Obstacle == "" {
+	if p.Sinks, err = e.locate(&r, f.Policy); err != nil && p.Obstacle == "" {
 		p.Obstacle = err.Error()
 	}
 	return p, nil

@@ -27,7 +27,7 @@ func (e *Engine) addFollowUp(ctx context.Context, c *rotator.Change) error {
 	}
 	now := time.Now()
 	next := c.After.FollowLeak(p)
-	if next.Sinks, err = e.locate(&next, p, now); err != nil {
+	if next.Sinks, err = e.locate(&next, p); err != nil {
 		e.noFollowUp(c, err)
 		return nil
 	}

@@ -40,7 +40,7 @@ func (e *Engine) startOverAfterLoss(ctx context.Context, r *rotator.Rotation) (r
 			"and no policy says where it is to be delivered: add it to a policy", r.CredentialID)
 	}
 	now := time.Now()
-	sinks, err := e.locate(r, policy, now)
+	sinks, err := e.locate(r, policy)
 	if err != nil {
 		return rotator.Change{}, err
 	}

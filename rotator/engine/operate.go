@@ -13,7 +13,18 @@ import (
 
 // Rotate plans a rotation of the credential now because actor asks for it: reason is manual or compromised. It does not
 // wait for the deadline, the window or the blast-radius cap; a hold it respects.
-func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rotator.Reason, actor string) (rotator.Rotation, error) {
+func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rotator.Reason, actor string) (r rotator.Rotation, err error) {
+	for range outruns {
+		r, err = e.rotate(ctx, c, reason, actor)
+		if err == nil || reason != rotator.ReasonCompromised || !outrun(err) {
+			return r, err
+		}
+		// A rotation has just begun or ended by itself: that somebody told of a leak must not be lost to that.
+	}
+	return r, err
+}
+
+func (e *Engine) rotate(ctx context.Context, c rotator.CredentialID, reason rotator.Reason, actor string) (rotator.Rotation, error) {
 	const op = "rotate"
 	now := time.Now()
 	a, f, err := e.known(ctx, op, c, now, rotator.KeyActive, rotator.KeyExpired)
@@ -22,7 +33,11 @@ func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rota
 	}
 	switch {
 	case f.Rotating && reason == rotator.ReasonCompromised: // what was begun under a policy is ended without it, too
-		return e.change(ctx, a, c, func(r *rotator.Rotation) (rotator.Change, error) { return r.Hasten(actor, now), nil })
+		r, err := e.change(ctx, a, c, func(r *rotator.Rotation) (rotator.Change, error) { return r.Hasten(actor, now), nil })
+		if rotator.KindOf(err) == rotator.Gone {
+			err = rotator.NewFault(op, rotator.Conflict, "the rotation of %s has just ended; ask again for its new key", c)
+		}
+		return r, err
 	case f.Policy == nil: // said below
 	case f.Rotating:
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Conflict, "a rotation of %s is under way already; if it cannot go on, give up its new key with: rotatord rotate --start-over", c)
@@ -76,7 +91,7 @@ func (e *Engine) StartOver(ctx context.Context, c rotator.CredentialID, actor st
 			return rotator.Change{}, rotator.NewFault(op, rotator.Invalid, "policy %s is no longer in the configuration", r.Policy)
 		}
 		now := time.Now()
-		sinks, err := e.locate(r, policy, now)
+		sinks, err := e.locate(r, policy)
 		if err != nil {
 			return rotator.Change{}, err
 		}
@@ -84,21 +99,35 @@ func (e *Engine) StartOver(ctx context.Context, c rotator.CredentialID, actor st
 	})
 }
 
-// change moves the credential's open rotation as somebody asked.
-func (e *Engine) change(ctx context.Context, a *account, c rotator.CredentialID, as func(*rotator.Rotation) (rotator.Change, error)) (rotator.Rotation, error) {
-	r, err := e.store.OpenRotation(ctx, c)
-	if err != nil {
-		return r, err
+// outruns is how often a rotation may move by itself between the look at it and the change that somebody asked for.
+const outruns = 5
+
+// change moves the credential's open rotation as somebody asked. One that moves by itself meanwhile is looked at anew: what was
+// asked for may still be done, or no longer, and as says which.
+func (e *Engine) change(ctx context.Context, a *account, c rotator.CredentialID, as func(*rotator.Rotation) (rotator.Change, error)) (r rotator.Rotation, err error) {
+	for range outruns {
+		if r, err = e.store.OpenRotation(ctx, c); err != nil {
+			return r, err
+		}
+		ch, refused := as(&r)
+		if refused != nil {
+			return r, refused
+		}
+		err = e.commit(ctx, ch)
+		if err == nil {
+			a.requestLook()
+			return ch.After, nil
+		}
+		if !outrun(err) {
+			return r, err
+		}
 	}
-	ch, err := as(&r)
-	if err != nil {
-		return r, err
-	}
-	if err := e.commit(ctx, ch); err != nil {
-		return r, err
-	}
-	a.requestLook()
-	return ch.After, nil
+	return r, err
+}
+
+// outrun reports whether a change was refused because the rotation had moved meanwhile.
+func outrun(err error) bool {
+	return rotator.KindOf(err) == rotator.Conflict && !errors.Is(err, rotator.ErrLeaseLost)
 }
 
 func newestActive(series []rotator.TrackedKey) (rotator.TrackedKey, bool) {
@@ -165,7 +194,7 @@ func (e *Engine) HookDone(ctx context.Context, h *rotator.HookRun) error {
 // resumeOne looks again at a rotation, whatever it was waiting for.
 func (e *Engine) resumeOne(ctx context.Context, r *rotator.Rotation, note string) error {
 	err := e.commit(ctx, r.Resume(note, time.Now()))
-	if err != nil && rotator.KindOf(err) == rotator.Conflict && !errors.Is(err, rotator.ErrLeaseLost) {
+	if err != nil && outrun(err) {
 		return nil // it is moving already
 	}
 	return err

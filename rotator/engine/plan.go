@@ -224,7 +224,7 @@ func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason r
 	if reason == rotator.ReasonCompromised {
 		r.Terms = r.Terms.Urgent()
 	}
-	if r.Sinks, err = e.locate(&r, f.Policy, now); err != nil {
+	if r.Sinks, err = e.locate(&r, f.Policy); err != nil {
 		return r, err
 	}
 	c := rotator.Plan(newRotationID(now), r, now, fmt.Sprintf("%s: %s", reason, why))
@@ -252,7 +252,7 @@ func (e *Engine) countPlanned(ctx context.Context, a *account, now time.Time) er
 }
 
 // locate asks each sink of the policy where the credential goes.
-func (e *Engine) locate(r *rotator.Rotation, p *rotator.Policy, now time.Time) ([]rotator.SinkProgress, error) {
+func (e *Engine) locate(r *rotator.Rotation, p *rotator.Policy) ([]rotator.SinkProgress, error) {
 	sinks := e.setup.Load().Sinks
 	progress := make([]rotator.SinkProgress, 0, len(p.Sinks))
 	for _, name := range p.Sinks {
@@ -264,7 +264,7 @@ func (e *Engine) locate(r *rotator.Rotation, p *rotator.Policy, now time.Time) (
 		if err != nil {
 			return nil, rotator.NewFault("locate in sink "+name, rotator.Invalid, "%w", err)
 		}
-		progress = append(progress, rotator.SinkProgress{Sink: name, Location: where, NextAt: now})
+		progress = append(progress, rotator.SinkProgress{Sink: name, Location: where})
 	}
 	if len(progress) == 0 {
 		return nil, errNoSink

@@ -23,8 +23,7 @@ func (e *Engine) deliver(ctx context.Context, r *rotator.Rotation) (rotator.Chan
 	progress := slices.Clone(r.Sinks)
 	var wg sync.WaitGroup
 	for _, i := range r.Unconfirmed() {
-		// What was never tried is due, whatever a clock said that has been set back since the plan.
-		if p := &progress[i]; p.Attempt == 0 || !p.NextAt.After(now) {
+		if !progress[i].NextAt.After(now) {
 			wg.Go(func() { e.deliverTo(ctx, r, &progress[i], secret) })
 		}
 	}
