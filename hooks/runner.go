@@ -23,6 +23,8 @@ type Options struct {
 	Told func(ctx context.Context, runs []rotator.HookRun)
 	// Drain is how long a stop waits for calls in flight.
 	Drain time.Duration
+	// Clock is what the runner goes by; the zero value is the machine's.
+	Clock rotator.Clock
 }
 
 // Runner makes the calls that are due. Make one with [New].
@@ -90,15 +92,15 @@ func (r *Runner) Run(ctx context.Context) {
 	var swept time.Time
 	for ctx.Err() == nil {
 		hooks := r.hooks.Load()
-		next := time.Now().Add(look)
+		next := r.o.Clock.Now().Add(look)
 		if hooks != nil {
 			next = r.pass(ctx, hard, *hooks, next)
-			if now := time.Now(); now.Sub(swept).Abs() >= sweep {
+			if now := r.o.Clock.Now(); now.Sub(swept).Abs() >= sweep {
 				swept = now
 				r.dropLeftovers(ctx, *hooks, now)
 			}
 		}
-		timer := time.NewTimer(time.Until(next))
+		timer := time.NewTimer(r.o.Clock.Until(next))
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
@@ -132,7 +134,7 @@ func (r *Runner) start(ctx, hard context.Context, h *Hook) (next time.Time, err 
 	if !room {
 		return next, nil // a call that ends wakes the loop
 	}
-	now := time.Now()
+	now := r.o.Clock.Now()
 	runs, err := r.o.Hooks.HookRunsToTry(ctx, h.Name, now, batch)
 	if err != nil {
 		return next, err
@@ -215,7 +217,7 @@ func (r *Runner) make(ctx context.Context, h *Hook, g *group) {
 		r.o.Counted(h.Name, Done, len(g.Runs))
 		r.o.Log.Info("a consumer was told of new keys", append(fields, zap.String("detail", detail))...)
 		r.record(ctx, fields, func() error {
-			return r.o.Hooks.EndHookRuns(ctx, idsOf(g.Runs), rotator.HookDone, detail, time.Now())
+			return r.o.Hooks.EndHookRuns(ctx, idsOf(g.Runs), rotator.HookDone, detail, r.o.Clock.Now())
 		})
 		r.o.Told(ctx, g.Runs)
 	}
@@ -234,7 +236,7 @@ func call(ctx context.Context, h *Hook, c Call) (detail string, err error) {
 }
 
 func (r *Runner) failed(ctx context.Context, g *group, err error, fields []zap.Field) {
-	next := retryAt(g.Runs, time.Now())
+	next := retryAt(g.Runs, r.o.Clock.Now())
 	r.o.Counted(g.Hook, Failed, len(g.Runs))
 	r.o.Log.Warn("a consumer could not be told of new keys and is told again", append(fields, zap.Time("next_at", next), zap.Error(err))...)
 	unknown := g.trouble == nil && rotator.KindOf(err) == rotator.UnknownOutcome

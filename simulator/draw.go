@@ -50,6 +50,8 @@ func Draw(seed uint64) *world.Scenario {
 	further := &draw{rand.New(rand.NewPCG(seed, 0xd3111))} //nolint:gosec // replayable by design
 	further.drills(s)
 	further.hook(s)
+	clock := &draw{rand.New(rand.NewPCG(seed, 0xc10c4))} //nolint:gosec // replayable by design
+	clock.clock(s)
 	return s
 }
 
@@ -90,6 +92,25 @@ func (d *draw) hook(s *world.Scenario) {
 		i := world.Incident{Kind: world.HookOutage, At: d.span(time.Hour, s.Span-s.Calm-time.Hour), For: d.span(time.Hour, 48*time.Hour)}
 		d.aim(&i, s)
 		s.Incidents = append(s.Incidents, i)
+	}
+}
+
+// clock has the daemon's clock set while it runs, in some worlds: by minutes or by weeks, and often right again some time later.
+func (d *draw) clock(s *world.Scenario) {
+	if !d.chance(0.3) {
+		return
+	}
+	for range 1 + d.IntN(2) {
+		by := d.span(time.Second, []time.Duration{10 * time.Minute, 12 * time.Hour, 2 * day, 40 * day}[d.IntN(4)])
+		if d.chance(0.5) {
+			by = -by
+		}
+		i := world.Incident{Kind: world.ClockSet, At: d.span(time.Hour, s.Span-s.Calm-time.Hour), By: by}
+		d.aim(&i, s)
+		s.Incidents = append(s.Incidents, i)
+		if back := i.At + d.span(time.Minute, 2*day); back < s.Span-s.Calm && d.chance(0.7) {
+			s.Incidents = append(s.Incidents, world.Incident{Kind: world.ClockSet, At: back, By: -by})
+		}
 	}
 }
 

@@ -77,6 +77,8 @@ type Options struct {
 	// Observe is told about every request that was tried: the operation from a closed list, the HTTP status or "error",
 	// and the time to the answer's first byte. May be nil. It must be quick and safe for concurrent use.
 	Observe func(operation, code string, d time.Duration)
+	// Clock is ours, which the service's is compared with; the zero value is the machine's.
+	Clock rotator.Clock
 }
 
 // Provider is one CertCentral account. It implements [rotator.Provider], [rotator.Preflighter],
@@ -121,7 +123,7 @@ func New(o Options) (*Provider, error) {
 func newClient(base *url.URL, o Options) *rest.Client {
 	return rest.New(rest.Options{
 		Base: base, Key: o.Key, KeyWords: "the manager key", Classify: classify, Rates: o.Rates, Timeout: o.Timeout,
-		Transport: o.Transport, UserAgent: o.UserAgent, Observe: o.Observe,
+		Transport: o.Transport, UserAgent: o.UserAgent, Observe: o.Observe, Clock: o.Clock,
 		Authorize: func(req *http.Request, secret rotator.Secret) error {
 			req.Header.Set("X-DC-DEVKEY", string(secret.Reveal()))
 			return nil

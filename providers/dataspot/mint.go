@@ -44,7 +44,7 @@ func (p *Provider) Mint(ctx context.Context, req rotator.MintRequest) (rotator.M
 	if err != nil {
 		return rotator.Minted{}, err
 	}
-	made, err := p.writeKey(ctx, target, req.Name, p.expiry.after(time.Now(), req.Lifetime))
+	made, err := p.writeKey(ctx, target, req.Name, p.expiry.after(p.options.Clock.Now(), req.Lifetime))
 	if err != nil && rotator.KindOf(err) == rotator.Transient {
 		err = unwritten(err)
 	}

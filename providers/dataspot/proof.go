@@ -128,7 +128,7 @@ func (p *Provider) throwawayKey(ctx context.Context, userID, name string) (rotat
 	if err != nil {
 		return rotator.Secret{}, err
 	}
-	made, err := p.writeKey(ctx, d, name, p.expiry.after(time.Now(), proofLifetime))
+	made, err := p.writeKey(ctx, d, name, p.expiry.after(p.options.Clock.Now(), proofLifetime))
 	switch {
 	case errors.Is(err, errNoValue):
 		return rotator.Secret{}, found("a write made the key %q of the throw-away user %q and the answer does not show its value, so no key that is made by a call "+

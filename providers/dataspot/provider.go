@@ -65,7 +65,7 @@ func New(o Options) (*Provider, error) {
 	p.front = newFront(o)
 	p.api = rest.New(rest.Options{
 		Base: base, Key: o.Key, KeyWords: "the daemon's access key", Authorize: p.authorize, Classify: classify, Rates: rates, Timeout: o.Timeout,
-		Transport: o.Transport, UserAgent: o.UserAgent, Observe: o.Observe,
+		Transport: o.Transport, UserAgent: o.UserAgent, Observe: o.Observe, Clock: o.Clock,
 	})
 	return p, nil
 }

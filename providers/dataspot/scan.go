@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/rotatord/rotatord/providers/internal/rest"
 	"github.com/rotatord/rotatord/rotator"
@@ -32,7 +31,7 @@ func (p *Provider) Scan(ctx context.Context, scope rotator.Scope, v rotator.Visi
 }
 
 func (p *Provider) scanDeclared(ctx context.Context, v rotator.Visitor) error {
-	now, met := time.Now(), map[string]bool{}
+	now, met := p.options.Clock.Now(), map[string]bool{}
 	err := p.eachUser(ctx, nil, func(u *wireUser) error {
 		if !u.ServiceUser {
 			return nil
@@ -109,7 +108,7 @@ func (p *Provider) scanUser(ctx context.Context, id string, v rotator.Visitor) e
 		return err
 	}
 	if !p.options.ListsKeys {
-		_, err = p.declared.of(u, time.Now(), v.Key)
+		_, err = p.declared.of(u, p.options.Clock.Now(), v.Key)
 		return err
 	}
 	if u.AccessKeys == nil && !p.shows.Load() {
@@ -126,7 +125,7 @@ func (p *Provider) visitKeys(u *wireUser, v rotator.Visitor) error {
 	if p.isThrowaway(u) {
 		return nil
 	}
-	now := time.Now()
+	now := p.options.Clock.Now()
 	for _, k := range *u.AccessKeys {
 		key, err := k.key(u.ID, now)
 		if err != nil {

@@ -28,7 +28,7 @@ func (p *Provider) CheckUser(s rotator.UserSpec) []string {
 	need(p.options.Mode == RecreateMode && s.KeyName == "", "In recreate mode the service user is made under the name of its first key, and that is missing.")
 	need(p.options.Mode == RecreateMode && s.KeyName != "" && base != s.Name,
 		fmt.Sprintf("In recreate mode a service user bears the name of its key: the name %q must be that of the credential, %q.", s.Name, base))
-	return append(mistakes, p.checkAttributes(s, time.Now())...)
+	return append(mistakes, p.checkAttributes(s, p.options.Clock.Now())...)
 }
 
 // checkAttributes says what is wrong with what a specification sets.

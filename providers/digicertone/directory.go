@@ -174,7 +174,7 @@ func (p *Provider) UserIDOf(s rotator.UserSpec) string {
 // firstEnd is the end of a new user; zero for none. In [RecreateMode] the user is its key, and ends when that is to end.
 func (p *Provider) firstEnd(s rotator.UserSpec) (time.Time, error) {
 	if p.options.Mode == RecreateMode && s.EndDate == "" {
-		return endFor(time.Now(), s.KeyLifetime)
+		return endFor(p.options.Clock.Now(), s.KeyLifetime)
 	}
 	return specEnd(s)
 }
@@ -191,7 +191,7 @@ func specEnd(s rotator.UserSpec) (time.Time, error) {
 // of the series, whose friendly name stays.
 func (p *Provider) UpdateUser(ctx context.Context, id string, s rotator.UserSpec) error {
 	const op = "update user"
-	if err := asFault(op, p.checkAttributes(s, time.Now())); err != nil {
+	if err := asFault(op, p.checkAttributes(s, p.options.Clock.Now())); err != nil {
 		return err
 	}
 	found, isBase, err := p.find(ctx, id)

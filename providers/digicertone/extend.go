@@ -12,14 +12,14 @@ import (
 func (p *Provider) Extend(ctx context.Context, key rotator.Key, until time.Time) (time.Time, error) {
 	op := "extend " + p.noun()
 	end := lastEnd(until)
-	if !end.After(time.Now()) {
+	if !end.After(p.options.Clock.Now()) {
 		return time.Time{}, rotator.NewFault(op, rotator.Invalid, "the last day that ends by %s UTC is over", until.UTC().Format(time.DateTime))
 	}
 	k, o, err := p.getKey(ctx, key.ID)
 	if err != nil {
 		return time.Time{}, err
 	}
-	if why := notExtendable(k, end, time.Now()); why != "" {
+	if why := notExtendable(k, end, p.options.Clock.Now()); why != "" {
 		return time.Time{}, rotator.NewFault(op, rotator.Invalid, "%s (%s) %s", k.Name, k.ID, why)
 	}
 	if k.Expires.Equal(end) {

@@ -48,7 +48,7 @@ func (p *Provider) checkMint(op string, req rotator.MintRequest) (time.Time, err
 	if err := p.checkName(op, req.Name); err != nil {
 		return time.Time{}, err
 	}
-	end, err := endFor(time.Now(), req.Lifetime)
+	end, err := endFor(p.options.Clock.Now(), req.Lifetime)
 	if err != nil {
 		return time.Time{}, &rotator.Fault{Op: op, Kind: rotator.Invalid, Err: err}
 	}

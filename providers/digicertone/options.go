@@ -82,11 +82,13 @@ type Options struct {
 	Rates []Rate
 	// Propagation is how long after a change the service may still act on the old state. Default one minute.
 	Propagation time.Duration
-	// Timeout, Transport, UserAgent and Observe are as in rest.Options: bounds a call, makes it, names us, is told of it.
+	// Timeout, Transport, UserAgent, Observe and Clock are as in rest.Options: bounds a call, makes it, names us, is told of it, tells
+	// the time.
 	Timeout   time.Duration
 	Transport http.RoundTripper
 	UserAgent string
 	Observe   func(operation, code string, d time.Duration)
+	Clock     rotator.Clock
 }
 
 func (o Options) withDefaults() Options {

@@ -45,7 +45,7 @@ func New(o Options) (*Provider, error) {
 	p := &Provider{options: o, limits: o.limits()}
 	common := rest.Options{
 		Base: withoutCertificate(base), Authorize: authorize, Classify: classify, Timeout: o.Timeout, Transport: o.Transport,
-		UserAgent: o.UserAgent, Observe: o.Observe,
+		UserAgent: o.UserAgent, Observe: o.Observe, Clock: o.Clock,
 	}
 	p.probes = rest.New(common)
 	common.Key, common.KeyWords, common.Rates = o.Key, "the token that rotatord works with", o.Rates

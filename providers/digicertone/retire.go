@@ -103,7 +103,7 @@ func (p *Provider) Disable(ctx context.Context, key rotator.Key) error {
 		return nil
 	case err != nil:
 		return err
-	case k.State == rotator.KeyDisabled || expired(k, time.Now()):
+	case k.State == rotator.KeyDisabled || expired(k, p.options.Clock.Now()):
 		return nil
 	default:
 		return p.turn(ctx, k, o, false)
@@ -116,7 +116,7 @@ func (p *Provider) Enable(ctx context.Context, key rotator.Key) error {
 	switch {
 	case err != nil:
 		return err
-	case expired(k, time.Now()):
+	case expired(k, p.options.Clock.Now()):
 		return rotator.NewFault("enable "+p.noun(), rotator.Invalid, "%s (%s) has expired, and what has expired cannot be enabled again", k.Name, k.ID)
 	case k.State == rotator.KeyActive:
 		return nil

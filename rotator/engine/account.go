@@ -185,7 +185,7 @@ func (e *Engine) recovered(ctx context.Context, a *account, write bool) {
 	if s.Failures == 0 && !s.BreakerOpen {
 		return
 	}
-	if !write && time.Since(s.WriteFailedAt) < writeMemory {
+	if !write && e.clock.Since(s.WriteFailedAt) < writeMemory {
 		return
 	}
 	_ = e.update(ctx, a, func(s *rotator.ProviderState) {
@@ -198,7 +198,7 @@ func (e *Engine) recovered(ctx context.Context, a *account, write bool) {
 }
 
 func (e *Engine) pause(ctx context.Context, a *account, d time.Duration, why string) {
-	until := time.Now().Add(d)
+	until := e.clock.Now().Add(d)
 	_ = e.update(ctx, a, func(s *rotator.ProviderState) {
 		if until.After(s.PausedUntil) {
 			s.PausedUntil, s.PausedWhy = until, why
@@ -212,13 +212,13 @@ func (e *Engine) failed(ctx context.Context, a *account, err error, write bool) 
 	_ = e.update(ctx, a, func(s *rotator.ProviderState) {
 		s.Failures++
 		if write {
-			s.WriteFailedAt = time.Now()
+			s.WriteFailedAt = e.clock.Now()
 		}
-		if halt <= 0 || s.Failures < halt || time.Now().Before(s.PausedUntil) {
+		if halt <= 0 || s.Failures < halt || e.clock.Now().Before(s.PausedUntil) {
 			return
 		}
 		pause := min(maxPause, minPause<<min(s.Failures-halt, 10))
-		s.BreakerOpen, s.PausedUntil, s.PausedWhy = true, time.Now().Add(pause), err.Error()
+		s.BreakerOpen, s.PausedUntil, s.PausedWhy = true, e.clock.Now().Add(pause), err.Error()
 		e.log.Error("breaker open: nothing calls the provider until it is tried again",
 			zap.String("provider", a.name), zap.Int("failures", s.Failures), zap.Time("until", s.PausedUntil), zap.Error(err))
 	})

@@ -9,21 +9,11 @@ import (
 	"github.com/rotatord/rotatord/rotator"
 )
 
-// wallClock is the time without the monotonic reading that [time.Now] carries. What is compared with stored times, or with
-// a schedule, has to go by the wall: the monotonic clock stands still while a machine is suspended and does not notice
-// when the clock is set.
-func wallClock() time.Time { return time.Now().Round(0) }
-
-// setBy is how much more time passed by the wall than by the monotonic clock between two moments that [time.Now] told.
-func setBy(before, now time.Time) time.Duration {
-	return now.Round(0).Sub(before.Round(0)) - now.Sub(before)
-}
-
 // noticeSetBack heals what was stored while the clock was ahead. Steps that were to be tried again "in ten minutes" would
 // else wait until the clock is there once more, in a year if it was a year ahead. It cannot tell how long the clock was
 // wrong: periods of grace and soak that began then keep the end that was stored.
 func (e *Engine) noticeSetBack(ctx context.Context, a *account) {
-	now := wallClock()
+	now := e.clock.Read().Wall
 	ahead := a.snapshot().LastScan
 	if !ahead.After(now.Add(e.look)) {
 		return

@@ -24,7 +24,7 @@ func (e *Engine) dispatch(ctx context.Context, a *account) {
 		if err != nil && ctx.Err() == nil {
 			e.obs.JournalFailed(err)
 			e.log.Error("the journal cannot be read; nothing moves until it can", zap.String("provider", a.name), zap.Error(err))
-			wakeAt = time.Now().Add(journalPause)
+			wakeAt = e.clock.Now().Add(journalPause)
 		}
 		e.sleep(ctx, a, done, wakeAt)
 	}
@@ -32,7 +32,7 @@ func (e *Engine) dispatch(ctx context.Context, a *account) {
 
 // sleep waits until wakeAt, a request to look, or a worker that is done.
 func (e *Engine) sleep(ctx context.Context, a *account, done <-chan struct{}, wakeAt time.Time) {
-	t := time.NewTimer(max(0, min(time.Until(wakeAt), e.look)))
+	t := time.NewTimer(max(0, min(e.clock.Until(wakeAt), e.look)))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -44,7 +44,7 @@ func (e *Engine) sleep(ctx context.Context, a *account, done <-chan struct{}, wa
 
 // handOut starts a worker for everything that is due and returns when something will be due next.
 func (e *Engine) handOut(ctx context.Context, a *account, done chan struct{}) (time.Time, error) {
-	now := time.Now()
+	now := e.clock.Now()
 	if err := e.noticeRight(ctx, a, now); err != nil {
 		return now, err
 	}

@@ -13,7 +13,7 @@ import (
 // replaced.
 func (e *Engine) Drill(ctx context.Context, c rotator.CredentialID, keyID, actor string) (rotator.Rotation, error) {
 	const op = "drill"
-	now := time.Now()
+	now := e.clock.Now()
 	a, f, err := e.known(ctx, op, c, now, rotator.KeyActive)
 	if err != nil {
 		return rotator.Rotation{}, err
@@ -34,7 +34,7 @@ func (e *Engine) Drill(ctx context.Context, c rotator.CredentialID, keyID, actor
 // ExplainDrill says what [Engine.Drill] would do. It changes nothing and calls nobody.
 func (e *Engine) ExplainDrill(ctx context.Context, c rotator.CredentialID) (rotator.DrillPlan, error) {
 	const op = "explain a drill"
-	now := time.Now()
+	now := e.clock.Now()
 	a, f, err := e.known(ctx, op, c, now, rotator.KeyActive)
 	if err != nil {
 		return rotator.DrillPlan{}, err

@@ -25,7 +25,7 @@ type occasion struct{ opened, looked time.Time }
 func (e *Engine) practise(ctx context.Context, a *account) {
 	known := map[string]occasion{}
 	for ctx.Err() == nil {
-		renewed, drills, now := a.nextSetup(), e.setup.Load().Drills, time.Now()
+		renewed, drills, now := a.nextSetup(), e.setup.Load().Drills, e.clock.Now()
 		for _, d := range drills {
 			opened, open := d.Window.Opened(now)
 			if !open || !d.SelectsProvider(a.name) || a.snapshot().LastScan.IsZero() {

@@ -71,6 +71,8 @@ type Options struct {
 	// Look is the longest that a loop waits without looking at the clock; 0 is ten seconds. Timers stand still while a
 	// machine is suspended and do not notice when the clock is set, so it bounds how late either is noticed.
 	Look time.Duration
+	// Clock is what the daemon goes by; the zero value is the machine's.
+	Clock rotator.Clock
 	// Leases, if set, say which of several replicas acts on an account; nil where no other process works on the store.
 	Leases rotator.Leases
 	// Owner names this replica and this process; needed with Leases.
@@ -88,6 +90,7 @@ type Engine struct {
 	obs    Observer
 	drain  time.Duration
 	look   time.Duration
+	clock  rotator.Clock
 	leases rotator.Leases
 	keeper *lease.Keeper // nil where no other process works on the store
 
@@ -107,7 +110,7 @@ type Engine struct {
 // New makes an engine. It makes no call before [Engine.Run].
 func New(o Options, s *Setup) *Engine {
 	e := &Engine{
-		store: o.Store, sealer: o.Sealer, log: o.Log, obs: o.Observer, drain: o.Drain, look: cmp.Or(o.Look, 10*time.Second),
+		store: o.Store, sealer: o.Sealer, log: o.Log, obs: o.Observer, drain: o.Drain, clock: o.Clock, look: cmp.Or(o.Look, 10*time.Second),
 		accounts: map[string]*account{}, running: map[string]context.CancelFunc{},
 	}
 	if e.log == nil {

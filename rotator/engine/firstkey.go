@@ -40,7 +40,7 @@ func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provis
 			return err
 		}
 	}
-	if named && !found && recent(a, p, time.Now()) {
+	if named && !found && recent(a, p, e.clock.Now()) {
 		return errors.New("the key that came with it is not listed yet")
 	}
 	return nil
@@ -132,7 +132,7 @@ func (e *Engine) firstKey(ctx context.Context, a *account, p *rotator.Provision)
 // factsOfNone are the facts about a credential that may have no key.
 func (e *Engine) factsOfNone(ctx context.Context, c rotator.CredentialID) (rotator.Facts, error) {
 	none := rotator.TrackedKey{Provider: c.Provider, Base: c.Base, Key: rotator.Key{UserID: c.UserID}}
-	f, err := e.facts(ctx, none, time.Now())
+	f, err := e.facts(ctx, none, e.clock.Now())
 	if err != nil {
 		return f, journalError{err}
 	}

@@ -11,7 +11,7 @@ import (
 // Forecast says what will happen until then, and what would be in the way. At most limit single actions are listed, the
 // soonest. It changes nothing and calls nobody; it costs by what comes up in the span.
 func (e *Engine) Forecast(ctx context.Context, until time.Time, limit int) (*forecast.Plan, error) {
-	s, now := e.setup.Load(), time.Now().UTC()
+	s, now := e.setup.Load(), e.clock.Now().UTC()
 	facts := e.forecastFacts(s, now, until)
 	var err error
 	if facts.Freezes, err = e.freezes(ctx, now); err != nil {

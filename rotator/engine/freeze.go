@@ -21,7 +21,7 @@ func (e *Engine) Freeze(ctx context.Context, f rotator.PlacedFreeze) error {
 
 // Lift ends a freeze that an operator placed; what waited for its end is looked at again.
 func (e *Engine) Lift(ctx context.Context, id, actor string) error {
-	if err := e.store.LiftFreeze(ctx, id, actor, time.Now()); err != nil {
+	if err := e.store.LiftFreeze(ctx, id, actor, e.clock.Now()); err != nil {
 		return err
 	}
 	e.log.Info("freeze lifted", zap.String("freeze", id), zap.String("by", actor))
@@ -45,7 +45,7 @@ func (e *Engine) lookEverywhere() {
 
 // Freezes returns the freezes that are not over: those of the configuration and those that operators placed.
 func (e *Engine) Freezes(ctx context.Context) ([]rotator.PlacedFreeze, error) {
-	now := time.Now()
+	now := e.clock.Now()
 	placed, err := e.store.PlacedFreezes(ctx, now)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func (o overlay) Key(k rotator.Key) error {
 // that has expired is refused by the provider, whether anybody removed it or not.
 func (e *Engine) ledgerOf(ctx context.Context, provider, userID string) ([]rotator.Key, error) {
 	var entered []rotator.Key
-	now := time.Now()
+	now := e.clock.Now()
 	err := e.store.LedgerKeys(ctx, provider, func(k rotator.Key) error {
 		if userID != "" && k.UserID != userID {
 			return nil

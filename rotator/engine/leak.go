@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -25,7 +24,7 @@ func (e *Engine) addFollowUp(ctx context.Context, c *rotator.Change) error {
 		e.noFollowUp(c, errors.New("no policy rotates it any more"))
 		return nil
 	}
-	now := time.Now()
+	now := e.clock.Now()
 	next := c.After.FollowLeak(p)
 	if next.Sinks, err = e.locate(&next, p); err != nil {
 		e.noFollowUp(c, err)

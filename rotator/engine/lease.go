@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -108,7 +107,7 @@ func (e *Engine) notOwner(ctx context.Context, account, op string) error {
 		return err
 	}
 	for _, s := range states {
-		if s.Account == account && s.Until.After(time.Now()) {
+		if s.Account == account && s.Until.After(e.clock.Now()) {
 			return rotator.NewFault(op, rotator.Conflict, "%w: replica %s owns %s; ask that one", rotator.ErrLeaseHeld, s.Owner, account)
 		}
 	}

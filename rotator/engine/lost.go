@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/seal"
@@ -21,7 +20,7 @@ func (e *Engine) afterLoss(ctx context.Context, r *rotator.Rotation) (rotator.Ch
 	}
 	switch r.Stage {
 	case rotator.StageTesting:
-		return r.Reject("the seal key was given up as lost, and with it the secret of key "+r.NewKey.Name, time.Now()), true, nil
+		return r.Reject("the seal key was given up as lost, and with it the secret of key "+r.NewKey.Name, e.clock.Now()), true, nil
 	case rotator.StageDelivering, rotator.StageGrace, rotator.StageDeactivating, rotator.StageRevoking:
 		c, err := e.startOverAfterLoss(ctx, r)
 		return c, true, err
@@ -39,7 +38,7 @@ func (e *Engine) startOverAfterLoss(ctx context.Context, r *rotator.Rotation) (r
 		return rotator.Change{}, rotator.NewFault("start over", rotator.Invalid, "the seal key was given up as lost, so %s needs another key, "+
 			"and no policy says where it is to be delivered: add it to a policy", r.CredentialID)
 	}
-	now := time.Now()
+	now := e.clock.Now()
 	sinks, err := e.locate(r, policy)
 	if err != nil {
 		return rotator.Change{}, err

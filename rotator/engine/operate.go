@@ -26,7 +26,7 @@ func (e *Engine) Rotate(ctx context.Context, c rotator.CredentialID, reason rota
 
 func (e *Engine) rotate(ctx context.Context, c rotator.CredentialID, reason rotator.Reason, actor string) (rotator.Rotation, error) {
 	const op = "rotate"
-	now := time.Now()
+	now := e.clock.Now()
 	a, f, err := e.known(ctx, op, c, now, rotator.KeyActive, rotator.KeyExpired)
 	if err != nil {
 		return rotator.Rotation{}, err
@@ -90,7 +90,7 @@ func (e *Engine) StartOver(ctx context.Context, c rotator.CredentialID, actor st
 		if policy == nil {
 			return rotator.Change{}, rotator.NewFault(op, rotator.Invalid, "policy %s is no longer in the configuration", r.Policy)
 		}
-		now := time.Now()
+		now := e.clock.Now()
 		sinks, err := e.locate(r, policy)
 		if err != nil {
 			return rotator.Change{}, err
@@ -193,7 +193,7 @@ func (e *Engine) HookDone(ctx context.Context, h *rotator.HookRun) error {
 
 // resumeOne looks again at a rotation, whatever it was waiting for.
 func (e *Engine) resumeOne(ctx context.Context, r *rotator.Rotation, note string) error {
-	err := e.commit(ctx, r.Resume(note, time.Now()))
+	err := e.commit(ctx, r.Resume(note, e.clock.Now()))
 	if err != nil && outrun(err) {
 		return nil // it is moving already
 	}
@@ -246,7 +246,7 @@ func (e *Engine) resumeOwned(ctx context.Context, s *Setup) error {
 // resumeConfigured looks again at whatever another configuration stopped at the provider.
 func (e *Engine) resumeConfigured(ctx context.Context, provider string) error {
 	for _, b := range configured {
-		if err := e.store.LookAgain(ctx, provider, b, time.Now()); err != nil {
+		if err := e.store.LookAgain(ctx, provider, b, e.clock.Now()); err != nil {
 			return err
 		}
 	}
@@ -264,7 +264,7 @@ var keyBlocks = []rotator.BlockReason{rotator.BlockAwaitingApproval, rotator.Blo
 // not due any more, must not go on being counted and shown as waiting.
 func (e *Engine) lookAtWaiting(ctx context.Context, a *account) error {
 	for _, b := range keyBlocks {
-		if err := e.store.LookAgain(ctx, a.name, b, time.Now()); err != nil {
+		if err := e.store.LookAgain(ctx, a.name, b, e.clock.Now()); err != nil {
 			return err
 		}
 	}
@@ -281,7 +281,7 @@ func (e *Engine) Approve(ctx context.Context, provider, actor string, within tim
 	if err != nil {
 		return 0, err
 	}
-	now := time.Now()
+	now := e.clock.Now()
 	const everything = 1 << 30
 	due, err := e.store.CountDue(ctx, provider, now, everything)
 	if err != nil {

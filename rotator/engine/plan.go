@@ -85,7 +85,7 @@ func (e *Engine) noteApproval(ctx context.Context, a *account, stopped bool, due
 func (e *Engine) consider(ctx context.Context, a *account, k rotator.TrackedKey, budget *atomic.Int64) {
 	var stored *rotator.Decision
 	for ctx.Err() == nil {
-		now := time.Now()
+		now := e.clock.Now()
 		d, f, err := e.decide(ctx, k, budget, now)
 		if err == nil && d.Action == rotator.ActRotate {
 			var done bool
@@ -206,7 +206,7 @@ func (e *Engine) highest(ctx context.Context, f rotator.Facts) (int, error) {
 
 // plan commits a new rotation for the key that f is about.
 func (e *Engine) plan(ctx context.Context, a *account, f rotator.Facts, reason rotator.Reason, actor, why string) (rotator.Rotation, error) {
-	now := time.Now()
+	now := e.clock.Now()
 	highest, err := e.highest(ctx, f)
 	if err != nil {
 		return rotator.Rotation{}, err

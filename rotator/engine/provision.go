@@ -31,7 +31,7 @@ func (e *Engine) expect(ctx context.Context, a *account) (*sighting, error) {
 	s := &sighting{seen: map[string][]string{}}
 	declared := a.conf.Load().Declared
 	for _, d := range declared {
-		p := rotator.Provision{DeclaredUser: d, State: rotator.ProvisionWanted, At: time.Now()}
+		p := rotator.Provision{DeclaredUser: d, State: rotator.ProvisionWanted, At: e.clock.Now()}
 		if i := slices.IndexFunc(known, func(k rotator.Provision) bool { return k.Label == d.Label }); i >= 0 {
 			p = known[i]
 			p.DeclaredUser = d                     // the configuration may have changed since
@@ -48,7 +48,7 @@ func (e *Engine) expect(ctx context.Context, a *account) (*sighting, error) {
 			continue
 		}
 		done := p.State == rotator.ProvisionVanished || p.State == rotator.ProvisionPresent && p.Trouble == ""
-		if p.Actor != "" && done && time.Now().Before(p.At.Add(toldFor)) {
+		if p.Actor != "" && done && e.clock.Now().Before(p.At.Add(toldFor)) {
 			continue // whoever asked for it may still look what became of it
 		}
 		if p.Actor == "" || done {
@@ -96,7 +96,7 @@ func (e *Engine) provision(ctx context.Context, a *account, s *sighting, began t
 		return err
 	}
 	for _, p := range s.wanted {
-		if interrupted(ctx, a) {
+		if e.interrupted(ctx, a) {
 			return nil // the next scan goes on
 		}
 		before := p.State
@@ -115,8 +115,8 @@ func (e *Engine) provision(ctx context.Context, a *account, s *sighting, began t
 	return nil
 }
 
-func interrupted(ctx context.Context, a *account) bool {
-	_, paused := a.paused(time.Now())
+func (e *Engine) interrupted(ctx context.Context, a *account) bool {
+	_, paused := a.paused(e.clock.Now())
 	return paused || ctx.Err() != nil
 }
 
@@ -203,7 +203,7 @@ func (e *Engine) present(ctx context.Context, a *account, p *rotator.Provision, 
 			return asJournalOnly(err)
 		}
 		if e.wentWithItsKey(ctx, a, p) {
-			p.Reach(rotator.ProvisionWanted, time.Now())
+			p.Reach(rotator.ProvisionWanted, e.clock.Now())
 			p.Trouble, p.Spec.KeyName = wentWithKey, ""
 			return nil // it is made again as soon as its end is seen everywhere
 		}
@@ -284,7 +284,7 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 	}
 	earlier := p.Spec.KeyName // of a call whose answer was lost, and that left nothing to be seen so far
 	p.Spec.KeyName = spec.KeyName
-	p.State, p.At, p.Trouble = rotator.ProvisionIntended, time.Now(), "" // the scan began a while ago
+	p.State, p.At, p.Trouble = rotator.ProvisionIntended, e.clock.Now(), "" // the scan began a while ago
 	if err := e.store.SaveProvision(ctx, *p); err != nil {
 		return journalError{err}
 	}
@@ -356,7 +356,7 @@ func (e *Engine) created(ctx context.Context, a *account, p *rotator.Provision, 
 		p.Trouble = "its first key could not be taken over: " + err.Error()
 		return asJournal(e.store.SaveProvision(ctx, *p))
 	}
-	p.Reach(rotator.ProvisionPresent, time.Now())
+	p.Reach(rotator.ProvisionPresent, e.clock.Now())
 	p.Spec.KeyName = ""
 	if !made.HasKey || named {
 		if err := e.firstKey(ctx, a, p); err != nil {
@@ -383,7 +383,7 @@ func (e *Engine) introduce(ctx context.Context, a *account, p *rotator.Provision
 // key would go nowhere.
 func (e *Engine) Provision(ctx context.Context, d rotator.DeclaredUser, actor string) (rotator.Provision, error) {
 	const op = "create service user"
-	p := rotator.Provision{DeclaredUser: d, State: rotator.ProvisionWanted, At: time.Now(), Actor: actor}
+	p := rotator.Provision{DeclaredUser: d, State: rotator.ProvisionWanted, At: e.clock.Now(), Actor: actor}
 	a, ok := e.account(d.Provider)
 	if !ok {
 		return p, rotator.NewFault(op, rotator.Gone, "no provider %q is configured", d.Provider)

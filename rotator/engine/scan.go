@@ -31,8 +31,8 @@ func (e *Engine) runScans(ctx context.Context, a *account) {
 		case <-a.scan:
 		default:
 		}
-		began := time.Now()
-		e.scanAndTell(ctx, a, began.Round(0))
+		began := e.clock.Read()
+		e.scanAndTell(ctx, a, began.Wall)
 		e.awaitScan(ctx, a, began)
 	}
 }
@@ -40,7 +40,7 @@ func (e *Engine) runScans(ctx context.Context, a *account) {
 // awaitPause returns when the provider is not paused: a restart or a reload is no reason to be impatient with it.
 func (e *Engine) awaitPause(ctx context.Context, a *account) {
 	for {
-		now := time.Now()
+		now := e.clock.Now()
 		until, paused := a.paused(now)
 		if !paused {
 			return
@@ -57,15 +57,15 @@ func (e *Engine) awaitPause(ctx context.Context, a *account) {
 
 // awaitScan returns when the next scan is due. The schedule is asked from the last scan on, so a time that passed while
 // the machine slept is due at once. So is a scan once somebody has set the clock: the provider's answers say whether it is right now.
-func (e *Engine) awaitScan(ctx context.Context, a *account, began time.Time) {
-	last := began.Round(0)
+func (e *Engine) awaitScan(ctx context.Context, a *account, began rotator.Reading) {
+	last := began.Wall
 	for {
 		due := e.setup.Load().Scan.Next(last)
-		now := wallClock()
+		now := e.clock.Read().Wall
 		if !due.After(now) || now.Before(last.Add(-e.look)) { // the latter: the clock was set back
 			return
 		}
-		if by := setBy(began, time.Now()); rotator.ClockWrong(by) {
+		if by := e.clock.SetSince(began); rotator.ClockWrong(by) {
 			e.log.Warn("the clock was set, or the machine slept; the provider is scanned to see whether it is right", zap.String("provider", a.name), zap.Duration("by", by))
 			return
 		}

@@ -14,7 +14,7 @@ import (
 // deliver brings the new key to every sink that does not hold it yet, each at its own pace, and reads each back: stage
 // delivering. A sink that fails is tried again with the same key; the others are not repeated.
 func (e *Engine) deliver(ctx context.Context, r *rotator.Rotation) (rotator.Change, error) {
-	now := time.Now()
+	now := e.clock.Now()
 	secret, err := e.sealer.Open(record(r), r.Sealed)
 	if err != nil {
 		return r.Block(rotator.BlockSealUnreadable, err.Error(), now, now.Add(planRecheck)), nil
@@ -28,7 +28,7 @@ func (e *Engine) deliver(ctx context.Context, r *rotator.Rotation) (rotator.Chan
 		}
 	}
 	wg.Wait()
-	now = time.Now()
+	now = e.clock.Now()
 	after := *r
 	after.Sinks = progress
 	if len(after.Unconfirmed()) == 0 {
@@ -45,7 +45,7 @@ const sinkPatience = 2 * time.Minute
 func (e *Engine) deliverTo(ctx context.Context, r *rotator.Rotation, p *rotator.SinkProgress, secret rotator.Secret) {
 	receipt, err := e.deliverAndRead(ctx, r, p, secret)
 	e.obs.Delivered(p.Sink, r, err)
-	now := time.Now()
+	now := e.clock.Now()
 	if err == nil {
 		*p = rotator.SinkProgress{Sink: p.Sink, Location: p.Location, ConfirmedAt: now, Receipt: receipt.Detail}
 		return

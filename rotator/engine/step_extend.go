@@ -30,7 +30,7 @@ func (e *Engine) extend(ctx context.Context, a *account, r *rotator.Rotation) (r
 	if err != nil || !v.OK {
 		return e.notYet(r, v), err
 	}
-	now := time.Now()
+	now := e.clock.Now()
 	old := seriesOf(r, keys).old(r)
 	extender, ok := a.provider().(rotator.Extender)
 	switch {
@@ -63,7 +63,7 @@ func (e *Engine) extended(ctx context.Context, a *account, r *rotator.Rotation, 
 	if err != nil {
 		return rotator.Change{}, err
 	}
-	now := time.Now()
+	now := e.clock.Now()
 	old := seriesOf(r, keys).old(r)
 	if old != nil && (old.Expires.IsZero() || !old.Expires.Before(until)) {
 		a.requestScan() // the inventory still has the date before

@@ -25,7 +25,7 @@ func (e *Engine) retryAbandoned(ctx context.Context, r *rotator.Rotation, now ti
 
 // prepare looks at the provider afresh, commits the intent to make a key, and makes it: stage planned.
 func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
-	now := time.Now()
+	now := e.clock.Now()
 	if v, err := e.mayBegin(ctx, r); err != nil || !v.OK {
 		return e.notYet(r, v), err
 	}
@@ -64,7 +64,7 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 		if err := p.Prepare(ctx); err != nil {
 			return rotator.Change{}, fmt.Errorf("before a key can be made: %w", err)
 		}
-		now = time.Now()
+		now = e.clock.Now()
 	}
 	if err := mayCall(ctx); err != nil {
 		return rotator.Change{}, err
@@ -79,7 +79,7 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 
 // mayBegin asks what operators and the calendar say at this moment.
 func (e *Engine) mayBegin(ctx context.Context, r *rotator.Rotation) (rotator.Verdict, error) {
-	now := time.Now()
+	now := e.clock.Now()
 	hold, err := e.store.HoldOn(ctx, r.CredentialID, now)
 	if err != nil {
 		return rotator.Verdict{}, journalError{err}
@@ -208,7 +208,7 @@ const roomIdle = 24 * time.Hour
 
 // makeRoom is guarantee G4 at the cap: it retires a key only if it is ours, superseded and idle; else it blocks.
 func (e *Engine) makeRoom(ctx context.Context, a *account, r *rotator.Rotation, s series, why string) (rotator.Change, error) {
-	now := time.Now()
+	now := e.clock.Now()
 	freezes, err := e.freezes(ctx, now)
 	if err != nil {
 		return rotator.Change{}, journalError{err}
@@ -254,7 +254,7 @@ func idleForRoom(a *account, r *rotator.Rotation, k rotator.Key, now time.Time) 
 func (e *Engine) mint(ctx context.Context, a *account, r *rotator.Rotation, restriction string) (rotator.Change, error) {
 	m, err := a.provider().Mint(ctx, rotator.MintRequest{UserID: r.UserID, Name: r.NewKey.Name, Lifetime: r.Terms.Lifetime, Replaces: r.OldKey.ID, Restriction: restriction})
 	e.noteWrite(ctx, a, err)
-	now := time.Now()
+	now := e.clock.Now()
 	if err == nil {
 		return e.seal(ctx, a, r, m)
 	}
@@ -287,7 +287,7 @@ func (e *Engine) seal(ctx context.Context, a *account, r *rotator.Rotation, m ro
 	if err != nil {
 		return e.unsealable(ctx, a, r, m, err)
 	}
-	now := time.Now()
+	now := e.clock.Now()
 	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), now)
 	if limits := a.provider().Limits(); limits.Unlisted {
 		c = c.Entering(ledgerKey(r, m, now))
@@ -315,9 +315,9 @@ func ledgerKey(r *rotator.Rotation, m rotator.Minted, now time.Time) rotator.Key
 // minted begins the test of the new key; before, it finds the key's id, where the provider did not tell it: stage minted.
 func (e *Engine) minted(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
 	if r.NewKey.ID != "" {
-		return r.BeginTest(time.Now(), a.provider().Limits().Propagation), nil
+		return r.BeginTest(e.clock.Now(), a.provider().Limits().Propagation), nil
 	}
-	if until, paused := a.paused(time.Now()); paused {
+	if until, paused := a.paused(e.clock.Now()); paused {
 		return r.Wait("the new key's id is looked up once the provider is not paused any more", until), nil
 	}
 	keys, err := e.listKeys(ctx, a, r.UserID)
@@ -329,7 +329,7 @@ func (e *Engine) minted(ctx context.Context, a *account, r *rotator.Rotation) (r
 			return r.Identify(k), nil
 		}
 	}
-	now, propagation := time.Now(), a.provider().Limits().Propagation
+	now, propagation := e.clock.Now(), a.provider().Limits().Propagation
 	why := fmt.Sprintf("the provider does not list the new key %s, whose id is needed", r.NewKey.Name)
 	if now.Sub(r.StageAt) < 2*propagation {
 		return r.Wait(why+"; it may still appear", now.Add(settleStep(propagation))), nil
@@ -343,7 +343,7 @@ func (e *Engine) unsealable(ctx context.Context, a *account, r *rotator.Rotation
 		return rotator.Change{}, fmt.Errorf("revoking key %s (id %s), whose secret cannot be sealed: %w", r.NewKey.Name, m.KeyID, rerr)
 	}
 	note := fmt.Sprintf("key %s (id %s) was made, its secret cannot be sealed, and it is revoked again: %v", r.NewKey.Name, m.KeyID, err)
-	return e.burnt(r, note).WithBlock(rotator.BlockInvalid, time.Now()), nil
+	return e.burnt(r, note).WithBlock(rotator.BlockInvalid, e.clock.Now()), nil
 }
 
 // retireUnsealed revokes a key whose secret will be lost. What it cannot revoke is found by its name.
@@ -361,7 +361,7 @@ func (e *Engine) retireUnsealed(ctx context.Context, a *account, r *rotator.Rota
 
 // burnt is [rotator.Rotation.Burn], with the next attempt put off as after any failure.
 func (e *Engine) burnt(r *rotator.Rotation, note string) rotator.Change {
-	now := time.Now()
+	now := e.clock.Now()
 	return r.Burn(now, note).Later(e.retryAt(r, "", r.Attempt+1, now))
 }
 
@@ -384,7 +384,7 @@ func (e *Engine) reconcile(ctx context.Context, a *account, r *rotator.Rotation)
 	if err != nil {
 		return rotator.Change{}, err
 	}
-	now := time.Now()
+	now := e.clock.Now()
 	for _, k := range keys {
 		if k.Name == r.NewKey.Name {
 			return e.burn(ctx, a, r, k, keys)

@@ -12,14 +12,14 @@ import (
 // prove tries the new key at the provider before any sink sees it: stage testing. A refusal counts only once it can no
 // longer be explained by propagation; then the new key is revoked and the old one stays.
 func (e *Engine) prove(ctx context.Context, a *account, r *rotator.Rotation) (rotator.Change, error) {
-	now := time.Now()
+	now := e.clock.Now()
 	secret, err := e.sealer.Open(record(r), r.Sealed)
 	if err != nil {
 		return r.Block(rotator.BlockSealUnreadable, err.Error(), now, now.Add(planRecheck)), nil
 	}
 	defer secret.Wipe()
 	err = a.provider().Check(ctx, r.UserID, secret)
-	now = time.Now()
+	now = e.clock.Now()
 	if err == nil {
 		return r.Proven(now), nil
 	}
@@ -47,7 +47,7 @@ func (e *Engine) abandon(ctx context.Context, a *account, r *rotator.Rotation) (
 	if err := e.retire(ctx, a, key); err != nil {
 		return rotator.Change{}, err
 	}
-	now := time.Now()
+	now := e.clock.Now()
 	retry, err := e.retryAbandoned(ctx, r, now)
 	if err != nil {
 		return rotator.Change{}, err
@@ -64,12 +64,12 @@ func (e *Engine) abandon(ctx context.Context, a *account, r *rotator.Rotation) (
 // newest, and the one that works would not be replaced any more.
 func (e *Engine) abandonByHand(ctx context.Context, a *account, r *rotator.Rotation, key rotator.Key) (rotator.Change, error) {
 	how := howToRemove(a, r.UserID, r.ServiceUser, key)
-	retry, err := e.retryAbandoned(ctx, r, time.Now())
+	retry, err := e.retryAbandoned(ctx, r, e.clock.Now())
 	if err != nil {
 		return rotator.Change{}, err
 	}
 	if a.provider().Limits().Unlisted {
-		now := time.Now()
+		now := e.clock.Now()
 		why := *r
 		why.Why += ". " + how // also where another key is made: its note has it
 		c := abandoned(&why, now, retry)
@@ -80,7 +80,7 @@ func (e *Engine) abandonByHand(ctx context.Context, a *account, r *rotator.Rotat
 	if err != nil {
 		return rotator.Change{}, err
 	}
-	now := time.Now()
+	now := e.clock.Now()
 	if slices.ContainsFunc(keys, func(k rotator.Key) bool { return k.ID == key.ID && k.State == rotator.KeyActive }) {
 		why := fmt.Sprintf("the new key is of no use: %s. %s Then say so with: rotatord removed %s", r.Why, how, r.CredentialID)
 		return r.Block(rotator.BlockAwaitingRemoval, why, now, now.Add(removalRecheck)), nil

@@ -13,7 +13,7 @@ import (
 // confirmed starts the grace period, which is counted from the moment the last sink was confirmed: stage confirmed. Its end is
 // stored, so it is not begun by a clock that is known to be wrong: set right, it would find the period over, or a year long.
 func (e *Engine) confirmed(a *account, r *rotator.Rotation) rotator.Change {
-	now := time.Now()
+	now := e.clock.Now()
 	if r.OldKey.ID == "" {
 		return r.Finish(now, "the first key is in place")
 	}
@@ -26,9 +26,9 @@ func (e *Engine) confirmed(a *account, r *rotator.Rotation) rotator.Change {
 // graceOver commits the intent to retire the old key; the evidence is gathered by the step that does it: stage grace.
 func (e *Engine) graceOver(a *account, r *rotator.Rotation) rotator.Change {
 	if _, ok := a.provider().(rotator.Disabler); ok {
-		return r.BeginDeactivate(time.Now())
+		return r.BeginDeactivate(e.clock.Now())
 	}
-	return r.BeginRevoke(time.Now())
+	return r.BeginRevoke(e.clock.Now())
 }
 
 // deactivate switches the old key off, on evidence: stage deactivating.
@@ -48,7 +48,7 @@ func (e *Engine) deactivate(ctx context.Context, a *account, r *rotator.Rotation
 			return rotator.Change{}, err
 		}
 	}
-	return r.BeginSoak(time.Now()), nil
+	return r.BeginSoak(e.clock.Now()), nil
 }
 
 // revoke revokes the old key for good, on evidence: stage revoking.
@@ -58,10 +58,10 @@ func (e *Engine) revoke(ctx context.Context, a *account, r *rotator.Rotation) (r
 		return e.notYet(r, v), err
 	}
 	if len(v.Retire) == 0 {
-		return r.Finish(time.Now(), v.Why), nil
+		return r.Finish(e.clock.Now(), v.Why), nil
 	}
 	if a.provider().Limits().RemovedByHand {
-		return awaitRemoval(a, r, v.Retire), nil
+		return e.awaitRemoval(a, r, v.Retire), nil
 	}
 	for _, k := range v.Retire {
 		if err := e.retire(ctx, a, k); err != nil {
@@ -75,8 +75,8 @@ func (e *Engine) revoke(ctx context.Context, a *account, r *rotator.Rotation) (r
 const removalRecheck = time.Hour
 
 // awaitRemoval asks a person to remove what may go now. A key that expires needs nobody: it is looked at again then.
-func awaitRemoval(a *account, r *rotator.Rotation, retire []rotator.Key) rotator.Change {
-	now := time.Now()
+func (e *Engine) awaitRemoval(a *account, r *rotator.Rotation, retire []rotator.Key) rotator.Change {
+	now := e.clock.Now()
 	retire = slices.DeleteFunc(retire, func(k rotator.Key) bool { return !k.Expires.IsZero() && !k.Expires.After(now) })
 	if len(retire) == 0 {
 		return r.Finish(now, "the old key has expired")
@@ -96,7 +96,7 @@ func awaitRemoval(a *account, r *rotator.Rotation, retire []rotator.Key) rotator
 // revoked believes a revocation once the provider no longer lists the key as active: an answer that says so is not the
 // same as a key that is refused. Until then the step is repeated.
 func (e *Engine) revoked(ctx context.Context, a *account, r *rotator.Rotation, retired []rotator.Key) (rotator.Change, error) {
-	done := r.Finish(time.Now(), fmt.Sprintf("the old key %s (id %s) is revoked", r.OldKey.Name, r.OldKey.ID))
+	done := r.Finish(e.clock.Now(), fmt.Sprintf("the old key %s (id %s) is revoked", r.OldKey.Name, r.OldKey.ID))
 	if a.provider().Limits().Unlisted { // there is nothing but its word
 		for _, k := range retired {
 			done = done.Entering(asRevoked(k))
@@ -107,7 +107,7 @@ func (e *Engine) revoked(ctx context.Context, a *account, r *rotator.Rotation, r
 	if err != nil {
 		return rotator.Change{}, err
 	}
-	now, propagation := time.Now(), a.provider().Limits().Propagation
+	now, propagation := e.clock.Now(), a.provider().Limits().Propagation
 	for _, k := range keys {
 		if k.State != rotator.KeyActive || !slices.ContainsFunc(retired, func(x rotator.Key) bool { return x.ID == k.ID }) {
 			continue
@@ -151,11 +151,11 @@ func (e *Engine) remember(ctx context.Context, a *account, r *rotator.Rotation, 
 func (e *Engine) notYet(r *rotator.Rotation, v rotator.Verdict) rotator.Change {
 	switch {
 	case v.Unlisted:
-		return r.Unlisted(v.Why, time.Now(), v.LookAt)
+		return r.Unlisted(v.Why, e.clock.Now(), v.LookAt)
 	case v.Block == "":
 		return r.Wait(v.Why, v.LookAt).Listed()
 	default:
-		return r.Block(v.Block, v.Why, time.Now(), v.LookAt).Listed()
+		return r.Block(v.Block, v.Why, e.clock.Now(), v.LookAt).Listed()
 	}
 }
 
@@ -210,7 +210,7 @@ func (e *Engine) signsInWithOld(ctx context.Context, a *account, r *rotator.Rota
 
 // askPeople notes what operators and the configuration say at this moment.
 func (e *Engine) askPeople(ctx context.Context, r *rotator.Rotation, ev *rotator.Evidence) error {
-	ev.Now = time.Now()
+	ev.Now = e.clock.Now()
 	var err error
 	if ev.Freezes, err = e.freezes(ctx, ev.Now); err != nil {
 		return asJournal(err)

@@ -49,7 +49,7 @@ func (e *Engine) Supply(ctx context.Context, c rotator.CredentialID, s rotator.S
 // withdraw ends a rotation that was begun for a key which then was refused: nobody else asked for it.
 func (e *Engine) withdraw(ctx context.Context, r *rotator.Rotation, refused error) {
 	for {
-		now := time.Now()
+		now := e.clock.Now()
 		err := e.commit(ctx, r.Supersede(now, "the key that was supplied was refused: "+refused.Error(), now))
 		if rotator.KindOf(err) != rotator.Conflict || !e.stillAwaits(ctx, r) {
 			return // at worst it goes on waiting for a key
@@ -87,7 +87,7 @@ func (e *Engine) mayTakeSupply(ctx context.Context, r *rotator.Rotation) error {
 func (e *Engine) examine(ctx context.Context, a *account, r *rotator.Rotation, s rotator.Supplied) (rotator.Minted, error) {
 	const op = "supply"
 	m := rotator.Minted{KeyID: s.KeyID, Secret: s.Secret, Expires: s.Expires}
-	limits, now := a.provider().Limits(), time.Now()
+	limits, now := a.provider().Limits(), e.clock.Now()
 	if limits.Unlisted && m.Expires.IsZero() && limits.Expiry {
 		return m, rotator.NewFault(op, rotator.Invalid, "keys of provider %s expire, and it cannot be asked when: say it with --expires", r.Provider)
 	}
@@ -177,7 +177,7 @@ func (e *Engine) sealSupplied(ctx context.Context, a *account, r *rotator.Rotati
 		return *r, rotator.NewFault("supply", rotator.Invalid, "the key cannot be sealed: %w", err)
 	}
 	for {
-		now := time.Now()
+		now := e.clock.Now()
 		c := r.Supply(m, sealed, e.sealer.Fingerprint(m.Secret), by, now)
 		if a.provider().Limits().Unlisted {
 			c = c.Entering(ledgerKey(r, m, now))
@@ -227,7 +227,7 @@ func (e *Engine) Removed(ctx context.Context, c rotator.CredentialID, actor stri
 
 // removed enters the keys that are gone in the ledger, where there is one; where the provider lists keys, it is asked.
 func (e *Engine) removed(ctx context.Context, a *account, r *rotator.Rotation, actor string) (rotator.Change, error) {
-	ch := r.Resume(actor+" says that it was removed", time.Now()).By(rotator.AuditRemoval, actor)
+	ch := r.Resume(actor+" says that it was removed", e.clock.Now()).By(rotator.AuditRemoval, actor)
 	if !a.provider().Limits().Unlisted {
 		return ch, nil
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/rotatord/rotatord/rotator"
 )
@@ -34,7 +33,7 @@ func (e *Engine) Undo(ctx context.Context, h rotator.Hold) (rotator.Rotation, er
 		if r.Stage != rotator.StageSoaking && r.Stage != rotator.StageRevoking {
 			return rotator.Change{}, rotator.NewFault(op, rotator.Conflict, "the rotation of %s has just gone on to stage %s; the hold is in force", h.CredentialID, r.Stage)
 		}
-		return r.BeginReactivate(h.By, time.Now()), nil
+		return r.BeginReactivate(h.By, e.clock.Now()), nil
 	})
 }
 
@@ -46,7 +45,7 @@ func (e *Engine) reactivate(ctx context.Context, a *account, r *rotator.Rotation
 	}
 	disabler, ok := a.provider().(rotator.Disabler)
 	if !ok {
-		return r.TooLate("the provider cannot switch keys on", time.Now()), nil
+		return r.TooLate("the provider cannot switch keys on", e.clock.Now()), nil
 	}
 	back, why := 0, "the provider does not list it any more"
 	for _, ref := range r.Retiring() {
@@ -69,7 +68,7 @@ func (e *Engine) reactivate(ctx context.Context, a *account, r *rotator.Rotation
 		}
 	}
 	if back == 0 {
-		return r.TooLate(why, time.Now()), nil
+		return r.TooLate(why, e.clock.Now()), nil
 	}
-	return r.Reactivated(time.Now()), nil
+	return r.Reactivated(e.clock.Now()), nil
 }

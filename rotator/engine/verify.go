@@ -96,7 +96,7 @@ func (e *Engine) eachToVerify(ctx context.Context, a *account, q rotator.VerifyQ
 	}
 	at := rotator.FleetQuery{Provider: a.name, Policy: q.Policy, Limit: verifyPage}
 	for {
-		page, err := e.store.FleetCredentials(ctx, at, time.Now())
+		page, err := e.store.FleetCredentials(ctx, at, e.clock.Now())
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ type verifier struct {
 
 // walk looks at the credentials of one account, several at a time.
 func (v *verifier) walk(ctx context.Context, a *account) error {
-	began := time.Now()
+	began := v.e.clock.Now()
 	at := &provided{a: a, despair: newDespair()}
 	workers, working := errgroup.WithContext(ctx)
 	workers.SetLimit(verifyWorkers)

@@ -62,7 +62,7 @@ func (v *verifier) look(ctx context.Context, at *provided, c *rotator.FleetCrede
 
 func (v *verifier) begin(c *rotator.FleetCredential) rotator.Verification {
 	return rotator.Verification{CredentialID: c.Key.Credential(), ServiceUser: c.UserName, Policy: c.Key.Policy,
-		Key: rotator.KeyRef{ID: c.Key.ID, Name: c.Key.Name}, At: time.Now(), Outcome: rotator.VerifiedOK}
+		Key: rotator.KeyRef{ID: c.Key.ID, Name: c.Key.Name}, At: v.e.clock.Now(), Outcome: rotator.VerifiedOK}
 }
 
 // expects works out what the sinks should hold: the key that was delivered last, and while another is being delivered, that one
@@ -267,7 +267,7 @@ func (v *verifier) try(ctx context.Context, at *provided, userID string, secret 
 	const op = "verify"
 	name := at.a.name
 	for n := 1; ; n++ {
-		if until, paused := at.a.paused(time.Now()); paused {
+		if until, paused := at.a.paused(v.e.clock.Now()); paused {
 			return rotator.NewFault(op, rotator.Transient, "it was not asked, because it is paused until %s: %s", until.UTC().Format(time.RFC3339), at.a.snapshot().PausedWhy)
 		}
 		if at.of(name) {

@@ -13,7 +13,7 @@ import (
 // the journal; a time that passed while nobody worked at the account is made up for at once.
 func (e *Engine) verifyBySchedule(ctx context.Context, a *account) {
 	for ctx.Err() == nil {
-		renewed, schedule, now := a.nextSetup(), e.setup.Load().Verify, time.Now()
+		renewed, schedule, now := a.nextSetup(), e.setup.Load().Verify, e.clock.Now()
 		last := a.snapshot().VerifiedAt
 		switch {
 		case schedule.IsZero():
@@ -31,7 +31,7 @@ func (e *Engine) verifyAll(ctx context.Context, a *account, now time.Time) {
 	if _, paused := a.paused(now); paused {
 		return
 	}
-	count := verified{}
+	count, began := verified{}, time.Now()
 	err := e.Verify(ctx, rotator.VerifyQuery{Provider: a.name}, count)
 	if rotator.KindOf(err) == rotator.Conflict || ctx.Err() != nil {
 		return
@@ -39,7 +39,7 @@ func (e *Engine) verifyAll(ctx context.Context, a *account, now time.Time) {
 	if err != nil {
 		e.log.Error("the verification by schedule failed; the next one tries again", zap.String("provider", a.name), zap.Error(err))
 	} else {
-		e.log.Info("verified by schedule", zap.String("provider", a.name), zap.Any("outcomes", count), zap.Duration("took", time.Since(now)))
+		e.log.Info("verified by schedule", zap.String("provider", a.name), zap.Any("outcomes", count), zap.Duration("took", time.Since(began)))
 	}
 	_ = e.update(ctx, a, func(s *rotator.ProviderState) { s.VerifiedAt = now })
 }

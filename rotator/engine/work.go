@@ -27,8 +27,8 @@ func (e *Engine) advance(ctx context.Context, a *account, id string) {
 
 // run is advance for a rotation as the journal has it now.
 func (e *Engine) run(ctx context.Context, a *account, r rotator.Rotation) {
-	for ctx.Err() == nil && !r.Stage.Final() && !r.NextAt.After(time.Now()) {
-		if _, paused := a.paused(time.Now()); paused && r.Stage.CallsProvider() {
+	for ctx.Err() == nil && !r.Stage.Final() && !r.NextAt.After(e.clock.Now()) {
+		if _, paused := a.paused(e.clock.Now()); paused && r.Stage.CallsProvider() {
 			return
 		}
 		next, err := e.take(ctx, a, r)
@@ -118,7 +118,7 @@ func (e *Engine) step(ctx context.Context, a *account, r *rotator.Rotation) (rot
 	case rotator.StageDeactivating:
 		return e.deactivate(ctx, a, r)
 	case rotator.StageSoaking:
-		return r.BeginRevoke(time.Now()), nil
+		return r.BeginRevoke(e.clock.Now()), nil
 	case rotator.StageReactivating:
 		return e.reactivate(ctx, a, r)
 	case rotator.StageRevoking:
@@ -134,7 +134,7 @@ func (e *Engine) step(ctx context.Context, a *account, r *rotator.Rotation) (rot
 
 // postpone turns a failed attempt into a change: tried again later, or blocked where trying again alone is no help.
 func (e *Engine) postpone(r *rotator.Rotation, err error) rotator.Change {
-	now := time.Now()
+	now := e.clock.Now()
 	next := e.retryAt(r, "", r.Attempt+1, now)
 	if asked := now.Add(rotator.RetryAfterOf(err)); asked.After(next) {
 		next = asked
@@ -152,7 +152,7 @@ func (e *Engine) postpone(r *rotator.Rotation, err error) rotator.Change {
 // commit applies a change and tells of it.
 func (e *Engine) commit(ctx context.Context, c rotator.Change) error {
 	notify := e.setup.Load().Notify
-	c = c.Reminding(notify.Remind, time.Now())
+	c = c.Reminding(notify.Remind, e.clock.Now())
 	c.Notices = append(c.Notices, notify.notices(c)...)
 	if err := e.addHooks(ctx, &c); err != nil {
 		return journalError{err}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/rotatord/rotatord/rotator"
 	"github.com/rotatord/rotatord/rotator/audit"
@@ -72,7 +71,7 @@ func (w *writer) seal() (rotator.AuditHead, error) {
 		}
 		head = w.chain.head
 	}
-	now := time.Now()
+	now := w.clock.Now()
 	values := make([]any, 0, 4*len(w.chain.events))
 	for _, event := range w.chain.events {
 		r := audit.Link(head, now, event)

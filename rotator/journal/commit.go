@@ -182,7 +182,7 @@ func (c *change) write(w *writer, op string) error {
 	if c.Untold {
 		return nil
 	}
-	_, err := w.exec(insertHistory, r.ID, r.Seq, time.Now().UnixMilli(), string(c.From), string(r.Stage), c.Note)
+	_, err := w.exec(insertHistory, r.ID, r.Seq, w.clock.Now().UnixMilli(), string(c.From), string(r.Stage), c.Note)
 	return err
 }
 

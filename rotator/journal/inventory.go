@@ -73,7 +73,7 @@ func mergeOne(w *writer, provider string, k *rotator.KeyRow) error {
 	if err != nil || n == 0 || k.State == rotator.KeyActive {
 		return err
 	}
-	return wakeOthers(w, rotator.CredentialID{Provider: provider, UserID: k.UserID, Base: k.Base}, k.ID, time.Now())
+	return wakeOthers(w, rotator.CredentialID{Provider: provider, UserID: k.UserID, Base: k.Base}, k.ID, w.clock.Now())
 }
 
 // signed and unsigned move a sum in and out of a column, bit by bit.

@@ -36,6 +36,9 @@ type Options struct {
 	// OnLateWrite is called for each write that was refused because its lease is not in force; it returns at once. nil
 	// ignores it.
 	OnLateWrite func(l rotator.Lease)
+	// Clock is what times of the history and of the audit record are told by; the zero value is the machine's. Leases go by the machine's
+	// in SQLite, and by the server's in PostgreSQL.
+	Clock rotator.Clock
 	// WipeAfter is how long the journal must be idle before the copies of erased secrets are truncated out of the
 	// write-ahead log; 0 is two seconds. A journal that is never idle does it all the same, now and then.
 	WipeAfter time.Duration
@@ -48,6 +51,7 @@ type Options struct {
 type Store struct {
 	path      string // or what names the PostgreSQL database
 	db        database
+	clock     rotator.Clock
 	onDamaged func(string, error)
 	onLate    func(rotator.Lease)
 	faults    faults
@@ -81,7 +85,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 }
 
 func newStore(place string, db database, opts Options) *Store {
-	s := &Store{path: place, db: db, faults: faults{path: place}, onDamaged: opts.OnDamaged, onLate: opts.OnLateWrite,
+	s := &Store{path: place, db: db, faults: faults{path: place}, clock: opts.Clock, onDamaged: opts.OnDamaged, onLate: opts.OnLateWrite,
 		names: names{seed: maphash.MakeSeed(), atMost: namesAtMost}}
 	if s.onDamaged == nil {
 		s.onDamaged = func(string, error) {}
@@ -123,7 +127,7 @@ func (s *Store) open(ctx context.Context, wipeAfter time.Duration) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{db: inSQLite, onLate: s.onLate, conn: conn, byText: map[string]*sql.Stmt{}}
+	w := &writer{db: inSQLite, clock: s.clock, onLate: s.onLate, conn: conn, byText: map[string]*sql.Stmt{}}
 	if err := w.findHead(); err != nil {
 		return errors.Join(err, w.close())
 	}

@@ -46,7 +46,7 @@ func (s *Store) Release(ctx context.Context, c rotator.CredentialID, actor strin
 		if err != nil {
 			return err
 		}
-		if _, err := w.exec(wakeSeries, time.Now().UnixMilli(), c.Provider, c.UserID, c.Base); err != nil {
+		if _, err := w.exec(wakeSeries, w.clock.Now().UnixMilli(), c.Provider, c.UserID, c.Base); err != nil {
 			return err
 		}
 		return w.tell(rotator.AuditEvent{Kind: rotator.AuditRelease, Outcome: rotator.AuditDone, Actor: actor, Count: int(held)}.About(c))

@@ -118,7 +118,7 @@ func (s *Store) openPostgres(ctx context.Context, c *pgx.ConnConfig, replica str
 			return err
 		}
 	}
-	w := &writer{db: inPostgres, onLate: s.onLate}
+	w := &writer{db: inPostgres, clock: s.clock, onLate: s.onLate}
 	w.db.connect = s.writeDB.Conn
 	if err := w.connect(); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 // a transaction that serves many callers must not end because one of them left.
 type writer struct {
 	db     database
+	clock  rotator.Clock
 	onLate func(rotator.Lease)
 	conn   *sql.Conn
 	byText map[string]*sql.Stmt

@@ -151,7 +151,7 @@ func (o *Oracle) makesRoom(k *key, c *credential, r *Row, sent time.Time) {
 		o.broken("G4", sent, k.Credential, "key %s was ended to make room, and is somebody else's", k.Name)
 	case k.ID == r.OldKey:
 		o.broken("G4", sent, k.Credential, "key %s was ended to make room, and is the one to be replaced", k.Name)
-	case !o.skewed && sent.Sub(k.lastUse) < max(r.Idle, r.Grace)-o.accountOf(k.Credential).UseLag-time.Minute:
+	case !o.skewed && !o.justSet(sent) && sent.Sub(k.lastUse) < max(r.Idle, r.Grace)-o.accountOf(k.Credential).UseLag-time.Minute:
 		o.broken("G4", sent, k.Credential, "key %s was ended to make room, and was used at %s", k.Name, day(k.lastUse))
 	}
 	for p := range k.places {
@@ -196,6 +196,9 @@ func (o *Oracle) standsEverywhere(k *key, r *Row, sent time.Time) {
 
 // inTime: the grace period is over, the calendar allows it, and the key lies idle.
 func (o *Oracle) inTime(k *key, r *Row, sent time.Time) {
+	if o.justSet(sent) {
+		return
+	}
 	var last time.Time
 	for _, p := range r.Places {
 		if p.At.After(last) {

@@ -119,6 +119,7 @@ type Oracle struct {
 	occasions map[string]occasion  // by account: of drills
 	required  map[string][]string  // hooks, by policy
 	stood     time.Time            // until when a daemon stood still
+	set       time.Time            // when the daemon's clock was set last while it ran, by how it is since
 	skewed    bool
 	breach    *Breach
 }
@@ -153,13 +154,6 @@ func (o *Oracle) Breach() *Breach {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.breach
-}
-
-// Skewed says whether the daemon's clock is wrong: then it cannot know for how long a key was idle.
-func (o *Oracle) Skewed(wrong bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.skewed = wrong
 }
 
 // broken keeps the first breach, and of others the guarantee alone: what follows may follow from it.

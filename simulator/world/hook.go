@@ -34,7 +34,7 @@ func (w *World) runner(l *life, journal *store) *hooks.Runner {
 		return nil
 	}
 	l.confirmed = make(chan struct{}, 1)
-	r := hooks.New(hooks.Options{Hooks: &hookRuns{journal}, Drain: drain, Told: func(ctx context.Context, runs []rotator.HookRun) {
+	r := hooks.New(hooks.Options{Hooks: &hookRuns{journal}, Drain: drain, Clock: w.clock(), Told: func(ctx context.Context, runs []rotator.HookRun) {
 		for i := range runs {
 			_ = l.engine.HookDone(ctx, &runs[i]) // else the rotation is looked at within minutes
 		}
@@ -74,7 +74,7 @@ func (s *hookRuns) HookRunsToTry(ctx context.Context, hook string, now time.Time
 			return nil, ctx.Err()
 		}
 		timer.Stop()
-		now = time.Now()
+		now = s.l.w.daemonNow()
 	}
 }
 

@@ -74,7 +74,7 @@ func (w *World) signs() func(*credential) string {
 		return func(*credential) string { return err.Error() }
 	}
 	for _, r := range open {
-		if time.Since(r.NextAt) < slack || r.Blocked != "" || r.Trouble != "" {
+		if w.daemonNow().Sub(r.NextAt) < slack || r.Blocked != "" || r.Trouble != "" {
 			said[r.CredentialID] = fmt.Sprintf("its rotation is in stage %s %s", r.Stage, r.Blocked)
 		}
 	}

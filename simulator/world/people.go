@@ -34,6 +34,8 @@ func (w *World) happen(i Incident, a *agenda) {
 		s.down = append(s.down, outage{from: w.now(), to: until})
 		s.mu.Unlock()
 		w.happened(string(i.Kind))
+	case ClockSet:
+		w.setClock(i.By)
 	case HookOutage:
 		w.tell("world", "nobody listens to hooks until %s", until.Format(time.DateTime))
 		w.mu.Lock()
@@ -98,7 +100,7 @@ func (w *World) undoOne(c rotator.CredentialID, until time.Time) bool {
 	ctx, cancel := asking()
 	defer cancel()
 	now := w.daemonNow()
-	until = until.Add(-w.skew)
+	until = until.Add(-w.skew())
 	_, err := l.engine.Undo(ctx, rotator.Hold{CredentialID: c, By: "alice", Until: until, Reason: "it is still in use", At: now})
 	w.tell("person", "wants the old key of %s back: %s", c, outcome(err))
 	if err != nil {
@@ -185,7 +187,7 @@ func (w *World) told(k Kind, c *credential, err error) {
 
 func (w *World) hold(ctx context.Context, l *life, c *credential, until time.Time) error {
 	now := w.daemonNow()
-	until = until.Add(-w.skew)
+	until = until.Add(-w.skew())
 	err := l.engine.Hold(ctx, rotator.Hold{CredentialID: c.id, By: "alice", Until: until, Reason: "year end", At: now})
 	if err == nil {
 		w.oracle.Held(c.id.String(), w.daemonNow(), until)
@@ -216,7 +218,7 @@ func (w *World) approve(ctx context.Context, l *life, account string) error {
 func (w *World) change(i Incident, until time.Time) {
 	if i.For > 0 {
 		at := w.daemonNow()
-		w.freezes = append(slices.Clone(w.freezes), rotator.Freeze{From: at, To: until.Add(-w.skew), Reason: "a person says so"})
+		w.freezes = append(slices.Clone(w.freezes), rotator.Freeze{From: at, To: until.Add(-w.skew()), Reason: "a person says so"})
 	} else {
 		w.policies = slices.Clone(w.policies)
 		for p := range w.policies {

@@ -162,6 +162,9 @@ func (w *World) down(l *life, d time.Duration) {
 func (w *World) calm() {
 	w.tell("world", "from now on nothing goes wrong by itself")
 	w.chance.hush()
+	if off := w.skew(); off != 0 {
+		w.setClock(off)
+	}
 	w.mu.Lock()
 	w.fullUntil, w.deafUntil = time.Time{}, time.Time{}
 	w.mu.Unlock()

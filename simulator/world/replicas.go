@@ -17,7 +17,7 @@ const leaseTime = 3 * time.Hour
 type term struct {
 	owner string
 	since time.Time
-	until time.Time     // it is over then, by the daemons' clock
+	until time.Time     // it is over then, by the clock of the bubble
 	freed chan struct{} // closed when its owner gives it back
 }
 
@@ -28,7 +28,7 @@ func (w *World) replicated() bool { return w.s.Replicas > 1 }
 func (w *World) openShared() (err error) {
 	if w.replicated() {
 		w.terms = map[string]*term{}
-		w.shared, err = journal.Open(context.Background(), w.path, journal.Options{OnLateWrite: func(l rotator.Lease) {
+		w.shared, err = journal.Open(context.Background(), w.path, journal.Options{Clock: w.clock(), OnLateWrite: func(l rotator.Lease) {
 			w.happened("late_write_refused")
 			w.tell("journal", "refuses a late write of replica %s at %s", l.Owner, l.Account)
 		}})
@@ -141,7 +141,7 @@ func (w *World) took(account, owner string, until time.Time) {
 	if before != nil && before.owner != owner {
 		w.happened("takeover")
 	}
-	w.oracle.Took(account, owner, until, w.daemonNow())
+	w.oracle.Took(account, owner, until.Add(w.clockAhead()), w.daemonNow())
 }
 
 func (w *World) kept(l rotator.Lease, until time.Time) {
@@ -152,7 +152,7 @@ func (w *World) kept(l rotator.Lease, until time.Time) {
 		w.terms[l.Account] = &next
 	}
 	w.mu.Unlock()
-	w.oracle.Kept(l.Account, l.Owner, until)
+	w.oracle.Kept(l.Account, l.Owner, until.Add(w.clockAhead()))
 }
 
 func (w *World) gave(l rotator.Lease) {

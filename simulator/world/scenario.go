@@ -184,6 +184,7 @@ const (
 	Crash        Kind = "crash"         // the daemon dies at the Nth point after At, and comes back after For
 	Restart      Kind = "restart"       // it is stopped in order, and comes back after For
 	ClockJump    Kind = "clock_jump"    // it is stopped, and its clock is By off when it comes back at once
+	ClockSet     Kind = "clock_set"     // its clock is set by By while it runs
 	Outage       Kind = "outage"        // an account answers nothing for the time For
 	Refusal      Kind = "refusal"       // an account refuses the daemon's own key for the time For
 	SinkOutage   Kind = "sink_outage"   // a sink fails every call for the time For
@@ -256,7 +257,7 @@ func (k Kind) About() About {
 		return AboutSink
 	case Crash, Restart, Stall, CutOff:
 		return AboutReplica
-	case ClockJump, FullDisk, Reload, SecondDaemon, Undo, HookOutage:
+	case ClockJump, ClockSet, FullDisk, Reload, SecondDaemon, Undo, HookOutage:
 		return AboutNothing
 	default:
 		return AboutCredential
@@ -266,7 +267,7 @@ func (k Kind) About() About {
 // Kinds lists every kind of incident.
 func Kinds() []Kind {
 	return []Kind{Crash, Restart, ClockJump, Outage, Refusal, SinkOutage, FullDisk, Hold, Release, Rotate, Compromise, StartOver, Approve, Reload,
-		Overwrite, Wipe, Restore, MakeKey, RemoveKey, SecondDaemon, Undo, Stall, CutOff, HookOutage}
+		Overwrite, Wipe, Restore, MakeKey, RemoveKey, SecondDaemon, Undo, Stall, CutOff, HookOutage, ClockSet}
 }
 
 func day(d time.Duration) string {

@@ -33,7 +33,7 @@ type system interface {
 	// login asks for nothing but who has the secret.
 	login(secret string) (path string, header http.Header)
 	// provider makes the daemon's side of it.
-	provider(transport http.RoundTripper) (rotator.Provider, error)
+	provider(transport http.RoundTripper, clock rotator.Clock) (rotator.Provider, error)
 	addUser(name, email string) (id string, err error)
 	addKey(user, name string, created, expires time.Time) (secret string, err error)
 	keys(user string) []truth
@@ -82,13 +82,13 @@ func newCC(a Account, now func() time.Time) *cc {
 
 func (s *cc) orders() *emulator.Faults { return &s.Faults }
 
-func (s *cc) provider(t http.RoundTripper) (rotator.Provider, error) {
+func (s *cc) provider(t http.RoundTripper, clock rotator.Clock) (rotator.Provider, error) {
 	rates := make([]certcentral.Rate, 0, len(s.a.Rates))
 	for _, r := range s.a.Rates {
 		rates = append(rates, certcentral.Rate(r))
 	}
 	o := certcentral.Options{BaseURL: "https://issuer.example" + s.BasePath(), Key: fixed(s.ManagerSecret()), Rates: rates,
-		Propagation: s.a.Propagation, Transport: t}
+		Propagation: s.a.Propagation, Transport: t, Clock: clock}
 	if s.a.Strangers > 0 {
 		o.PageSize = max(3, s.a.Strangers/2) // several pages, which can shift
 	}
@@ -156,13 +156,13 @@ func newD1(a Account, now func() time.Time) *d1 {
 
 func (s *d1) orders() *emulator.Faults { return &s.Faults }
 
-func (s *d1) provider(t http.RoundTripper) (rotator.Provider, error) {
+func (s *d1) provider(t http.RoundTripper, clock rotator.Clock) (rotator.Provider, error) {
 	rates := make([]digicertone.Rate, 0, len(s.a.Rates))
 	for _, r := range s.a.Rates {
 		rates = append(rates, digicertone.Rate(r))
 	}
 	return digicertone.New(digicertone.Options{BaseURL: "https://issuer.example", Key: fixed(s.ManagerSecret()), Rates: rates,
-		Propagation: s.a.Propagation, Transport: t})
+		Propagation: s.a.Propagation, Transport: t, Clock: clock})
 }
 
 func (s *d1) login(secret string) (path string, header http.Header) {
@@ -229,9 +229,9 @@ func newDS(a Account, now func() time.Time) *ds {
 
 func (s *ds) orders() *emulator.Faults { return &s.Faults }
 
-func (s *ds) provider(t http.RoundTripper) (rotator.Provider, error) {
+func (s *ds) provider(t http.RoundTripper, clock rotator.Clock) (rotator.Provider, error) {
 	o := dataspot.Options{Name: s.a.Name, BaseURL: "https://issuer.example", Database: s.Database(), Tenant: tenant, Key: fixed(s.ManagerSecret(tenant)),
-		TenantHeader: "dataspot-tenant", Propagation: s.a.Propagation, Transport: t, ListsKeys: s.a.System == Dataspot}
+		TenantHeader: "dataspot-tenant", Propagation: s.a.Propagation, Transport: t, Clock: clock, ListsKeys: s.a.System == Dataspot}
 	for _, r := range s.a.Rates {
 		o.Rates = append(o.Rates, dataspot.Rate(r))
 	}

@@ -34,8 +34,10 @@ type World struct {
 	byName   map[string]*account
 	policies []Policy
 	freezes  []rotator.Freeze
-	// skew is by how much the world's clock is ahead of the daemon's. It changes only between two bubbles.
-	skew time.Duration
+	// base is by how much the world's clock is ahead of the bubble's, which changes only between two of them; ahead is by how much that of
+	// the daemon is, which somebody sets.
+	base  time.Duration
+	ahead atomic.Int64
 	// lives are the daemons that run, one in each slot; nil while one is down.
 	lives []*life
 	awake []time.Time // when a dead one comes back; zero while it lives
@@ -148,26 +150,51 @@ type era struct {
 func (w *World) eras() []era {
 	end := w.s.Start.Add(w.s.Span)
 	list := []era{{from: w.s.Start, to: end, first: true}}
-	next := func(at time.Duration, skew time.Duration) {
+	skew, jumps := time.Duration(0), 0
+	next := func(at time.Duration) {
 		from := w.s.Start.Add(at)
 		list[len(list)-1].to = from
 		list = append(list, era{from: from, to: end, skew: skew})
 	}
 	for _, i := range w.s.InOrder() {
-		if i.Kind == ClockJump && i.At < w.s.Span-w.s.Calm {
-			next(i.At, list[len(list)-1].skew-i.By)
+		if i.At >= w.s.Span-w.s.Calm {
+			break
+		}
+		switch i.Kind {
+		case ClockJump:
+			skew -= i.By
+			jumps++
+			next(i.At)
+		case ClockSet:
+			skew -= i.By
+		default:
 		}
 	}
-	if w.s.Calm > 0 && list[len(list)-1].skew != 0 {
-		next(w.s.Span-w.s.Calm, 0) // somebody sets the clock right
+	if w.s.Calm > 0 && skew != 0 && jumps > 0 { // somebody sets the clock right; without a jump [World.calm] does
+		skew = 0
+		next(w.s.Span - w.s.Calm)
 	}
 	list[len(list)-1].last = true
 	return list
 }
 
-// now is the world's time, daemonNow what the daemon takes for it.
-func (w *World) now() time.Time       { return time.Now().Add(w.skew) }
-func (w *World) daemonNow() time.Time { return time.Now() }
+// now is the world's time, daemonNow what the daemon takes for it, skew by how much the former is ahead.
+func (w *World) now() time.Time            { return time.Now().Add(w.base) }
+func (w *World) daemonNow() time.Time      { return w.clock().Now() }
+func (w *World) skew() time.Duration       { return w.base - w.clockAhead() }
+func (w *World) clockAhead() time.Duration { return time.Duration(w.ahead.Load()) }
+
+// clock is what a daemon goes by.
+func (w *World) clock() rotator.Clock { return rotator.NewClock(w.clockAhead) }
+
+// setClock sets the daemon's clock while it runs.
+func (w *World) setClock(by time.Duration) {
+	w.ahead.Add(int64(by))
+	w.happened(string(ClockSet))
+	w.tell("world", "somebody sets the daemon's clock by %s, so that it is off by %s", by, -w.skew())
+	w.oracle.ClockSet(by, w.daemonNow())
+	w.oracle.Skewed(w.skew() != 0)
+}
 
 func (w *World) fail(err error) {
 	w.mu.Lock()
@@ -178,7 +205,8 @@ func (w *World) fail(err error) {
 // era plays one era, inside a bubble.
 func (w *World) era(e era) {
 	time.Sleep(time.Until(e.from.Add(-e.skew)))
-	w.skew = e.skew
+	w.base = e.skew
+	w.ahead.Store(0)
 	if e.first {
 		if err := w.populate(); err != nil {
 			w.fail(err)

@@ -85,6 +85,8 @@ type Options struct {
 	// Observe is told about every request that was tried: the operation's name, the HTTP status or "error", and the time
 	// to the answer's first byte. May be nil. It must be quick and safe for concurrent use.
 	Observe func(operation, code string, d time.Duration)
+	// Clock is ours, which the Date of answers is compared with; the zero value is the machine's.
+	Clock rotator.Clock
 }
 
 // The defaults of [Options].

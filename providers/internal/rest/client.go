@@ -168,8 +168,8 @@ func (c *Client) exchange(ctx context.Context, call Call, secret rotator.Secret)
 		_, forbidden := errors.AsType[*outbound.RefusedError](err)
 		return nil, lost(ctx, call, trace.maybe() && !forbidden, err)
 	}
-	now := time.Now()
-	c.skew.note(resp.Header, now.Add(-now.Sub(started)).Round(0), now.Round(0)) // both by the clock as it is now: it may have been set meanwhile
+	now := c.options.Clock.Read()
+	c.skew.note(resp.Header, now.Wall.Add(-time.Since(started)), now) // both by the clock as it is now: it may have been set meanwhile
 	body := &boundedBody{body: resp.Body, left: call.limit(), ctx: ctx, finish: finish}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		defer func() { _ = body.Close() }()

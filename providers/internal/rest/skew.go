@@ -4,33 +4,34 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/rotatord/rotatord/rotator"
 )
 
 // skew is how far the other side's clock was ahead of ours at its latest answer.
 type skew struct{ latest atomic.Pointer[reading] }
 
-// reading is what an answer told.
+// reading is what an answer told, and when it came.
 type reading struct {
 	ahead time.Duration
-	// at is when it came, by the wall and by the monotonic clock.
-	at time.Time
+	at    rotator.Reading
 }
 
 // note reads the Date header of an answer to a request that was sent at sent. The header counts whole seconds, and the
 // answer was under way for a while: what that may explain is no difference.
-func (s *skew) note(h http.Header, sent, now time.Time) {
+func (s *skew) note(h http.Header, sent time.Time, now rotator.Reading) {
 	theirs, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
 		return
 	}
 	var ahead time.Duration
-	switch earliest, latest := sent.Add(-time.Second), now.Add(time.Second); {
+	switch earliest, latest := sent.Add(-time.Second), now.Wall.Add(time.Second); {
 	case theirs.Before(earliest):
 		ahead = theirs.Sub(earliest)
 	case theirs.After(latest):
 		ahead = theirs.Sub(latest)
 	}
-	s.latest.Store(&reading{ahead, time.Now()})
+	s.latest.Store(&reading{ahead, now})
 }
 
 // Skew returns how far the other side's clock is ahead of ours (behind, if negative), as of its latest answer with a Date
@@ -40,8 +41,7 @@ func (c *Client) Skew() (time.Duration, bool) {
 	if r == nil {
 		return 0, false
 	}
-	now := time.Now()
-	if set := now.Round(0).Sub(r.at.Round(0)) - now.Sub(r.at); set.Abs() > time.Second {
+	if set := c.options.Clock.SetSince(r.at); set.Abs() > time.Second {
 		return r.ahead - set, true
 	}
 	return r.ahead, true

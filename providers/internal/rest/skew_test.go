@@ -3,7 +3,10 @@ package rest
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/rotatord/rotatord/rotator"
 )
 
 func TestSkew(t *testing.T) {
@@ -23,11 +26,28 @@ func TestSkew(t *testing.T) {
 		"another time zone": {"Sunday, 01-Mar-26 12:00:01 GMT", 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var c2 Client
-			c2.skew.note(http.Header{"Date": {c.date}}, sent, got)
-			if ahead, known := c2.Skew(); ahead != c.want || known != c.known {
-				t.Errorf("got %s, %v, want %s, %v", ahead, known, c.want, c.known)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				var c2 Client
+				c2.options.Clock = rotator.NewClock(func() time.Duration { return time.Until(got) })
+				c2.skew.note(http.Header{"Date": {c.date}}, sent, c2.options.Clock.Read())
+				if ahead, known := c2.Skew(); ahead != c.want || known != c.known {
+					t.Errorf("got %s, %v, want %s, %v", ahead, known, c.want, c.known)
+				}
+			})
 		})
+	}
+}
+
+// TestSkewOfAClockThatWasSetSince has our clock set after the answer: the difference is another one by as much.
+func TestSkewOfAClockThatWasSetSince(t *testing.T) {
+	ahead := time.Duration(0)
+	var c Client
+	c.options.Clock = rotator.NewClock(func() time.Duration { return ahead })
+	c.skew.note(http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}, time.Now(), c.options.Clock.Read())
+	for _, set := range []time.Duration{time.Hour, -48 * time.Hour, 0} {
+		ahead = set
+		if got, known := c.Skew(); !known || (got+set).Abs() > time.Second {
+			t.Errorf("set by %s: the other side is ahead by %s, %v", set, got, known)
+		}
 	}
 }

@@ -1,0 +1,43 @@
+package oracle
+
+import "time"
+
+// Skewed says whether the daemon's clock is wrong: then it cannot know for how long a key was idle.
+func (o *Oracle) Skewed(wrong bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.skewed = wrong
+}
+
+// ClockSet tells that the daemon's clock was set while it ran; now is what it shows since. What the oracle has seen is as long ago as
+// before. What was promised until a time (a hold, a freeze) is promised by the clock as it is.
+func (o *Oracle) ClockSet(by time.Duration, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.set, o.stood = now, now
+	shift := func(t *time.Time) {
+		if !t.IsZero() {
+			*t = t.Add(by)
+		}
+	}
+	for _, k := range o.keys {
+		shift(&k.Made)
+		shift(&k.lastUse)
+	}
+	for _, t := range o.terms {
+		shift(&t.until)
+	}
+	for account, at := range o.blinded {
+		o.blinded[account] = at.Add(by)
+	}
+	for c, h := range o.holds {
+		o.holds[c] = hold{h.at.Add(by), h.until}
+	}
+	shift(&o.calendar.since)
+}
+
+// underWay is how long what the daemon decided by its clock may take to become a call.
+const underWay = 10 * time.Minute
+
+// justSet reports whether what is done now may have been decided before the clock was set.
+func (o *Oracle) justSet(now time.Time) bool { return now.Sub(o.set).Abs() < underWay }
