@@ -21,15 +21,15 @@ type account struct {
 	state   rotator.ProviderState
 	pending []*stateChange
 
-	saving sync.Mutex // one save at a time
+	saving turn // one save at a time
 
 	renewed chan struct{} // closed by the next setup that is put in force, and another in its place; guarded by mu
 
 	scan chan struct{} // asks for a scan; holds one request
 	wake chan struct{} // asks the dispatcher to look; holds one request
 
-	scanning sync.Mutex // one scan at a time
-	seen     *memory    // what the last scan saw; guarded by scanning
+	scanning turn    // one scan at a time
+	seen     *memory // what the last scan saw; guarded by scanning
 
 	// planned counts the rotations that were planned since the last scan began: the blast-radius cap's meter. A scan, and
 	// so a start, begins it anew.
@@ -49,7 +49,7 @@ type account struct {
 func newAccount(name string, s rotator.ProviderState) *account {
 	s.Provider = name
 	return &account{name: name, state: s, renewed: make(chan struct{}), scan: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		flight: inFlight{ids: map[string]bool{}}}
+		saving: newTurn(), scanning: newTurn(), flight: inFlight{ids: map[string]bool{}}}
 }
 
 func (a *account) set(c Account) {
@@ -110,8 +110,8 @@ func (e *Engine) update(ctx context.Context, a *account, change func(s *rotator.
 	a.mu.Lock()
 	a.pending = append(a.pending, mine)
 	a.mu.Unlock()
-	a.saving.Lock()
-	defer a.saving.Unlock()
+	a.saving.take()
+	defer a.saving.give()
 	if !mine.done {
 		e.saveTogether(context.WithoutCancel(ctx), a)
 	}

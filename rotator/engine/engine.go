@@ -95,7 +95,7 @@ type Engine struct {
 	keeper *lease.Keeper // nil where no other process works on the store
 
 	setup    atomic.Pointer[Setup]
-	applying sync.Mutex // one setup at a time is put in force
+	applying turn // one setup at a time is put in force
 
 	verifying sync.Mutex // one verification at a time
 
@@ -110,7 +110,7 @@ type Engine struct {
 // New makes an engine. It makes no call before [Engine.Run].
 func New(o Options, s *Setup) *Engine {
 	e := &Engine{
-		store: o.Store, sealer: o.Sealer, log: o.Log, obs: o.Observer, drain: o.Drain, clock: o.Clock, look: cmp.Or(o.Look, 10*time.Second),
+		store: o.Store, sealer: o.Sealer, log: o.Log, obs: o.Observer, drain: o.Drain, clock: o.Clock, applying: newTurn(), look: cmp.Or(o.Look, 10*time.Second),
 		accounts: map[string]*account{}, running: map[string]context.CancelFunc{},
 	}
 	if e.log == nil {
@@ -151,8 +151,8 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // applyFirst puts in force what was set up last: a reload may have come before the start.
 func (e *Engine) applyFirst(ctx context.Context) error {
-	e.applying.Lock()
-	defer e.applying.Unlock()
+	e.applying.take()
+	defer e.applying.give()
 	return e.apply(ctx, e.setup.Load())
 }
 
@@ -191,8 +191,8 @@ func (e *Engine) awaitFlight(cut context.CancelFunc) error {
 // Apply puts a setup in force: accounts that are gone stop, new ones start, and every account is scanned anew, because
 // a changed policy changes what is due.
 func (e *Engine) Apply(ctx context.Context, s *Setup) error {
-	e.applying.Lock()
-	defer e.applying.Unlock()
+	e.applying.take()
+	defer e.applying.give()
 	return e.apply(ctx, s)
 }
 

@@ -74,9 +74,9 @@ func (e *Engine) takeOver(ctx context.Context, a *account) error {
 	a.mu.Lock()
 	a.state = s
 	a.mu.Unlock()
-	a.scanning.Lock()
+	a.scanning.take()
 	a.seen = nil
-	a.scanning.Unlock()
+	a.scanning.give()
 	a.requestScan()
 	return e.resumeConfigured(ctx, a.name)
 }

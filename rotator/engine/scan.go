@@ -122,8 +122,8 @@ func (e *Engine) scanSafely(ctx context.Context, a *account, now time.Time) (res
 // scan streams the account's inventory past the memory of the last scan and stores what changed. An error of the journal
 // is marked as one, however it came about.
 func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResult, error) {
-	a.scanning.Lock()
-	defer a.scanning.Unlock()
+	a.scanning.take()
+	defer a.scanning.give()
 	if a.seen == nil {
 		m, err := e.recall(ctx, a.name)
 		if err != nil {

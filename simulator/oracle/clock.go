@@ -9,7 +9,7 @@ func (o *Oracle) Skewed(wrong bool) {
 	o.skewed = wrong
 }
 
-// ClockSet tells that the daemon's clock was set while it ran; now is what it shows since. What the oracle has seen is as long ago as
+// ClockSet tells that the daemon's clock was set; now is what it shows since. What the oracle has seen is as long ago as
 // before. What was promised until a time (a hold, a freeze) is promised by the clock as it is.
 func (o *Oracle) ClockSet(by time.Duration, now time.Time) {
 	o.mu.Lock()
@@ -23,6 +23,11 @@ func (o *Oracle) ClockSet(by time.Duration, now time.Time) {
 	for _, k := range o.keys {
 		shift(&k.Made)
 		shift(&k.lastUse)
+	}
+	for _, c := range o.creds {
+		for p, at := range c.confirmed {
+			c.confirmed[p] = at.Add(by)
+		}
 	}
 	for _, t := range o.terms {
 		shift(&t.until)

@@ -22,6 +22,7 @@ func (o *Oracle) Wrote(r Row, now time.Time) {
 		if c.open != nil && c.open.Rotation != r.Rotation {
 			o.broken("G6", now, r.Credential, "rotations %s and %s are open at the same time", c.open.Rotation, r.Rotation)
 		}
+		c.confirm(&r, now)
 		c.open = &r
 	}
 	switch {
@@ -35,11 +36,25 @@ func (o *Oracle) Wrote(r Row, now time.Time) {
 	o.ownerWrote(&r, now)
 	o.secretIsKept(c, &r, now)
 	for _, p := range r.Places {
-		if !p.At.IsZero() {
+		if p.Read {
 			c.promised[p.Place] = true
 		}
 	}
 	o.keepsPromises(r.Credential, c, now)
+}
+
+// confirm notes since when the places of a rotation have been confirmed.
+func (c *credential) confirm(r *Row, now time.Time) {
+	if c.open == nil || c.open.Rotation != r.Rotation {
+		c.confirmed = map[Place]time.Time{}
+	}
+	for _, p := range r.Places {
+		if !p.Read {
+			delete(c.confirmed, p.Place)
+		} else if _, known := c.confirmed[p.Place]; !known {
+			c.confirmed[p.Place] = now
+		}
+	}
 }
 
 // secretIsKept is the half of G2 that the journal shows: from the moment a key is made until its last sink is confirmed, the

@@ -200,12 +200,12 @@ func (o *Oracle) inTime(k *key, r *Row, sent time.Time) {
 		return
 	}
 	var last time.Time
-	for _, p := range r.Places {
-		if p.At.After(last) {
-			last = p.At
+	for _, at := range o.credential(k.Credential).confirmed {
+		if at.After(last) {
+			last = at
 		}
 	}
-	if over := last.Add(r.Grace); sent.Before(over) {
+	if over := last.Add(r.Grace); sent.Before(over.Add(-time.Minute)) {
 		o.broken("G3", sent, k.Credential, "key %s was ended before its grace period was over at %s", k.Name, day(over))
 	}
 	if why := o.calendar.forbids(r.Policy, sent); why != "" {

@@ -49,10 +49,10 @@ type Row struct {
 	By string
 }
 
-// Confirmed is a place of a rotation and when it was read back; zero for not yet.
+// Confirmed is a place of a rotation, and whether it was read back.
 type Confirmed struct {
 	Place
-	At time.Time
+	Read bool
 }
 
 // Account is what is known of an account at an issuing system.
@@ -119,7 +119,7 @@ type Oracle struct {
 	occasions map[string]occasion  // by account: of drills
 	required  map[string][]string  // hooks, by policy
 	stood     time.Time            // until when a daemon stood still
-	set       time.Time            // when the daemon's clock was set last while it ran, by how it is since
+	set       time.Time            // when the daemon's clock was set last, by how it is since
 	skewed    bool
 	breach    *Breach
 }
@@ -128,6 +128,8 @@ type credential struct {
 	keys      []*key
 	rotations map[string]bool // those that were written
 	open      *Row
+	// confirmed says since when each place of the open rotation has been confirmed.
+	confirmed map[Place]time.Time
 	// promised are the places that were confirmed once: from then on a key that works must stand there.
 	promised map[Place]bool
 }

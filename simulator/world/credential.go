@@ -118,7 +118,7 @@ func (w *World) useOnce(c *credential, k *consumer, now time.Time) {
 		w.tell("consumer", "of %s is refused with key %s", c.id, k.key)
 	}
 	if got == accepted || got == refused && !k.unlucky {
-		w.oracle.Used(k.key, got == accepted, k.spec.Patient, w.now())
+		w.oracle.Used(k.key, got == accepted, k.spec.Patient, w.daemonNow())
 	}
 	if got != accepted { // it looks for a better key at once
 		w.refresh(c, k, now)

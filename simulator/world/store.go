@@ -144,7 +144,7 @@ func row(c rotator.Change, by string) oracle.Row {
 		o.Discarded = append(o.Discarded, key(d))
 	}
 	for _, p := range r.Sinks {
-		o.Places = append(o.Places, oracle.Confirmed{Place: oracle.Place{Sink: p.Sink, Location: p.Location}, At: p.ConfirmedAt})
+		o.Places = append(o.Places, oracle.Confirmed{Place: oracle.Place{Sink: p.Sink, Location: p.Location}, Read: p.Confirmed()})
 	}
 	return o
 }

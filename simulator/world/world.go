@@ -205,6 +205,7 @@ func (w *World) fail(err error) {
 // era plays one era, inside a bubble.
 func (w *World) era(e era) {
 	time.Sleep(time.Until(e.from.Add(-e.skew)))
+	set := w.skew() - e.skew
 	w.base = e.skew
 	w.ahead.Store(0)
 	if e.first {
@@ -216,6 +217,7 @@ func (w *World) era(e era) {
 		w.happened(string(ClockJump))
 		w.tell("daemon", "its clock is off by %s from now on", -e.skew)
 	}
+	w.oracle.ClockSet(set, w.daemonNow())
 	w.oracle.Skewed(e.skew != 0)
 	w.configured()
 	for _, a := range w.accounts {
@@ -224,7 +226,7 @@ func (w *World) era(e era) {
 		a.mu.Unlock()
 	}
 	if err := w.startAll(); err != nil {
-		w.fail(err)
+		w.fail(errors.Join(err, w.buryAll()))
 		return
 	}
 	w.play(e)
