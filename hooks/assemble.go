@@ -70,8 +70,10 @@ func callID(r *rotator.HookRun) string {
 // readyAt is when a call for the run is to be made. A run that comes from the future was written by a clock that was wrong.
 func readyAt(h *Hook, r *rotator.HookRun, now time.Time) time.Time {
 	switch {
-	case r.Attempt > 0:
+	case r.Attempt > 0 && r.NextAt.Sub(now) <= patientRetry:
 		return r.NextAt
+	case r.Attempt > 0:
+		return now
 	case r.Urgent() || r.At.After(now):
 		return now
 	default:

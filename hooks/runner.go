@@ -100,7 +100,7 @@ func (r *Runner) Run(ctx context.Context) {
 				r.dropLeftovers(ctx, *hooks, now)
 			}
 		}
-		timer := time.NewTimer(r.o.Clock.Until(next))
+		timer := time.NewTimer(min(r.o.Clock.Until(next), look)) // the clock may have been set meanwhile
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
