@@ -87,12 +87,14 @@ func (o *office) close() {
 }
 
 // put puts a notice into the outbox, as a commit does.
-func (o *office) put(id, to string) {
+func (o *office) put(id, to string) { o.putAt(id, to, time.Now()) }
+
+func (o *office) putAt(id, to string, at time.Time) {
 	o.t.Helper()
 	o.n++
 	c := rotator.CredentialID{Provider: "cc", UserID: fmt.Sprint(o.n), Base: "ci"}
 	change := rotator.Plan(id, rotator.Rotation{CredentialID: c, Version: 1}, time.Now(), "planned")
-	change.Notices = []rotator.Notice{{ID: id, At: time.Now(), Kind: rotator.NoticeReplaced, To: to, CredentialID: c, Rotation: id}}
+	change.Notices = []rotator.Notice{{ID: id, At: at, Kind: rotator.NoticeReplaced, To: to, CredentialID: c, Rotation: id}}
 	if err := o.store.Commit(o.t.Context(), change); err != nil {
 		o.t.Fatal(err)
 	}
@@ -386,5 +388,20 @@ func TestAnOutboxThatFailsIsReadAgain(t *testing.T) {
 		o.put("a/1", "ann@example.com")
 		o.works(5*time.Minute, unreadable{o.store, time.Now().Add(3 * time.Minute)})
 		o.want("a/1 to ann@example.com: [a/1]")
+	})
+}
+
+// TestNoticesOfAClockThatWasAhead are told as soon as the clock is right, whether they had been tried or not.
+func TestNoticesOfAClockThatWasAhead(t *testing.T) {
+	bubble(t, func(t *testing.T, o *office) {
+		o.putAt("fresh", "ann@example.com", time.Now().AddDate(0, 1, 0))
+		o.put("tried", "bob@example.com")
+		if err := o.store.NoticesFailed(t.Context(), []string{"tried"}, "no", time.Now().AddDate(0, 1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		o.works(3*time.Minute, o.store)
+		if c := o.pending(); c.Fresh+c.Failed != 0 {
+			t.Errorf("%+v are not told yet; sent: %q", c, o.postman.log())
+		}
 	})
 }

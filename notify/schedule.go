@@ -9,9 +9,9 @@ import (
 )
 
 // assemble makes messages of due notices: those that were in a message before stay in it, the others are put together by
-// recipient. A message is left out while its oldest notice came about after gathered, unless it is full: others may still
-// join it.
-func assemble(due []rotator.Notice, gathered time.Time) []Message {
+// recipient. A message is left out while its oldest notice came about within the time to gather, unless it is full: others may still
+// join it. A notice that comes from the future was written by a clock that was wrong.
+func assemble(due []rotator.Notice, now time.Time, gather time.Duration) []Message {
 	slices.SortStableFunc(due, func(a, b rotator.Notice) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
 	})
@@ -31,12 +31,12 @@ func assemble(due []rotator.Notice, gathered time.Time) []Message {
 		}
 		ready[i].Notices = append(ready[i].Notices, n)
 	}
-	return slices.DeleteFunc(ready, func(m Message) bool { return !isReady(m, gathered) })
+	return slices.DeleteFunc(ready, func(m Message) bool { return !isReady(m, now, gather) })
 }
 
-func isReady(m Message, gathered time.Time) bool {
+func isReady(m Message, now time.Time, gather time.Duration) bool {
 	first := m.Notices[0]
-	return first.Message != "" || len(m.Notices) == most || !first.At.After(gathered)
+	return first.Message != "" || len(m.Notices) == most || !first.At.After(now.Add(-gather)) || first.At.After(now)
 }
 
 // The pace of retries: a minute after the first failure, twice that after each further one, and never more than a quarter

@@ -86,6 +86,9 @@ type Inventory interface {
 	CountDue(ctx context.Context, provider string, now time.Time, limit int) (int, error)
 	// LookAgain sets LookAt to at for the provider's keys that wait for the reason.
 	LookAgain(ctx context.Context, provider string, reason BlockReason, at time.Time) error
+	// LookEarlier sets LookAt to at for the provider's keys that are to be looked at after both that and their time: what put them off so
+	// went by a clock that was ahead.
+	LookEarlier(ctx context.Context, provider string, at time.Time) error
 	// NextLook returns the provider's earliest LookAt; zero if there is none.
 	NextLook(ctx context.Context, provider string) (time.Time, error)
 	// SetLook stores a decision not to rotate a key now: its LookAt (zero for never), Waiting and WaitingWhy. WaitingSince
@@ -178,6 +181,11 @@ type ProviderState struct {
 	Approved      int       `json:"approved,omitempty"`
 	ApprovedUntil time.Time `json:"approved_until,omitzero"`
 	ApprovedBy    string    `json:"approved_by,omitempty"`
+	// Skew is how far the provider's clock is ahead of ours (behind, if negative), to the minute, where [ClockWrong] says that nothing can
+	// be told by dates; else zero.
+	Skew time.Duration `json:"skew,omitempty"`
+	// SavedAt is when this was saved, by the clock as it was then: if that is still to come, the clock has been set back.
+	SavedAt time.Time `json:"saved_at,omitzero"`
 	// VerifiedAt is when the last verification by schedule began, or since when there is a schedule; zero for none.
 	VerifiedAt time.Time `json:"verified_at,omitzero"`
 }

@@ -181,7 +181,8 @@ func (c Change) Reminding(first time.Duration, now time.Time) Change {
 	for range min(r.Reminders, 16) {
 		pause = min(2*pause, longestReminder)
 	}
-	if now.Sub(last) >= pause {
+	setBack := last.After(now) && ClockWrong(last.Sub(now))
+	if now.Sub(last) >= pause || setBack {
 		r.RemindedAt = now
 		r.Reminders++
 	}
@@ -219,6 +220,9 @@ type Outbox interface {
 	// NoticesFailed counts a failure for each, with what went wrong in words, and puts the next attempt off until nextAt, all
 	// of them at once. It succeeds for those that are gone.
 	NoticesFailed(ctx context.Context, ids []string, trouble string, nextAt time.Time) error
+	// HastenNotices has the notices that were put off until after a time tried at another: no attempt is that far away, so what put them
+	// off went by a clock that was ahead.
+	HastenNotices(ctx context.Context, after, at time.Time) error
 	// CountNotices counts what is in the outbox.
 	CountNotices(ctx context.Context) (NoticeCounts, error)
 }

@@ -139,6 +139,15 @@ func TestRemindersComeEverMoreRarely(t *testing.T) {
 	}
 }
 
+// TestAReminderOfAClockThatWasAhead comes once the clock is right, and not when it is there again.
+func TestAReminderOfAClockThatWasAhead(t *testing.T) {
+	c := blockedFor(StageRevoking, BlockOldKeyInUse)
+	c.BlockedSince = noon.AddDate(0, 1, 0)
+	if r := c.Block(BlockOldKeyInUse, "used", noon, noon).Reminding(24*time.Hour, noon).After; r.Reminders != 1 || !r.RemindedAt.Equal(noon) {
+		t.Errorf("%d reminders, the last at %s", r.Reminders, r.RemindedAt)
+	}
+}
+
 func TestNobodyIsRemindedOfWhatNobodyWasAsked(t *testing.T) {
 	for name, c := range map[string]Change{
 		"a block for those who run the daemon": blockedFor(StageRevoking, BlockDenied).Block(BlockDenied, "401", noon, noon),

@@ -27,6 +27,9 @@ SELECT 1 FROM keys WHERE provider = $1 AND waiting = $2 AND waiting <> '' AND (l
 
 	lookAgain = `UPDATE keys SET look_at = $1 WHERE provider = $2 AND waiting = $3 AND waiting <> ''`
 
+	// due is rounded down and look_at up.
+	lookEarlier = `UPDATE keys SET look_at = $1 WHERE provider = $2 AND look_at > $1 AND look_at > due + 1`
+
 	setLook = `UPDATE keys SET look_at = $1, waiting = $2, waiting_why = $3,
 waiting_since = CASE WHEN $2 = '' THEN NULL WHEN waiting = $2 THEN waiting_since ELSE $4 END
 WHERE provider = $5 AND id = $6`
@@ -93,6 +96,14 @@ func (s *Store) CountDue(ctx context.Context, provider string, now time.Time, li
 func (s *Store) LookAgain(ctx context.Context, provider string, reason rotator.BlockReason, at time.Time) error {
 	return s.write(ctx, "look again at waiting keys", func(w *writer) error {
 		_, err := w.exec(lookAgain, up(at), provider, string(reason))
+		return err
+	})
+}
+
+// LookEarlier implements [rotator.Inventory].
+func (s *Store) LookEarlier(ctx context.Context, provider string, at time.Time) error {
+	return s.write(ctx, "look earlier at keys that were put off", func(w *writer) error {
+		_, err := w.exec(lookEarlier, up(at), provider)
 		return err
 	})
 }

@@ -25,6 +25,8 @@ ORDER BY next_at, id`
 
 	failNotice = `UPDATE notices SET attempt = attempt + 1, trouble = $1, next_at = $2 WHERE id = $3`
 
+	hastenNotices = `UPDATE notices SET next_at = $1 WHERE next_at > $2`
+
 	setNoticeAside = `UPDATE notices SET next_at = $1 WHERE id = $2`
 
 	// Each half is answered from the index notices_state.
@@ -141,6 +143,14 @@ func (s *Store) eachNotice(ctx context.Context, op string, ids []string, query s
 			}
 		}
 		return nil
+	})
+}
+
+// HastenNotices implements [rotator.Outbox].
+func (s *Store) HastenNotices(ctx context.Context, after, at time.Time) error {
+	return s.write(ctx, "hasten notices", func(w *writer) error {
+		_, err := w.exec(hastenNotices, up(at), up(after))
+		return err
 	})
 }
 

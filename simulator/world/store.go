@@ -84,6 +84,11 @@ func (s *store) LookAgain(ctx context.Context, provider string, reason rotator.B
 	return s.write("look again", provider, func() error { return s.Store.LookAgain(ctx, provider, reason, at) })
 }
 
+// LookEarlier implements [rotator.Inventory].
+func (s *store) LookEarlier(ctx context.Context, provider string, at time.Time) error {
+	return s.write("look earlier", provider, func() error { return s.Store.LookEarlier(ctx, provider, at) })
+}
+
 // Due implements [rotator.Journal].
 func (s *store) Due(ctx context.Context, provider string, now time.Time, paused bool, limit int) ([]rotator.Rotation, error) {
 	if err := s.read("due", provider); err != nil {

@@ -289,6 +289,21 @@ var lookCases = []testCase{
 		b.ok(b.LookAgain(b.ctx, "p", "", b.now))
 		b.look(b.now, 10, "a", "b")
 	}},
+	{"keys that were put off beyond their time are looked at earlier", func(b *bench) {
+		for id, look := range map[string]time.Duration{"as due": 3 * time.Hour, "later": 4 * time.Hour, "earlier": time.Hour, "never": 0} {
+			k := b.key("p", id, b.now.Add(3*time.Hour))
+			b.merge(k)
+			if k.LookAt = (time.Time{}); look != 0 {
+				k.LookAt = b.now.Add(look)
+			}
+			b.ok(b.SetLook(b.ctx, k.TrackedKey, b.now))
+		}
+		b.ok(b.LookEarlier(b.ctx, "other", b.now))
+		b.look(b.now, 10)
+		b.ok(b.LookEarlier(b.ctx, "p", b.now))
+		b.look(b.now, 10, "later")
+		b.look(b.now.Add(3*time.Hour), 10, "later", "earlier", "as due")
+	}},
 }
 
 // look checks which keys of provider "p" are to be looked at, in order.

@@ -99,6 +99,7 @@ func lateWrites(b *bench) map[string]func(ctx context.Context) error {
 		"missing": func(ctx context.Context) error { return b.MarkMissing(ctx, "p", []string{"1"}, b.now) },
 		"look":    func(ctx context.Context) error { return b.SetLook(ctx, key, b.now) },
 		"again":   func(ctx context.Context) error { return b.LookAgain(ctx, "p", rotator.BlockHeld, b.now) },
+		"earlier": func(ctx context.Context) error { return b.LookEarlier(ctx, "p", b.now) },
 		"state": func(ctx context.Context) error {
 			return b.SaveProviderState(ctx, rotator.ProviderState{Provider: "p", BreakerOpen: true})
 		},

@@ -79,6 +79,14 @@ var outboxCases = []testCase{
 		n.Attempt, n.Trouble = 2, "550 never"
 		b.dueNotices(later, 10, n)
 	}},
+	{"what was put off too far is hastened", func(b *bench) {
+		soon, far := b.notice(1, b.now.Add(time.Hour)), b.notice(2, b.now.Add(3*time.Hour))
+		b.tell(soon)
+		b.tell(far)
+		b.ok(b.HastenNotices(b.ctx, b.now.Add(2*time.Hour), b.now))
+		b.dueNotices(b.now, 10, far)
+		b.dueNotices(b.now.Add(time.Hour), 10, far, soon)
+	}},
 	{"counts tell what is fresh, what failed and since when", func(b *bench) {
 		b.counted(rotator.NoticeCounts{})
 		old := b.notice(1, b.now.Add(-time.Hour))
