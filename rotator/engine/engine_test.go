@@ -110,33 +110,6 @@ func TestG5LostAnswerIsAskedAboutNeverRetried(t *testing.T) {
 	}
 }
 
-func TestG5AKeyThatAppearsLateIsRevokedAsAnOrphan(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T, w *world) {
-		w.provider.SetListAfter(5 * time.Minute) // later than the propagation time that is configured
-		w.provider.SetHook(faults("Mint", true, 1, 1, rotator.NewFault("mint", rotator.UnknownOutcome, "lost")))
-		w.lives(6 * time.Hour)
-		w.wantActive("deploy-r0002")
-		w.wantRotated()
-	})
-}
-
-func TestAnOrphanThatSomebodyUsesIsLeftAlone(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		lost := rotator.NewFault("mint", rotator.UnknownOutcome, "lost")
-		w.provider.SetHook(func(op string, after bool) error {
-			if op == "Mint" && after {
-				keys := w.provider.Keys()
-				_, _ = w.provider.Use(w.provider.SecretOf(keys[len(keys)-1].ID)) // somebody else has it after all
-				return lost
-			}
-			return nil
-		})
-		w.lives(time.Hour)
-		w.wantActive("deploy", "deploy-r0001")
-	})
-}
-
 func TestG2SecretSurvivesAJournalThatFailsForAWhile(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {

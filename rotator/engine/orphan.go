@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -55,6 +56,44 @@ func (e *Engine) retireOrphans(ctx context.Context, a *account, orphans []rotato
 		log.Warn("revoked an orphan key: it was made, but its secret was lost before it could be sealed")
 		e.obs.OrphanRetired(a.name, k)
 	}
+}
+
+// withoutOrphans leaves out of the series the orphans that seem to supersede the key to replace, and revokes them, which may make room.
+// Where that does not work they count against the caps, and the next scan tries again.
+func (e *Engine) withoutOrphans(ctx context.Context, a *account, r *rotator.Rotation, s series) series {
+	old := s.old(r)
+	if old == nil {
+		return s
+	}
+	s.keys = slices.DeleteFunc(s.keys, func(k rotator.TrackedKey) bool {
+		if k.State != rotator.KeyActive || !k.Newer(*old) || !e.isNobodys(ctx, a, k.Key) {
+			return false
+		}
+		if a.provider().Limits().RemovedByHand {
+			return true
+		}
+		log := e.log.With(append(rotationFields(r), zap.String("key_id", k.ID), zap.String("key_name", k.Name))...)
+		if err := e.retire(ctx, a, k.Key); err != nil {
+			log.Error("an orphan key, whose secret nobody has, could not be revoked; the rotation goes on beside it if it can, and the next scan tries again", zap.Error(err))
+			return true
+		}
+		log.Warn("revoked an orphan key: it was made, but its secret was lost before it could be sealed")
+		e.obs.OrphanRetired(a.name, k.Key)
+		s.active--
+		s.user--
+		return true
+	})
+	return s
+}
+
+// isNobodys reports whether it is certain that nobody has the key's secret: then the key supersedes no other.
+func (e *Engine) isNobodys(ctx context.Context, a *account, k rotator.Key) bool {
+	orphan, _, err := e.isOrphan(ctx, a, k)
+	if err != nil || !orphan {
+		return false
+	}
+	owner, err := e.orphansOwner(ctx, a, k)
+	return err == nil && owner == ""
 }
 
 // orphansOwner is ownerOf for a key that a scan saw.

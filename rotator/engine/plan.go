@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -169,12 +170,19 @@ func (e *Engine) facts(ctx context.Context, k rotator.TrackedKey, now time.Time)
 			f.Key = now // k was fetched before the credential was taken in hand
 		}
 	}
+	if a, ok := e.account(k.Provider); ok {
+		f.Series = slices.DeleteFunc(f.Series, func(other rotator.TrackedKey) bool {
+			return other.State == rotator.KeyActive && other.MissingSince.IsZero() && other.Newer(f.Key) && e.isNobodys(ctx, a, other.Key)
+		})
+	}
 	if f.Key.Waiting == rotator.BlockRotationFailed {
 		n, err := e.store.Abandoned(ctx, c, countedFailures)
 		if err != nil {
 			return f, err
 		}
-		f.RetryAt = f.Key.WaitingSince.Add(rotator.RetryAbandoned(n))
+		if since := f.Key.WaitingSince; !since.After(now) { // else the clock has been set back since
+			f.RetryAt = since.Add(rotator.RetryAbandoned(n))
+		}
 	}
 	f.Policy = e.policy(f.Key.Policy)
 	user, err := e.store.User(ctx, k.Provider, k.UserID)

@@ -33,7 +33,7 @@ func (e *Engine) prepare(ctx context.Context, a *account, r *rotator.Rotation) (
 	if err != nil {
 		return rotator.Change{}, err
 	}
-	s := seriesOf(r, expecting(r, a.provider().Limits(), keys))
+	s := e.withoutOrphans(ctx, a, r, seriesOf(r, expecting(r, a.provider().Limits(), keys)))
 	if why := s.superseded(r); why != "" {
 		a.requestScan() // the inventory that the plan was made from is behind
 		return r.Supersede(now, why, now.Add(supersededRetry)), nil
