@@ -62,3 +62,8 @@ func (r *Rotation) Stuck() (since time.Time, stuck bool) {
 		return r.StageAt, true
 	}
 }
+
+// ByCalendar reports whether the rotation was begun as a drill by the calendar.
+func (r *Rotation) ByCalendar() bool {
+	return r.Drilled || r.Reason == ReasonDrill && r.Actor == ActorSchedule
+}

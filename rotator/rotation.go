@@ -79,6 +79,8 @@ type Rotation struct {
 	Discarded []KeyRef `json:"discarded,omitempty"`
 	// Former are the places that hold, or held, a key that was given up.
 	Former []FormerPlace `json:"former,omitempty"`
+	// Drilled is true for a drill of the calendar that somebody hastened because its old key leaked: it counts as one all the same.
+	Drilled bool `json:"drilled,omitempty"`
 	// Suspect is the new key if somebody reported a leak when consumers may have had it already: it may have leaked too, and is replaced
 	// as soon as the rotation is done.
 	Suspect KeyRef `json:"suspect,omitzero"`

@@ -219,6 +219,7 @@ func (r *Rotation) StartOver(actor string, sinks []SinkProgress, now time.Time) 
 func (r *Rotation) Hasten(actor string, now time.Time) Change {
 	c := r.stay("the old key is compromised, says " + actor + ": waiting for nothing but proof")
 	a := &c.After
+	a.Drilled = r.ByCalendar()
 	a.Reason, a.Actor, a.NextAt = ReasonCompromised, actor, now
 	a.Terms = a.Terms.Urgent()
 	a.ExtendTo = time.Time{} // a secret that leaked is not given more time

@@ -87,8 +87,11 @@ func (e *Engine) practiseOnce(ctx context.Context, a *account, d *rotator.DrillS
 // drilledSince counts the drills of the schedule that were begun since a moment.
 func (e *Engine) drilledSince(ctx context.Context, a *account, d *rotator.DrillSchedule, since time.Time) (int, error) {
 	n := 0
-	for _, q := range []rotator.RotationQuery{{State: "open"}, {State: "ended", Since: since}} {
-		q.Provider, q.Reason, q.Limit = a.name, rotator.ReasonDrill, batch
+	for _, q := range []rotator.RotationQuery{
+		{State: "open", Reason: rotator.ReasonDrill}, {State: "ended", Since: since, Reason: rotator.ReasonDrill},
+		{State: "open", Reason: rotator.ReasonCompromised}, {State: "ended", Since: since, Reason: rotator.ReasonCompromised}, // of a key that leaked meanwhile
+	} {
+		q.Provider, q.Limit = a.name, batch
 		for {
 			page, err := e.store.FindRotations(ctx, q)
 			if err != nil {
@@ -96,7 +99,7 @@ func (e *Engine) drilledSince(ctx context.Context, a *account, d *rotator.DrillS
 			}
 			for i := range page.Rotations {
 				r := &page.Rotations[i]
-				if r.Actor != rotator.ActorSchedule || r.PlannedAt.Before(since) {
+				if !r.ByCalendar() || r.PlannedAt.Before(since) {
 					continue
 				}
 				if d.Selects(a.name, e.userOf(ctx, r), r.Base) {
