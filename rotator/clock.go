@@ -19,8 +19,10 @@ func (c Clock) Now() time.Time {
 	return time.Now().Add(c.ahead())
 }
 
-// Until is how long it is until t by this clock, Since how long it was.
+// Until is how long it is until t by this clock.
 func (c Clock) Until(t time.Time) time.Duration { return t.Sub(c.Now()) }
+
+// Since is how long it was since t by this clock.
 func (c Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // Reading is a moment, by the clock and by what only ever goes on.

@@ -140,12 +140,23 @@ func inactive(f *Facts, now time.Time) (Decision, bool) {
 }
 
 // expired lets a key that has just expired be replaced all the same: the daemon may have been away. One that expired longer
-// ago than its policy would have begun to replace it was left to expire, by somebody or by everybody.
+// ago than its policy would have begun to replace it was left to expire, by somebody or by everybody. Where that goes by our clock
+// alone, which may be wrong without anybody knowing yet, the key is looked at again.
 func expired(f *Facts, now time.Time) (Decision, bool) {
-	if f.Policy == nil || now.Sub(f.Key.Expires) > f.Policy.RenewBefore {
-		return ignore("it expired at " + day(f.Key.Expires) + ", and nobody has needed another since; rotatord rotate makes one")
+	if d, replaced := superseded(f, now); replaced {
+		return d, true
 	}
-	return Decision{}, false
+	if d, wrong := wrongClock(f, now); wrong {
+		return d, true
+	}
+	if f.Policy != nil && now.Sub(f.Key.Expires) <= f.Policy.RenewBefore {
+		return Decision{}, false
+	}
+	why := "it expired at " + day(f.Key.Expires) + ", and nobody has needed another since; rotatord rotate makes one"
+	if f.Key.State == KeyActive {
+		return wait("", now.Add(asideRecheck), why)
+	}
+	return ignore(why)
 }
 
 func userInactive(f *Facts, now time.Time) (Decision, bool) {
@@ -193,7 +204,7 @@ func wrongClock(f *Facts, now time.Time) (Decision, bool) {
 	if !ClockWrong(f.Skew) {
 		return Decision{}, false
 	}
-	return wait(BlockClockSkew, now.Add(recheckClock), "whether it is due cannot be told: "+skewInWords(f.Skew))
+	return wait(BlockClockSkew, now.Add(recheckClock), "whether it is due cannot be told: "+SkewInWords(f.Skew))
 }
 
 // failedBefore spaces rotations that make keys of no use: each costs the provider a key.

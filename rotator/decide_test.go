@@ -48,6 +48,15 @@ func TestDecide(t *testing.T) {
 		{"expired before a rotation would have begun", func(f *Facts) {
 			f.Key.State, f.Key.Expires = KeyExpired, noon.Add(-f.Policy.RenewBefore-time.Second)
 		}, ActIgnore, "", time.Time{}},
+		{"expired before a rotation would have begun, and listed as active", func(f *Facts) {
+			f.Key.Expires = noon.Add(-f.Policy.RenewBefore - time.Second)
+		}, ActWait, "", noon.Add(asideRecheck)},
+		{"expired by a clock that is wrong", func(f *Facts) {
+			f.Key.Expires, f.Skew = noon.Add(-f.Policy.RenewBefore-time.Second), -time.Hour
+		}, ActWait, BlockClockSkew, noon.Add(recheckClock)},
+		{"expired by a clock that is wrong, as the provider says too", func(f *Facts) {
+			f.Key.State, f.Key.Expires, f.Skew = KeyExpired, noon.Add(-dayLong), -time.Hour
+		}, ActWait, BlockClockSkew, noon.Add(recheckClock)},
 		{"expired and superseded", func(f *Facts) {
 			f.Key.State, f.Key.Expires = KeyExpired, noon.Add(-dayLong)
 			f.Series = append(f.Series, newer("2", KeyActive, time.Time{}))

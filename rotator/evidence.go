@@ -110,13 +110,14 @@ func ClockAgrees(r *Rotation, skew time.Duration, now time.Time) Verdict {
 	if !ClockWrong(skew) || r.Reason == ReasonCompromised || r.Reason == ReasonManual && r.Stage == StagePlanned {
 		return Verdict{OK: true}
 	}
-	return Verdict{Block: BlockClockSkew, LookAt: now.Add(recheckClock), Why: "nothing can be told by dates: " + skewInWords(skew)}
+	return Verdict{Block: BlockClockSkew, LookAt: now.Add(recheckClock), Why: "nothing can be told by dates: " + SkewInWords(skew)}
 }
 
 // ClockWrong reports whether the provider's clock is so far ahead of ours, or behind it, that nothing can be told by dates.
 func ClockWrong(skew time.Duration) bool { return skew.Abs() > maxSkew }
 
-func skewInWords(skew time.Duration) string {
+// SkewInWords says of a skew what is wrong and what to do.
+func SkewInWords(skew time.Duration) string {
 	way := "behind"
 	if skew < 0 {
 		way = "ahead of"

@@ -41,6 +41,9 @@ type account struct {
 	// clockRight is true while the provider's clock and ours are known to agree, and what waited for that was told.
 	clockRight atomic.Bool
 
+	// unwritten counts the steps in a row that the journal did not take.
+	unwritten atomic.Int64
+
 	flight inFlight
 	tenure atomic.Pointer[tenure] // nil while this replica does not act here
 	capped atomic.Bool            // the cap stopped something since it was last judged with nothing left to look at
@@ -130,6 +133,7 @@ func (e *Engine) saveTogether(ctx context.Context, a *account) {
 	}
 	var err error
 	if s != before {
+		s.SavedAt = e.clock.Now()
 		err = e.store.SaveProviderState(ctx, s)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,14 +13,20 @@ import (
 // noticeSetBack heals what was stored while the clock was ahead. Steps that were to be tried again "in ten minutes" would
 // else wait until the clock is there once more, in a year if it was a year ahead. It cannot tell how long the clock was
 // wrong: periods of grace and soak that began then keep the end that was stored.
-func (e *Engine) noticeSetBack(ctx context.Context, a *account) {
-	now := e.clock.Read().Wall
-	ahead := a.snapshot().LastScan
-	if !ahead.After(now.Add(e.look)) {
+// A daemon that runs sees that the clock is set; one that starts sees times that are still to come. read is when it last looked.
+func (e *Engine) noticeSetBack(ctx context.Context, a *account, read *rotator.Reading) {
+	by := e.clock.SetSince(*read)
+	*read = e.clock.Read()
+	now, s := read.Wall, a.snapshot()
+	latest := s.LastScan
+	if s.SavedAt.After(latest) {
+		latest = s.SavedAt
+	}
+	set := by < 0 && rotator.ClockWrong(by)
+	if future := latest.Sub(now); !set && (future <= e.look || !rotator.ClockWrong(future)) {
 		return
 	}
-	e.log.Error("the clock was set back: the last scan lies in the future; everything that waits is looked at again",
-		zap.String("provider", a.name), zap.Time("last_scan", ahead))
+	e.log.Error("the clock was set back; everything that waits is looked at again", zap.String("provider", a.name), zap.Time("seen_before", latest))
 	if err := e.healSetBack(ctx, a, now); err != nil {
 		e.obs.JournalFailed(err) // it is tried again before the next scan
 	}
@@ -33,7 +40,7 @@ func (e *Engine) healSetBack(ctx context.Context, a *account, now time.Time) err
 	if err != nil {
 		return err
 	}
-	if err := e.lookAtWaiting(ctx, a); err != nil {
+	if err := errors.Join(e.lookAtWaiting(ctx, a), e.store.LookEarlier(ctx, a.name, now)); err != nil {
 		return err
 	}
 	defer a.requestLook()
@@ -43,19 +50,23 @@ func (e *Engine) healSetBack(ctx context.Context, a *account, now time.Time) err
 	})
 }
 
-// noticeRight has whatever waits for the clocks to agree looked at again, once they do: for the first time since the daemon began to act
-// at the account, or since they last differed.
-func (e *Engine) noticeRight(ctx context.Context, a *account, now time.Time) error {
+// noticeSkew keeps what the provider's page says of the clocks up to date: where nothing is due by a clock that is behind, nothing
+// else would say that it is. Once they agree, for the first time since the daemon began to act at the account or since they last
+// differed, it has whatever waits for that looked at again.
+func (e *Engine) noticeSkew(ctx context.Context, a *account, now time.Time) error {
 	ahead, known := skewKnown(a)
 	if !known {
 		return nil
 	}
 	if rotator.ClockWrong(ahead) {
 		a.clockRight.Store(false)
-		return nil
+		return e.noteSkew(ctx, a, ahead.Round(time.Minute))
 	}
 	if a.clockRight.Load() {
 		return nil
+	}
+	if err := e.noteSkew(ctx, a, 0); err != nil {
+		return err
 	}
 	if err := e.store.LookAgain(ctx, a.name, rotator.BlockClockSkew, now); err != nil {
 		return err
@@ -68,6 +79,17 @@ func (e *Engine) noticeRight(ctx context.Context, a *account, now time.Time) err
 	}
 	a.clockRight.Store(true)
 	return nil
+}
+
+func (e *Engine) noteSkew(ctx context.Context, a *account, skew time.Duration) error {
+	before := a.snapshot().Skew
+	if before == skew {
+		return nil
+	}
+	if before == 0 {
+		e.log.Error("nothing is decided by dates: "+rotator.SkewInWords(skew), zap.String("provider", a.name))
+	}
+	return e.update(ctx, a, func(s *rotator.ProviderState) { s.Skew = skew })
 }
 
 // skewOf is how far the provider's clock is ahead of ours, by its latest answer; zero if it has not said.

@@ -12,8 +12,12 @@ import (
 // batch is how many due rotations or keys are fetched at once.
 const batch = 256
 
-// journalPause keeps the loops from spinning while the journal cannot be read or written (a full disk, say).
-const journalPause = time.Second
+// journalPause keeps the loops from spinning while the journal cannot be read or written (a full disk, say). A step that cannot be
+// written down has called the provider for nothing, so from failure to failure it grows to longestJournalPause.
+const (
+	journalPause        = time.Second
+	longestJournalPause = time.Minute
+)
 
 // dispatch hands what is due at one account to workers, until ctx ends. What is due is asked of the journal's indexes
 // each time; nothing is kept in memory but what is in hand.
@@ -45,7 +49,7 @@ func (e *Engine) sleep(ctx context.Context, a *account, done <-chan struct{}, wa
 // handOut starts a worker for everything that is due and returns when something will be due next.
 func (e *Engine) handOut(ctx context.Context, a *account, done chan struct{}) (time.Time, error) {
 	now := e.clock.Now()
-	if err := e.noticeRight(ctx, a, now); err != nil {
+	if err := e.noticeSkew(ctx, a, now); err != nil {
 		return now, err
 	}
 	_, paused := a.paused(now)

@@ -24,9 +24,8 @@ const (
 // runScans scans one account at start, after each request, and when the schedule says so, until ctx ends. A scan serves
 // every request made before it began: the start makes one too, and an account of any size is not to be scanned twice.
 func (e *Engine) runScans(ctx context.Context, a *account) {
-	for ctx.Err() == nil {
-		e.noticeSetBack(ctx, a)
-		e.awaitPause(ctx, a)
+	for read := e.clock.Read(); ctx.Err() == nil; {
+		e.awaitPause(ctx, a, &read)
 		select {
 		case <-a.scan:
 		default:
@@ -37,9 +36,11 @@ func (e *Engine) runScans(ctx context.Context, a *account) {
 	}
 }
 
-// awaitPause returns when the provider is not paused: a restart or a reload is no reason to be impatient with it.
-func (e *Engine) awaitPause(ctx context.Context, a *account) {
+// awaitPause returns when the provider is not paused: a restart or a reload is no reason to be impatient with it. A clock that was
+// set back since read ends a pause, too.
+func (e *Engine) awaitPause(ctx context.Context, a *account, read *rotator.Reading) {
 	for {
+		e.noticeSetBack(ctx, a, read)
 		now := e.clock.Now()
 		until, paused := a.paused(now)
 		if !paused {
@@ -131,7 +132,6 @@ func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResul
 		}
 		a.seen = m
 	}
-	a.planned.Store(0)
 	setup := e.setup.Load()
 	a.seen.begin(setup.Policies)
 	expected, err := e.expect(ctx, a)
@@ -139,6 +139,7 @@ func (e *Engine) scan(ctx context.Context, a *account, now time.Time) (ScanResul
 		return ScanResult{}, err
 	}
 	v := &visit{ctx: ctx, e: e, a: a, m: a.seen, policies: setup.Policies, expected: expected}
+	a.planned.Store(0)
 	err = e.inventory(ctx, a, rotator.Scope{}, v)
 	// What a broken scan saw is true all the same; only what it did not see proves nothing.
 	if err := errors.Join(err, v.flush()); err != nil {

@@ -41,6 +41,7 @@ type world struct {
 	loud     bool
 	log      *zap.Logger // in place of silence
 	observer engine.Observer
+	clock    rotator.Clock
 	look     time.Duration // rarer than in production: most of a test of many days is looks that find nothing
 	// outer, if set, is what the daemon gets in place of the provider or a sink.
 	outerProvider func(rotator.Provider) rotator.Provider
@@ -102,7 +103,7 @@ func (w *world) startWith(wrap func(rotator.Store) rotator.Store) *life { return
 
 func (w *world) begin(crash *rotatortest.Crash, wrap func(rotator.Store) rotator.Store) *life {
 	w.t.Helper()
-	store, err := journal.Open(w.t.Context(), w.path, journal.Options{})
+	store, err := journal.Open(w.t.Context(), w.path, journal.Options{Clock: w.clock})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -154,7 +155,7 @@ func (w *world) begin(crash *rotatortest.Crash, wrap func(rotator.Store) rotator
 	}
 	s.Accounts = []engine.Account{{Name: "cc", Provider: p, MaxKeys: 2, Declared: w.declared}}
 	l.setup = s
-	l.engine = engine.New(engine.Options{Store: asStore, Sealer: w.sealer, Log: log, Drain: time.Second, Look: w.look, Observer: w.observer}, &s)
+	l.engine = engine.New(engine.Options{Store: asStore, Sealer: w.sealer, Log: log, Drain: time.Second, Look: w.look, Clock: w.clock, Observer: w.observer}, &s)
 	go func() { l.done <- l.engine.Run(ctx) }()
 	return l
 }
