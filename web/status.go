@@ -37,6 +37,7 @@ type ProviderStatus struct {
 	OwnerSince    time.Time      `json:"owner_since,omitzero"`
 	LastScan      time.Time      `json:"last_scan,omitzero" doc:"When the last complete scan began; absent if there was none."`
 	ScanTrouble   string         `json:"scan_trouble,omitempty" doc:"Why the latest scan failed; absent if it did not."`
+	ClockSkew     int            `json:"clock_skew_seconds,omitempty" doc:"How far its clock is ahead of the daemon's (behind, if negative), to the minute, where they differ by more than five minutes: nothing is decided by dates then."`
 	Users         int            `json:"users" doc:"Service users that the last complete scan saw."`
 	Keys          int            `json:"keys" doc:"Keys that the last complete scan saw."`
 	KeysByState   map[string]int `json:"keys_by_state" doc:"managed, unmanaged, waiting, missing, inactive"`
@@ -152,7 +153,7 @@ func (s *Server) leaseholders(ctx context.Context, now time.Time) (map[string]ro
 
 func providerOf(name string, s rotator.ProviderState, now time.Time) ProviderStatus {
 	p := ProviderStatus{
-		Name: name, LastScan: s.LastScan, ScanTrouble: s.ScanTrouble, Users: s.Users, Keys: s.Keys, BreakerOpen: s.BreakerOpen,
+		Name: name, LastScan: s.LastScan, ScanTrouble: s.ScanTrouble, ClockSkew: int(s.Skew / time.Second), Users: s.Users, Keys: s.Keys, BreakerOpen: s.BreakerOpen,
 		Failures: s.Failures, Awaiting: s.Awaiting, AwaitingSince: s.AwaitingSince,
 		KeysByState: map[string]int{}, Open: map[string]int{}, Blocked: map[string]int{},
 	}
@@ -191,6 +192,9 @@ func (p *ProviderStatus) attention() []Item {
 		item(reasonBreaker, p.PausedWhy, time.Time{}, p.PausedUntil)
 	case p.ScanTrouble != "":
 		item(reasonScanFailed, p.ScanTrouble, p.LastScan, time.Time{})
+	}
+	if p.ClockSkew != 0 {
+		item(string(rotator.BlockClockSkew), rotator.SkewInWords(time.Duration(p.ClockSkew)*time.Second), time.Time{}, time.Time{})
 	}
 	if !p.AwaitingSince.IsZero() {
 		item(string(rotator.BlockAwaitingApproval), "at least "+plural(p.Awaiting, "rotation is", "rotations are")+" due and not approved", p.AwaitingSince, time.Time{})

@@ -38,13 +38,15 @@ type exports struct {
 	lost []series
 	// frozen is a daemon under a freeze and held the same one under a hold; ending is one whose certificate ends in ten days.
 	frozen, held, ending []series
+	// skewed is a daemon that has nothing to do, at an account whose clock is an hour ahead.
+	skewed []series
 }
 
 // all are the series of all moments.
 func (x *exports) all() []series {
 	var all []series
 	for _, some := range [][]series{x.moving, x.healthy, x.quiet, x.down, x.asking, x.blocked, x.faulty, x.damaged, x.before, x.refused, x.waiting,
-		x.doubled, x.lost, x.frozen, x.held, x.ending} {
+		x.doubled, x.lost, x.frozen, x.held, x.ending, x.skewed} {
 		all = append(all, some...)
 	}
 	return all
@@ -68,6 +70,7 @@ func exported(t *testing.T) *exports {
 		x.sealedOut(t)
 		x.resting(t)
 		x.certified(t)
+		x.late(t)
 		once.exports = x
 	})
 	if once.exports == nil {

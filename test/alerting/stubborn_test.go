@@ -90,6 +90,23 @@ policies: [{name: ci, %s}]
 	s.d.Stop()
 }
 
+// late has a daemon whose clock is behind that of its account.
+func (x *exports) late(t *testing.T) {
+	t.Helper()
+	s := &scene{t: t, cc: daemon.Emulate(t, emulator.CertCentralOptions{Rates: []emulator.Rate{}})}
+	s.cc.Ahead(time.Hour)
+	s.d = daemon.New(t, daemon.Config{YAML: fmt.Sprintf(`providers: [{name: cc, %s, labels: {team: pki}}]
+sinks: [{name: disk, type: file, path: "$DIR/keys/{{.ServiceUser}}", root: $DIR/keys}]
+policies: [{name: ci, %s}]
+`, s.cc.Options(s.cc.Root), rotates), Files: map[string]string{"cc.key": s.cc.ManagerSecret()}})
+	s.keys()
+	s.cc.AddService("ci-young", "deploy", day)
+	s.d.Start()
+	s.await(3600, "rotatord_provider_clock_skew_seconds", `provider="cc"`)
+	x.skewed = s.series()
+	s.d.Stop()
+}
+
 // selfSigned is a certificate for the loopback and its key, in PEM, and what trusts it.
 func selfSigned(t *testing.T, ends time.Time) (certificate, key string, trusted *x509.CertPool) {
 	t.Helper()

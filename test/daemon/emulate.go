@@ -32,6 +32,14 @@ type Emulator struct {
 	mu      sync.Mutex
 	secrets []string
 	watch   func(Call)
+	ahead   time.Duration
+}
+
+// Ahead has the system tell a time in its answers that is ahead by so much.
+func (e *Emulator) Ahead(by time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ahead = by
 }
 
 // Call is one call to the emulated API by somebody else than a consumer.
@@ -185,8 +193,11 @@ func (e *Emulator) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.mu.Lock()
-	watch := e.watch
+	watch, ahead := e.watch, e.ahead
 	e.mu.Unlock()
+	if ahead != 0 {
+		w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+	}
 	if watch != nil {
 		watch(Call{Method: r.Method, Path: path})
 		defer watch(Call{Method: r.Method, Path: path, Done: true})

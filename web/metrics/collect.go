@@ -202,6 +202,7 @@ func (m *Metrics) collectProviders(ctx context.Context, ch chan<- prometheus.Met
 			}
 		}
 		send(ch, scanKeys, float64(s.Keys), p)
+		send(ch, clockSkew, s.Skew.Seconds(), p)
 		send(ch, breakerOpen, truth(s.BreakerOpen), p)
 		send(ch, paused, truth(now.Before(s.PausedUntil)), p)
 		send(ch, awaitingApproval, float64(s.Awaiting), p)

@@ -97,10 +97,12 @@ var (
 	scanDuration = gauge("scan_duration_seconds", "How long the latest scan took, complete or not.", "absent until the first scan of this process has ended", "provider")
 	scansTotal   = counter("scans_total", "Scans that ended.", zeroForEveryLabel, "provider", "result")
 	scanKeys     = gauge("scan_keys", "Keys of any state that the last complete scan saw.", zeroForConfigured, "provider")
-	breakerOpen  = gauge("breaker_open", "Whether repeated failures keep the daemon from calling the provider: 1 or 0.", zeroForConfigured, "provider")
-	paused       = gauge("provider_paused", "Whether no step calls the provider now, because of the breaker or because it asked for patience: 1 or 0.", zeroForConfigured, "provider")
-	requests     = counter("provider_requests_total", "Requests to the provider, by the operation and the answer's HTTP status code.", absentWhileUnknown, "provider", "operation", "code")
-	requestTime  = define("histogram", "provider_request_duration_seconds",
+	clockSkew    = gauge("provider_clock_skew_seconds", "How far the provider's clock is ahead of the daemon's (behind, if negative), to the minute, where they differ by more than five minutes; else 0.",
+		"0 where the provider does not tell the time", "provider")
+	breakerOpen = gauge("breaker_open", "Whether repeated failures keep the daemon from calling the provider: 1 or 0.", zeroForConfigured, "provider")
+	paused      = gauge("provider_paused", "Whether no step calls the provider now, because of the breaker or because it asked for patience: 1 or 0.", zeroForConfigured, "provider")
+	requests    = counter("provider_requests_total", "Requests to the provider, by the operation and the answer's HTTP status code.", absentWhileUnknown, "provider", "operation", "code")
+	requestTime = define("histogram", "provider_request_duration_seconds",
 		"How long requests to the provider took; a native histogram, with classic buckets beside it.", absentWhileUnknown, "provider", "operation")
 
 	holdActive   = gauge("hold_active", "Operators' holds that are in force.", "0")
@@ -137,7 +139,7 @@ func Sections() []Section {
 			[]Definition{dueKeys, windowUsed, expiredKeys, leakedCredentials, ownerInfo}},
 		{"Service users", "", []Definition{serviceUsers}},
 		{"Sinks", "", []Definition{sinkDeliveries, sinkUp, verifiedCredentials, lastVerification, verificationDue}},
-		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDue, scanDuration, scansTotal, scanKeys, breakerOpen, paused, requests, requestTime}},
+		{"Providers and scans", "", []Definition{providerUp, lastScan, scanDue, scanDuration, scansTotal, scanKeys, clockSkew, breakerOpen, paused, requests, requestTime}},
 		{"Notices", "What the contacts of credentials are told; see the page on notifications.",
 			[]Definition{noticesPending, noticesFailed, noticesOldest, noticesTried, alertsPushed}},
 		{"Hooks", "What tells consumers that a new key is in its places; see the page on hooks. A hook that was taken out of the configuration is shown while something waits for it.",
