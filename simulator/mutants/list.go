@@ -21,6 +21,7 @@ const (
 	evidence   = "rotator/evidence.go"
 	prove      = "rotator/engine/step_prove.go"
 	transition = "rotator/transition.go"
+	clock      = "rotator/engine/clock.go"
 )
 
 // List returns every mutant. Each guarantee has at least one.
@@ -77,6 +78,13 @@ func ofConduct() []Mutant {
 		{"logs a secret", "G7", quiet, []Edit{{mint, "	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), now)\n",
 			"	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), now)\n	e.log.Info(\"made \" + string(m.Secret.Reveal()))\n"}}},
 		{"keeps quiet about scans that fail", "G8", with(dark), []Edit{{"rotator/engine/scan.go", `s.ScanTrouble = err.Error() })`, `s.ScanTrouble = "" })`}}},
+		{"keeps quiet about a clock that is behind", "G8", happens(world.Incident{Kind: world.ClockSet, At: hour, By: -5 * day}), []Edit{{clock,
+			`return e.noteSkew(ctx, a, ahead.Round(time.Minute))`, `return nil`}}},
+		{"lets a clock that is ahead put keys to rest", "G8", with(ahead), []Edit{
+			{"rotator/decide.go", "	if d, wrong := wrongClock(f, now); wrong {\n		return d, true\n	}\n	if f.Policy", "	if f.Policy"},
+			{clock, `e.store.LookEarlier(ctx, a.name, now)`, `nil`}}},
+		{"stays patient for as long as a clock said that was ahead", "G9", with(patient), []Edit{{clock,
+			`s.LastScan, s.PausedUntil, s.PausedWhy = now, time.Time{}, ""`, `s.LastScan = now`}}},
 		{"overlooks the blast-radius cap", "G9", with(rush), []Edit{{"rotator/decide.go", `if Spare(l, s, due, started) >= 0 {`, `if Spare(l, s, due, started) >= 0 || true {`}}},
 		{"begins more drills than the calendar says", "G9", with(drilled), []Edit{{"rotator/engine/drill_schedule.go",
 			`if err != nil || begun >= d.Limit {`, `if begun = 0; err != nil {`}}},

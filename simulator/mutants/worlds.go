@@ -105,6 +105,19 @@ func deaf(s *world.Scenario) {
 	s.Incidents = []world.Incident{{Kind: world.Rotate, At: rotates}, {Kind: world.HookOutage, At: rotates - hour, For: 36 * hour}}
 }
 
+// ahead: for some hours the daemon's clock says that the key has expired long ago.
+func ahead(s *world.Scenario) {
+	s.Accounts[0].System = world.DigiCertOne
+	s.Incidents = []world.Incident{{Kind: world.ClockSet, At: hour, By: 60 * day}, {Kind: world.ClockSet, At: 10 * hour, By: -60 * day}}
+}
+
+// patient: the account fails while the clock is ahead, and is left alone for a while by that clock.
+func patient(s *world.Scenario) {
+	s.HaltAfter, s.Span, s.Calm = 1, 12*day, 6*day
+	s.Incidents = []world.Incident{{Kind: world.ClockSet, At: hour, By: 60 * day}, {Kind: world.Outage, At: hour + time.Second, For: 9 * hour},
+		{Kind: world.ClockSet, At: 5 * hour, By: -60 * day}}
+}
+
 // full: a person has made a key beside the one that is there, and the cap is two.
 func full(s *world.Scenario) {
 	s.Accounts[0].MaxKeys = 2

@@ -29,9 +29,6 @@ func (o *Oracle) ClockSet(by time.Duration, now time.Time) {
 			c.confirmed[p] = at.Add(by)
 		}
 	}
-	for _, t := range o.terms {
-		shift(&t.until)
-	}
 	for account, at := range o.blinded {
 		o.blinded[account] = at.Add(by)
 	}

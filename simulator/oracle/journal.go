@@ -80,18 +80,24 @@ func (o *Oracle) Scanned(account string) {
 	o.plans[account] = 0
 }
 
-// Approved tells that a person let more rotations through.
+// Approved tells that a person let so many rotations through beyond the cap, whatever scans come before they begin.
 func (o *Oracle) Approved(account string, n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.plans[account] -= n
+	o.approved[account] = n
 }
 
 // planned is the blast radius of G9: no more rotations than the cap allows begin by themselves between two scans.
 func (o *Oracle) planned(r Row, now time.Time) {
 	account := accountName(r.Credential)
 	o.plans[account]++
-	if limit := o.accounts[account].Cap; limit > 0 && o.plans[account] > limit {
+	limit := o.accounts[account].Cap
+	switch {
+	case limit <= 0 || o.plans[account] <= limit:
+	case o.approved[account] > 0:
+		o.approved[account]--
+		o.plans[account]--
+	default:
 		o.broken("G9", now, r.Credential, "%d rotations were begun between two scans of %s, the cap is %d, and nobody was asked", o.plans[account], account, limit)
 	}
 }

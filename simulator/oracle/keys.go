@@ -194,6 +194,10 @@ func (o *Oracle) standsEverywhere(k *key, r *Row, sent time.Time) {
 	}
 }
 
+// clocksDiffer is by how much what a clock told before and after it was set may be off without anybody having to care: the daemon takes
+// its clock for right while it is within five minutes of the provider's, on either side.
+const clocksDiffer = 10 * time.Minute
+
 // inTime: the grace period is over, the calendar allows it, and the key lies idle.
 func (o *Oracle) inTime(k *key, r *Row, sent time.Time) {
 	if o.justSet(sent) {
@@ -205,7 +209,7 @@ func (o *Oracle) inTime(k *key, r *Row, sent time.Time) {
 			last = at
 		}
 	}
-	if over := last.Add(r.Grace); sent.Before(over.Add(-time.Minute)) {
+	if over := last.Add(r.Grace); sent.Before(over.Add(-clocksDiffer)) {
 		o.broken("G3", sent, k.Credential, "key %s was ended before its grace period was over at %s", k.Name, day(over))
 	}
 	if why := o.calendar.forbids(r.Policy, sent); why != "" {

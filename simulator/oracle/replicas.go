@@ -2,14 +2,15 @@ package oracle
 
 import "time"
 
-// term is a time of owning an account.
+// term is a time of owning an account, by the clock that leases go by, which nobody sets.
 type term struct {
 	owner string
 	until time.Time
 	given bool // back, before it was over
 }
 
-// Took tells that the journal made a replica the owner of an account until then. G6: nobody else owns it.
+// Took tells that the journal made a replica the owner of an account until then. G6: nobody else owns it. Here and in [Oracle.Kept] and
+// [Oracle.Called] times are by the clock of the leases.
 func (o *Oracle) Took(account, owner string, until, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -87,6 +87,9 @@ func (w *World) signs() func(*credential) string {
 		if err != nil {
 			return err.Error()
 		}
+		if s.Skew != 0 {
+			return rotator.SkewInWords(s.Skew)
+		}
 		return said[c.id] + s.PausedWhy + s.ScanTrouble
 	}
 }

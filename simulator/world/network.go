@@ -95,7 +95,7 @@ func creates(r *http.Request, what about) bool {
 func (n *network) send(r *http.Request, what about, call string, late bool) (*http.Response, error) {
 	sent := n.l.w.daemonNow()
 	if r.Method != http.MethodGet && n.l.w.replicated() && !late {
-		n.l.w.oracle.Called(n.acc.spec.Name, n.l.name, what.op+" "+what.key, sent)
+		n.l.w.oracle.Called(n.acc.spec.Name, n.l.name, what.op+" "+what.key, time.Now())
 	}
 	if creates(r, what) {
 		n.l.w.oracle.Asked(n.acc.credentialOf(what), n.acc.spec.Name+"/"+what.user, what.key, late, sent)

@@ -233,6 +233,7 @@ func (w *World) change(i Incident, until time.Time) {
 func (w *World) reload() {
 	ctx, cancel := asking()
 	defer cancel()
+	w.configured() // from now on either may be in force
 	for _, l := range w.lives {
 		if l == nil {
 			continue
@@ -293,7 +294,13 @@ func (w *World) restore(c *credential, s *sink) {
 
 // makeKey is a key that a person makes in the series, under a name of his own.
 func (w *World) makeKey(c *credential) {
-	name := rotator.KeyName(c.id.Base, len(c.acc.sys.keys(c.id.UserID))+30)
+	keys := c.acc.sys.keys(c.id.UserID)
+	version := len(keys) + 30
+	name := rotator.KeyName(c.id.Base, version)
+	for slices.ContainsFunc(keys, func(k truth) bool { return k.name == name }) {
+		version++
+		name = rotator.KeyName(c.id.Base, version)
+	}
 	secret, err := c.acc.sys.makeByHand(c.id.UserID, name, w.now().Add(90*day1))
 	w.tell("person", "makes key %s of %s by hand: %s", name, c.id, outcome(err))
 	if err != nil {

@@ -24,6 +24,7 @@ type agenda struct {
 
 func (w *World) newAgenda(e era) *agenda {
 	a := &agenda{care: e.from.Add(careEvery), judge: e.from.Add(judgeEvery), consume: e.from, calm: w.s.Start.Add(w.s.Span - w.s.Calm)}
+	a.calmed = !a.calm.Before(e.to) // in the next era
 	if w.s.Census != nil {
 		a.census = e.from.Add(w.s.CensusEvery)
 	}

@@ -141,7 +141,7 @@ func (w *World) took(account, owner string, until time.Time) {
 	if before != nil && before.owner != owner {
 		w.happened("takeover")
 	}
-	w.oracle.Took(account, owner, until.Add(w.clockAhead()), w.daemonNow())
+	w.oracle.Took(account, owner, until, time.Now())
 }
 
 func (w *World) kept(l rotator.Lease, until time.Time) {
@@ -152,7 +152,7 @@ func (w *World) kept(l rotator.Lease, until time.Time) {
 		w.terms[l.Account] = &next
 	}
 	w.mu.Unlock()
-	w.oracle.Kept(l.Account, l.Owner, until.Add(w.clockAhead()))
+	w.oracle.Kept(l.Account, l.Owner, until)
 }
 
 func (w *World) gave(l rotator.Lease) {

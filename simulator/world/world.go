@@ -243,6 +243,7 @@ func (w *World) startAll() error {
 		return err
 	}
 	for slot := range w.lives {
+		w.awake[slot] = time.Time{}
 		if err := w.start(slot); err != nil {
 			return err
 		}
