@@ -105,7 +105,7 @@ dashboards: ## Check the dashboards against Grafana's types
 
 .PHONY: imports
 imports: ## Check which package may import which, which licences are linked, and how the network is reached
-	go test ./test -run 'TestImports|TestLicences|Rules'
+	go test ./test -run 'TestImports|TestLicences|Rules|TheClock'
 
 .PHONY: model
 model: ## Check the model of the stages and of the lease with spin
