@@ -15,21 +15,23 @@ import (
 // wrong: periods of grace and soak that began then keep the end that was stored.
 // A daemon that runs sees that the clock is set; one that starts sees times that are still to come. read is when it last looked.
 func (e *Engine) noticeSetBack(ctx context.Context, a *account, read *rotator.Reading) {
-	by := e.clock.SetSince(*read)
-	*read = e.clock.Read()
-	now, s := read.Wall, a.snapshot()
+	by, moment := e.clock.SetSince(*read), e.clock.Read()
+	now, s := moment.Wall, a.snapshot()
 	latest := s.LastScan
 	if s.SavedAt.After(latest) {
 		latest = s.SavedAt
 	}
 	set := by < 0 && rotator.ClockWrong(by)
 	if future := latest.Sub(now); !set && (future <= e.look || !rotator.ClockWrong(future)) {
+		*read = moment
 		return
 	}
 	e.log.Error("the clock was set back; everything that waits is looked at again", zap.String("provider", a.name), zap.Time("seen_before", latest))
 	if err := e.healSetBack(ctx, a, now); err != nil {
 		e.obs.JournalFailed(err) // it is tried again before the next scan
+		return
 	}
+	*read = moment
 }
 
 func (e *Engine) healSetBack(ctx context.Context, a *account, now time.Time) error {

@@ -61,12 +61,13 @@ func (e *Engine) retireOrphans(ctx context.Context, a *account, orphans []rotato
 // withoutOrphans leaves out of the series the orphans that seem to supersede the key to replace, and revokes them, which may make room.
 // Where that does not work they count against the caps, and the next scan tries again.
 func (e *Engine) withoutOrphans(ctx context.Context, a *account, r *rotator.Rotation, s series) series {
-	old := s.old(r)
-	if old == nil {
+	replaced := s.old(r)
+	if replaced == nil {
 		return s
 	}
+	old := *replaced // what it points at moves when keys are left out
 	s.keys = slices.DeleteFunc(s.keys, func(k rotator.TrackedKey) bool {
-		if k.State != rotator.KeyActive || !k.Newer(*old) || !e.isNobodys(ctx, a, k.Key) {
+		if k.State != rotator.KeyActive || !k.Newer(old) || !e.isNobodys(ctx, a, k.Key) {
 			return false
 		}
 		if a.provider().Limits().RemovedByHand {
