@@ -37,20 +37,21 @@ func (w *World) happen(i Incident, a *agenda) {
 	case ClockSet:
 		w.setClock(i.By)
 	case HookOutage:
-		w.tell("world", "nobody listens to hooks until %s", until.Format(time.DateTime))
-		w.mu.Lock()
-		w.deafUntil = until
-		w.mu.Unlock()
-		w.happened(string(i.Kind))
+		w.lasts(i.Kind, "nobody listens to hooks", &w.deafUntil, until)
 	case FullDisk:
-		w.tell("world", "the disk is full until %s", until.Format(time.DateTime))
-		w.mu.Lock()
-		w.fullUntil = until
-		w.mu.Unlock()
-		w.happened(string(i.Kind))
+		w.lasts(i.Kind, "the disk is full", &w.fullUntil, until)
 	default:
 		w.meddle(i, until)
 	}
+}
+
+// lasts begins what lasts until a time.
+func (w *World) lasts(k Kind, what string, end *time.Time, until time.Time) {
+	w.tell("world", "%s until %s", what, until.Format(time.DateTime))
+	w.happened(string(k))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*end = until
 }
 
 // strikeDown is what happens to one daemon.
