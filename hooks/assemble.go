@@ -70,7 +70,7 @@ func callID(r *rotator.HookRun) string {
 // readyAt is when a call for the run is to be made. A run that comes from the future was written by a clock that was wrong.
 func readyAt(h *Hook, r *rotator.HookRun, now time.Time) time.Time {
 	switch {
-	case r.Attempt > 0 && r.NextAt.Sub(now) <= patientRetry:
+	case r.Attempt > 0 && r.NextAt.Sub(now) <= 2*patientRetry: // what is farther away was put off by a clock that was ahead
 		return r.NextAt
 	case r.Attempt > 0:
 		return now

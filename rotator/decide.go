@@ -146,6 +146,9 @@ func expired(f *Facts, now time.Time) (Decision, bool) {
 	if d, replaced := superseded(f, now); replaced {
 		return d, true
 	}
+	if d, off := userInactive(f, now); off {
+		return d, true
+	}
 	if d, wrong := wrongClock(f, now); wrong {
 		return d, true
 	}

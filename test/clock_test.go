@@ -16,6 +16,8 @@ var machineClock = regexp.MustCompile(`\btime\.(Now|Since|Until)\(`)
 // which nobody can set. Everything else goes by the clock that the engine was given.
 var spans = map[string]int{
 	"firstkey.go":        2, // for how long a seal is tried again
+	"lease.go":           1, // leases go by a clock of their own
+	"rest.go":            2, // for how long steps rest that the journal does not take
 	"scan.go":            2, // how long a scan took
 	"step_mint.go":       2, // for how long a seal is tried again
 	"verify.go":          2, // for how long a provider is left alone that asked for patience

@@ -41,8 +41,7 @@ type account struct {
 	// clockRight is true while the provider's clock and ours are known to agree, and what waited for that was told.
 	clockRight atomic.Bool
 
-	// unwritten counts the steps in a row that the journal did not take.
-	unwritten atomic.Int64
+	unwritten rest // of steps that the journal does not take
 
 	flight inFlight
 	tenure atomic.Pointer[tenure] // nil while this replica does not act here

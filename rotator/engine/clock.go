@@ -26,9 +26,9 @@ func (e *Engine) noticeSetBack(ctx context.Context, a *account, read *rotator.Re
 		*read = moment
 		return
 	}
-	e.log.Error("the clock was set back; everything that waits is looked at again", zap.String("provider", a.name), zap.Time("seen_before", latest))
+	e.log.Error("the clock was set back; everything that waits is looked at again", zap.String("provider", a.name), zap.Duration("set_by", by), zap.Time("last_saved", latest))
 	if err := e.healSetBack(ctx, a, now); err != nil {
-		e.obs.JournalFailed(err) // it is tried again before the next scan
+		e.journalFailed(a, err) // it is tried again before the next scan
 		return
 	}
 	*read = moment
@@ -60,11 +60,15 @@ func (e *Engine) noticeSkew(ctx context.Context, a *account, now time.Time) erro
 	if !known {
 		return nil
 	}
-	if rotator.ClockWrong(ahead) {
+	before := a.snapshot().Skew
+	switch {
+	case rotator.ClockWrong(ahead):
 		a.clockRight.Store(false)
+		if before != 0 && (ahead-before).Abs() <= time.Minute {
+			return nil
+		}
 		return e.noteSkew(ctx, a, ahead.Round(time.Minute))
-	}
-	if a.clockRight.Load() {
+	case before != 0 && ahead.Abs() > surelyRight, a.clockRight.Load():
 		return nil
 	}
 	if err := e.noteSkew(ctx, a, 0); err != nil {
@@ -82,6 +86,10 @@ func (e *Engine) noticeSkew(ctx context.Context, a *account, now time.Time) erro
 	a.clockRight.Store(true)
 	return nil
 }
+
+// surelyRight is a difference that is no longer told of once it was: what an answer tells is off by a second or two, and nobody is to be
+// told now this and now that.
+const surelyRight = 4 * time.Minute
 
 func (e *Engine) noteSkew(ctx context.Context, a *account, skew time.Duration) error {
 	before := a.snapshot().Skew

@@ -12,8 +12,8 @@ import (
 // batch is how many due rotations or keys are fetched at once.
 const batch = 256
 
-// journalPause keeps the loops from spinning while the journal cannot be read or written (a full disk, say). A step that cannot be
-// written down has called the provider for nothing, so from failure to failure it grows to longestJournalPause.
+// journalPause keeps the loops from spinning while the journal cannot be read or written (a full disk, say), and longestJournalPause
+// is what it grows to for steps.
 const (
 	journalPause        = time.Second
 	longestJournalPause = time.Minute
@@ -49,8 +49,8 @@ func (e *Engine) sleep(ctx context.Context, a *account, done <-chan struct{}, wa
 // handOut starts a worker for everything that is due and returns when something will be due next.
 func (e *Engine) handOut(ctx context.Context, a *account, done chan struct{}) (time.Time, error) {
 	now := e.clock.Now()
-	if err := e.noticeSkew(ctx, a, now); err != nil {
-		return now, err
+	if err := e.noticeSkew(ctx, a, now); err != nil && ctx.Err() == nil { // tried again at the next look
+		e.journalFailed(a, err)
 	}
 	_, paused := a.paused(now)
 	more := false

@@ -31,7 +31,7 @@ func (e *Engine) Drill(ctx context.Context, c rotator.CredentialID, keyID, actor
 	return r, err
 }
 
-// ExplainDrill says what [Engine.Drill] would do. It changes nothing and calls nobody.
+// ExplainDrill says what [Engine.Drill] would do. It changes nothing and calls no provider.
 func (e *Engine) ExplainDrill(ctx context.Context, c rotator.CredentialID) (rotator.DrillPlan, error) {
 	const op = "explain a drill"
 	now := e.clock.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -74,6 +75,8 @@ func (e *Engine) takeOver(ctx context.Context, a *account) error {
 	a.mu.Lock()
 	a.state = s
 	a.mu.Unlock()
+	a.clockRight.Store(false)
+	a.unwritten.taken()
 	a.scanning.take()
 	a.seen = nil
 	a.scanning.give()
@@ -107,7 +110,7 @@ func (e *Engine) notOwner(ctx context.Context, account, op string) error {
 		return err
 	}
 	for _, s := range states {
-		if s.Account == account && s.Until.After(e.clock.Now()) {
+		if s.Account == account && s.Until.After(time.Now()) {
 			return rotator.NewFault(op, rotator.Conflict, "%w: replica %s owns %s; ask that one", rotator.ErrLeaseHeld, s.Owner, account)
 		}
 	}

@@ -63,7 +63,12 @@ func (e *Engine) known(ctx context.Context, op string, c rotator.CredentialID, n
 		return a, rotator.Facts{}, err
 	}
 	for _, s := range states {
-		if current, ok := newestOf(series, s); ok {
+		current, ok := newestOf(series, s)
+		for ok && e.isNobodys(ctx, a, current.Key) { // what people mean is the key that consumers have
+			series = slices.DeleteFunc(series, func(k rotator.TrackedKey) bool { return k.ID == current.ID })
+			current, ok = newestOf(series, s)
+		}
+		if ok {
 			f, err := e.facts(ctx, current, now)
 			return a, f, err
 		}
@@ -79,7 +84,13 @@ func (e *Engine) StartOver(ctx context.Context, c rotator.CredentialID, actor st
 	if !ok {
 		return rotator.Rotation{}, rotator.NewFault(op, rotator.Gone, "no provider %q is configured", c.Provider)
 	}
+	var seen rotator.Stage
 	return e.change(ctx, a, c, func(r *rotator.Rotation) (rotator.Change, error) {
+		if seen == rotator.StageDelivering && r.Stage != seen {
+			return rotator.Change{}, rotator.NewFault(op, rotator.Conflict,
+				"the new key of %s has just reached its last sink (stage %s), and nothing was given up; ask again if it is to be", c, r.Stage)
+		}
+		seen = r.Stage
 		switch r.Stage {
 		case rotator.StageDelivering, rotator.StageGrace, rotator.StageDeactivating, rotator.StageRevoking:
 		default:

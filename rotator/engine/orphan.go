@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -85,6 +86,25 @@ func (e *Engine) withoutOrphans(ctx context.Context, a *account, r *rotator.Rota
 		return true
 	})
 	return s
+}
+
+// withoutOrphansOf leaves out of a stored series the orphans, by the names in the journal, that are newer than a key: they supersede it
+// by nothing. Whether somebody has one all the same is asked before anything is done.
+func (e *Engine) withoutOrphansOf(ctx context.Context, k rotator.TrackedKey, series []rotator.TrackedKey) ([]rotator.TrackedKey, error) {
+	a, ok := e.account(k.Provider)
+	if !ok {
+		return series, nil
+	}
+	var failed error
+	kept := slices.DeleteFunc(series, func(other rotator.TrackedKey) bool {
+		if other.State != rotator.KeyActive || !other.MissingSince.IsZero() || !other.Newer(k) {
+			return false
+		}
+		orphan, _, err := e.isOrphan(ctx, a, other.Key)
+		failed = errors.Join(failed, err)
+		return orphan
+	})
+	return kept, failed
 }
 
 // isNobodys reports whether it is certain that nobody has the key's secret: then the key supersedes no other.

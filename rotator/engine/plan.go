@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -170,17 +169,15 @@ func (e *Engine) facts(ctx context.Context, k rotator.TrackedKey, now time.Time)
 			f.Key = now // k was fetched before the credential was taken in hand
 		}
 	}
-	if a, ok := e.account(k.Provider); ok {
-		f.Series = slices.DeleteFunc(f.Series, func(other rotator.TrackedKey) bool {
-			return other.State == rotator.KeyActive && other.MissingSince.IsZero() && other.Newer(f.Key) && e.isNobodys(ctx, a, other.Key)
-		})
+	if f.Series, err = e.withoutOrphansOf(ctx, f.Key, f.Series); err != nil {
+		return f, err
 	}
 	if f.Key.Waiting == rotator.BlockRotationFailed {
 		n, err := e.store.Abandoned(ctx, c, countedFailures)
 		if err != nil {
 			return f, err
 		}
-		if since := f.Key.WaitingSince; !since.After(now) { // else the clock has been set back since
+		if since := f.Key.WaitingSince; !since.After(now) || !rotator.ClockWrong(since.Sub(now)) { // else the clock has been set back since
 			f.RetryAt = since.Add(rotator.RetryAbandoned(n))
 		}
 	}

@@ -66,7 +66,7 @@ func (e *Engine) take(ctx context.Context, a *account, r rotator.Rotation) (rota
 		err = e.commit(ctx, c)
 	}
 	if err == nil {
-		a.unwritten.Store(0)
+		a.unwritten.taken()
 	}
 	switch {
 	case err != nil:
@@ -227,27 +227,32 @@ func (e *Engine) stepTrouble(ctx context.Context, a *account, r *rotator.Rotatio
 		return
 	}
 	e.log.Error("the journal did not take a step; the step is repeated once it does", append(rotationFields(r), zap.Error(err))...)
-	e.journalRest(ctx, a, err, min(longestJournalPause, journalPause<<min(a.unwritten.Add(1)-1, 10)))
+	if errors.Is(err, rotator.ErrLeaseLost) {
+		e.journalTrouble(ctx, a, err)
+		return
+	}
+	e.journalFailed(a, err)
+	a.unwritten.refused(ctx)
 }
 
 // journalTrouble tells of an error of the journal and keeps the worker's slot for a moment, so that a journal that fails
 // at once is not asked again at once.
 func (e *Engine) journalTrouble(ctx context.Context, a *account, err error) {
-	e.journalRest(ctx, a, err, journalPause)
-}
-
-func (e *Engine) journalRest(ctx context.Context, a *account, err error, rest time.Duration) {
 	if ctx.Err() != nil {
 		return
 	}
-	e.obs.JournalFailed(err)
-	e.log.Error("the journal failed", zap.String("provider", a.name), zap.Duration("tried_again_in", rest), zap.Error(err))
-	t := time.NewTimer(rest)
+	e.journalFailed(a, err)
+	t := time.NewTimer(journalPause)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-t.C:
 	}
+}
+
+func (e *Engine) journalFailed(a *account, err error) {
+	e.obs.JournalFailed(err)
+	e.log.Error("the journal failed", zap.String("provider", a.name), zap.Error(err))
 }
 
 func rotationFields(r *rotator.Rotation) []zap.Field {

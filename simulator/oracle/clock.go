@@ -12,6 +12,9 @@ func (o *Oracle) Skewed(wrong bool) {
 // ClockSet tells that the daemon's clock was set; now is what it shows since. What the oracle has seen is as long ago as
 // before. What was promised until a time (a hold, a freeze) is promised by the clock as it is.
 func (o *Oracle) ClockSet(by time.Duration, now time.Time) {
+	if by == 0 {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.set, o.stood = now, now
@@ -42,4 +45,18 @@ func (o *Oracle) ClockSet(by time.Duration, now time.Time) {
 const underWay = 10 * time.Minute
 
 // justSet reports whether what is done now may have been decided before the clock was set.
-func (o *Oracle) justSet(now time.Time) bool { return now.Sub(o.set).Abs() < underWay }
+func (o *Oracle) justSet(now time.Time) bool {
+	return !o.set.IsZero() && now.Sub(o.set).Abs() < underWay
+}
+
+// clocksDiffer is by how much what a clock told before and after it was set may be off without anybody having to care: the daemon takes
+// its clock for right while it is within five minutes of the provider's, on either side.
+const clocksDiffer = 10 * time.Minute
+
+// tolerance is by how much spans that the daemon measures may be off.
+func (o *Oracle) tolerance() time.Duration {
+	if o.set.IsZero() {
+		return time.Minute
+	}
+	return clocksDiffer
+}

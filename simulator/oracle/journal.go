@@ -80,22 +80,28 @@ func (o *Oracle) Scanned(account string) {
 	o.plans[account] = 0
 }
 
+// approval is how many rotations a person lets through beyond the cap, and until when.
+type approval struct {
+	n     int
+	until time.Time
+}
+
 // Approved tells that a person let so many rotations through beyond the cap, whatever scans come before they begin.
-func (o *Oracle) Approved(account string, n int) {
+func (o *Oracle) Approved(account string, n int, until time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.approved[account] = n
+	o.approved[account] = approval{n, until}
 }
 
 // planned is the blast radius of G9: no more rotations than the cap allows begin by themselves between two scans.
 func (o *Oracle) planned(r Row, now time.Time) {
 	account := accountName(r.Credential)
 	o.plans[account]++
-	limit := o.accounts[account].Cap
+	limit, let := o.accounts[account].Cap, o.approved[account]
 	switch {
 	case limit <= 0 || o.plans[account] <= limit:
-	case o.approved[account] > 0:
-		o.approved[account]--
+	case let.n > 0 && now.Before(let.until):
+		o.approved[account] = approval{let.n - 1, let.until}
 		o.plans[account]--
 	default:
 		o.broken("G9", now, r.Credential, "%d rotations were begun between two scans of %s, the cap is %d, and nobody was asked", o.plans[account], account, limit)

@@ -151,7 +151,7 @@ func (o *Oracle) makesRoom(k *key, c *credential, r *Row, sent time.Time) {
 		o.broken("G4", sent, k.Credential, "key %s was ended to make room, and is somebody else's", k.Name)
 	case k.ID == r.OldKey:
 		o.broken("G4", sent, k.Credential, "key %s was ended to make room, and is the one to be replaced", k.Name)
-	case !o.skewed && !o.justSet(sent) && sent.Sub(k.lastUse) < max(r.Idle, r.Grace)-o.accountOf(k.Credential).UseLag-time.Minute:
+	case !o.skewed && !o.justSet(sent) && sent.Sub(k.lastUse) < max(r.Idle, r.Grace)-o.accountOf(k.Credential).UseLag-o.tolerance():
 		o.broken("G4", sent, k.Credential, "key %s was ended to make room, and was used at %s", k.Name, day(k.lastUse))
 	}
 	for p := range k.places {
@@ -194,10 +194,6 @@ func (o *Oracle) standsEverywhere(k *key, r *Row, sent time.Time) {
 	}
 }
 
-// clocksDiffer is by how much what a clock told before and after it was set may be off without anybody having to care: the daemon takes
-// its clock for right while it is within five minutes of the provider's, on either side.
-const clocksDiffer = 10 * time.Minute
-
 // inTime: the grace period is over, the calendar allows it, and the key lies idle.
 func (o *Oracle) inTime(k *key, r *Row, sent time.Time) {
 	if o.justSet(sent) {
@@ -209,7 +205,7 @@ func (o *Oracle) inTime(k *key, r *Row, sent time.Time) {
 			last = at
 		}
 	}
-	if over := last.Add(r.Grace); sent.Before(over.Add(-clocksDiffer)) {
+	if over := last.Add(r.Grace); sent.Before(over.Add(-o.tolerance())) {
 		o.broken("G3", sent, k.Credential, "key %s was ended before its grace period was over at %s", k.Name, day(over))
 	}
 	if why := o.calendar.forbids(r.Policy, sent); why != "" {
@@ -219,7 +215,7 @@ func (o *Oracle) inTime(k *key, r *Row, sent time.Time) {
 	if !acc.ReportsUse || o.skewed || k.lastUse.IsZero() {
 		return
 	}
-	if idle := sent.Sub(k.lastUse); idle < r.Idle-acc.UseLag-time.Minute {
+	if idle := sent.Sub(k.lastUse); idle < r.Idle-acc.UseLag-o.tolerance() {
 		o.broken("G3", sent, k.Credential, "key %s was ended %s after its last use, and must be idle for %s", k.Name, idle.Round(time.Minute), r.Idle)
 	}
 }

@@ -114,7 +114,7 @@ type Oracle struct {
 	asked     map[string]*question // by user and name
 	secrets   secrets
 	plans     map[string]int       // by account: begun since the last scan began
-	approved  map[string]int       // by account: what a person lets through beyond the cap
+	approved  map[string]approval  // by account
 	terms     map[string]*term     // by account, where replicas take turns
 	blinded   map[string]time.Time // by account: when a list left keys out
 	occasions map[string]occasion  // by account: of drills
@@ -149,7 +149,7 @@ type key struct {
 // New returns an oracle for a world with these accounts.
 func New(truth Truth, accounts map[string]Account) *Oracle {
 	return &Oracle{truth: truth, accounts: accounts, creds: map[string]*credential{}, keys: map[string]*key{}, holds: map[string]hold{},
-		asked: map[string]*question{}, secrets: newSecrets(), plans: map[string]int{}, approved: map[string]int{}, occasions: map[string]occasion{}, required: map[string][]string{}, terms: map[string]*term{}, blinded: map[string]time.Time{}, calendar: newCalendar()}
+		asked: map[string]*question{}, secrets: newSecrets(), plans: map[string]int{}, approved: map[string]approval{}, occasions: map[string]occasion{}, required: map[string][]string{}, terms: map[string]*term{}, blinded: map[string]time.Time{}, calendar: newCalendar()}
 }
 
 // Breach returns the first guarantee that was broken, or nil.

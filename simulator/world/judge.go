@@ -87,7 +87,7 @@ func (w *World) signs() func(*credential) string {
 		if err != nil {
 			return err.Error()
 		}
-		if s.Skew != 0 {
+		if s.Skew != 0 && w.clockWrong() {
 			return rotator.SkewInWords(s.Skew)
 		}
 		return said[c.id] + s.PausedWhy + s.ScanTrouble
@@ -133,6 +133,11 @@ func (w *World) judgeEnd() {
 	if l == nil {
 		w.oracle.Stuck("", "the daemon does not run", w.daemonNow())
 		return
+	}
+	for _, a := range w.accounts {
+		if s, err := l.store.ProviderState(background(), a.spec.Name); err == nil && s.Skew != 0 {
+			w.oracle.Stuck("", fmt.Sprintf("the clocks agree, and %s is said to be ahead by %s", a.spec.Name, s.Skew), w.daemonNow())
+		}
 	}
 	open := map[rotator.CredentialID]rotator.Rotation{}
 	list, err := l.store.Rotations(background(), false, 1<<20)

@@ -210,8 +210,8 @@ func (w *World) release(c *credential) {
 }
 
 func (w *World) approve(ctx context.Context, l *life, account string) error {
-	n, err := l.engine.Approve(ctx, account, "alice", 24*time.Hour)
-	w.oracle.Approved(account, n)
+	n, err := l.engine.Approve(ctx, account, "alice", day1)
+	w.oracle.Approved(account, n, w.daemonNow().Add(day1))
 	return err
 }
 

@@ -184,6 +184,9 @@ func (w *World) daemonNow() time.Time      { return w.clock().Now() }
 func (w *World) skew() time.Duration       { return w.base - w.clockAhead() }
 func (w *World) clockAhead() time.Duration { return time.Duration(w.ahead.Load()) }
 
+// clockWrong reports whether the daemon's clock is so far off that it must not decide by it.
+func (w *World) clockWrong() bool { return w.skew().Abs() > 5*time.Minute }
+
 // clock is what a daemon goes by.
 func (w *World) clock() rotator.Clock { return rotator.NewClock(w.clockAhead) }
 
@@ -193,7 +196,7 @@ func (w *World) setClock(by time.Duration) {
 	w.happened(string(ClockSet))
 	w.tell("world", "somebody sets the daemon's clock by %s, so that it is off by %s", by, -w.skew())
 	w.oracle.ClockSet(by, w.daemonNow())
-	w.oracle.Skewed(w.skew() != 0)
+	w.oracle.Skewed(w.clockWrong())
 }
 
 func (w *World) fail(err error) {
@@ -218,7 +221,7 @@ func (w *World) era(e era) {
 		w.tell("daemon", "its clock is off by %s from now on", -e.skew)
 	}
 	w.oracle.ClockSet(set, w.daemonNow())
-	w.oracle.Skewed(e.skew != 0)
+	w.oracle.Skewed(w.clockWrong())
 	w.configured()
 	for _, a := range w.accounts {
 		a.mu.Lock()
