@@ -146,3 +146,38 @@ func TestAFullDiskSparesTheProvider(t *testing.T) {
 		w.wantRotated()
 	})
 }
+
+// TestAReplicaThatActsAgainTellsOfItsOwnClock, and not of that of the replica which acted meanwhile.
+func TestAReplicaThatActsAgainTellsOfItsOwnClock(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world) {
+		rs := w.replicas()
+		defer rs.close()
+		var right, behind settable
+		behind.ahead.Store(int64(-time.Hour))
+		cut := &cutOff{Store: rs.store}
+		a := rs.start("a", cut, rightly{w.provider, &right})
+		pass(2 * time.Minute)
+		cut.set(true)
+		pass(leaseTime)
+		b := rs.start("b", nil, rightly{w.provider, &behind})
+		pass(20 * time.Minute)
+		said := func() time.Duration {
+			s, err := rs.store.ProviderState(t.Context(), "cc")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s.Skew
+		}
+		if !b.held.is() || said() != time.Hour {
+			t.Fatalf("b acts: %v; the provider is said to be ahead by %s", b.held.is(), said())
+		}
+		cut.set(false)
+		rs.stop(b)
+		pass(5 * time.Minute)
+		if !a.held.is() || said() != 0 {
+			t.Errorf("a acts: %v; the provider is said to be ahead by %s", a.held.is(), said())
+		}
+		rs.stop(a)
+	})
+}
