@@ -140,6 +140,7 @@ func TestStatusOfAProviderInTrouble(t *testing.T) {
 		{"never scanned", rotator.ProviderState{}, nil},
 		{"breaker", rotator.ProviderState{BreakerOpen: true, PausedUntil: soon, PausedWhy: "HTTP 401", ScanTrouble: "HTTP 401"}, []string{"breaker_open HTTP 401"}},
 		{"scan", rotator.ProviderState{ScanTrouble: "cut off"}, []string{"scan_failed cut off"}},
+		{"clock", rotator.ProviderState{Skew: -2 * time.Hour, ScanTrouble: "cut off"}, []string{"clock_skew this machine's clock is 2h0m0s ahead of the provider's; set it right (is NTP running?)", "scan_failed cut off"}},
 		{"cap", rotator.ProviderState{Awaiting: 12, AwaitingSince: noon}, []string{"awaiting_approval at least 12 rotations are due and not approved"}},
 		{"throttled", rotator.ProviderState{PausedUntil: soon, PausedWhy: "slow down"}, nil},
 	} {

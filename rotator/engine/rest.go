@@ -18,11 +18,9 @@ type rest struct {
 
 // refused keeps a step that was not taken until it may be tried again, or until another one is taken.
 func (r *rest) refused(ctx context.Context) {
-	t := time.NewTimer(time.Until(r.next()))
+	until, over := r.next()
+	t := time.NewTimer(time.Until(until))
 	defer t.Stop()
-	r.mu.Lock()
-	over := r.over
-	r.mu.Unlock()
 	select {
 	case <-ctx.Done():
 	case <-t.C:
@@ -30,7 +28,8 @@ func (r *rest) refused(ctx context.Context) {
 	}
 }
 
-func (r *rest) next() time.Time {
+// next returns until when a step rests that was not taken now, and what is closed if that is over earlier.
+func (r *rest) next() (until time.Time, over <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := time.Now(); !now.Before(r.until) {
@@ -40,7 +39,7 @@ func (r *rest) next() time.Time {
 	if r.over == nil {
 		r.over = make(chan struct{})
 	}
-	return r.until
+	return r.until, r.over
 }
 
 // taken tells that the journal takes steps.
