@@ -115,6 +115,9 @@ func upgrade(t *testing.T, s store, version int) {
 		x.ended(s, s.KeyID)
 	}
 	x.quiet()
+	for _, c := range x.consumers {
+		c.Reread()
+	}
 	x.again()
 	for _, c := range x.consumers {
 		c.Stop()
