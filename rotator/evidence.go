@@ -226,9 +226,15 @@ func hooksDone(r *Rotation, ev Evidence) Verdict {
 		if h.Trouble != "" {
 			why = "hook " + h.Hook + " could not tell its consumers of the new key: " + h.Trouble
 		}
-		return refuse(ev, BlockHookFailing, why)
+		return Verdict{Block: BlockHookFailing, Why: why, LookAt: ev.Now.Add(hookRecheck(ev.Now.Sub(h.At)))}
 	}
 	return Verdict{OK: true}
+}
+
+// hookRecheck is when a rotation looks again that has waited for a hook for so long. Where another replica makes the call, nothing wakes
+// the rotation when it has succeeded: so soon at first, and ever more rarely.
+func hookRecheck(waited time.Duration) time.Duration {
+	return min(recheck, max(time.Second, waited.Abs()/4))
 }
 
 func oldKeysIdle(r *Rotation, ev Evidence, urgent bool) Verdict {

@@ -183,3 +183,16 @@ func TestNoRoomIsMadeInAFreeze(t *testing.T) {
 		}
 	}
 }
+
+// TestARotationLooksForItsHookSoonAtFirst and ever more rarely: another replica may make the call.
+func TestARotationLooksForItsHookSoonAtFirst(t *testing.T) {
+	for waited, want := range map[time.Duration]time.Duration{
+		0: time.Second, 3 * time.Second: time.Second, time.Minute: 15 * time.Second, time.Hour: recheck, -time.Minute: 15 * time.Second, -9000 * time.Hour: recheck,
+	} {
+		r, ev := goodEvidence()
+		ev.Hooks = []HookRun{{Hook: "app", Required: true, Version: r.Version, At: ev.Now.Add(-waited)}}
+		if v := MayRetire(&r, ev); v.Block != BlockHookFailing || !v.LookAt.Equal(ev.Now.Add(want)) {
+			t.Errorf("after %s: blocked %q, looks again in %s, want %s", waited, v.Block, v.LookAt.Sub(ev.Now), want)
+		}
+	}
+}

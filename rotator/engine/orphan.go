@@ -92,7 +92,7 @@ func (e *Engine) withoutOrphans(ctx context.Context, a *account, r *rotator.Rota
 // by nothing. Whether somebody has one all the same is asked before anything is done.
 func (e *Engine) withoutOrphansOf(ctx context.Context, k rotator.TrackedKey, series []rotator.TrackedKey) ([]rotator.TrackedKey, error) {
 	a, ok := e.account(k.Provider)
-	if !ok {
+	if !ok || k.ID == "" { // where there is no key to supersede yet, an orphan is to go before another key is made
 		return series, nil
 	}
 	var failed error
