@@ -50,13 +50,19 @@ func (e *Engine) retireOrphans(ctx context.Context, a *account, orphans []rotato
 			log.Warn("an orphan key is left alone, as if the journal were older than the key: " + owner)
 			continue
 		}
-		if err := e.retire(ctx, a, k); err != nil {
-			log.Error("an orphan key, whose secret nobody has, could not be revoked; the next scan tries again", zap.Error(err))
-			continue
-		}
-		log.Warn("revoked an orphan key: it was made, but its secret was lost before it could be sealed")
-		e.obs.OrphanRetired(a.name, k)
+		e.retireOrphan(ctx, a, k, log)
 	}
+}
+
+// retireOrphan revokes a key of which it is certain that nobody has its secret, and reports whether it did.
+func (e *Engine) retireOrphan(ctx context.Context, a *account, k rotator.Key, log *zap.Logger) bool {
+	if err := e.retire(ctx, a, k); err != nil {
+		log.Error("an orphan key, whose secret nobody has, could not be revoked; the next scan tries again", zap.Error(err))
+		return false
+	}
+	log.Warn("revoked an orphan key: it was made, but its secret was lost before it could be sealed")
+	e.obs.OrphanRetired(a.name, k)
+	return true
 }
 
 // withoutOrphans leaves out of the series the orphans that seem to supersede the key to replace, and revokes them, which may make room.
@@ -75,14 +81,10 @@ func (e *Engine) withoutOrphans(ctx context.Context, a *account, r *rotator.Rota
 			return true
 		}
 		log := e.log.With(append(rotationFields(r), zap.String("key_id", k.ID), zap.String("key_name", k.Name))...)
-		if err := e.retire(ctx, a, k.Key); err != nil {
-			log.Error("an orphan key, whose secret nobody has, could not be revoked; the rotation goes on beside it if it can, and the next scan tries again", zap.Error(err))
-			return true
+		if e.retireOrphan(ctx, a, k.Key, log) {
+			s.active--
+			s.user--
 		}
-		log.Warn("revoked an orphan key: it was made, but its secret was lost before it could be sealed")
-		e.obs.OrphanRetired(a.name, k.Key)
-		s.active--
-		s.user--
 		return true
 	})
 	return s

@@ -222,7 +222,7 @@ func (e *Engine) stepTrouble(ctx context.Context, a *account, r *rotator.Rotatio
 	if tenureOf(ctx).hard.Err() != nil {
 		return // cut off by the end of the drain time, or of the lease
 	}
-	if isJournal(err) && !errors.Is(err, rotator.ErrLeaseLost) && rotator.KindOf(err) == rotator.Conflict {
+	if isJournal(err) && outrun(err) {
 		e.log.Info("the rotation was moved by somebody else meanwhile", append(rotationFields(r), zap.Error(err))...)
 		return
 	}
