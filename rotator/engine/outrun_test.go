@@ -66,3 +66,36 @@ func TestStartingOverIsNotLostToARotationThatMoves(t *testing.T) {
 		w.wantRotated()
 	})
 }
+
+// drowsy does not let keys be looked at again that wait for an approval.
+type drowsy struct {
+	rotator.Store
+	asked atomic.Int64
+}
+
+func (d *drowsy) LookAgain(ctx context.Context, provider string, reason rotator.BlockReason, at time.Time) error {
+	if reason == rotator.BlockAwaitingApproval {
+		d.asked.Add(1)
+		return rotator.NewFault("look again", rotator.Transient, "the disk failed")
+	}
+	return d.Store.LookAgain(ctx, provider, reason, at)
+}
+
+// TestWhatIsApprovedIsApproved, though the journal fails just after it has taken the approval.
+func TestWhatIsApprovedIsApproved(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world) {
+		w.setup.Cap = rotator.CapLimits{}
+		d := &drowsy{}
+		l := w.startWith(func(s rotator.Store) rotator.Store { d.Store = s; return d })
+		defer l.stop()
+		pass(time.Minute)
+		n, err := l.engine.Approve(t.Context(), "cc", "ann", day)
+		if n != 1 || err != nil || d.asked.Load() == 0 {
+			t.Fatalf("%d rotations approved, %v, after %d failures", n, err, d.asked.Load())
+		}
+		pass(4 * time.Hour)
+		w.wantActive("deploy-r0001")
+		w.wantRotated()
+	})
+}
