@@ -192,17 +192,25 @@ func (cs consumers) failures() string {
 	return strings.Join(all, "\n")
 }
 
-// verdict stops them and fails the test if one call was refused, or if one of them used fewer secrets than that.
+// used says which of them has used fewer secrets than that, if one has.
+func (cs consumers) used(secrets int) error {
+	for i, c := range cs {
+		if calls, used := c.Calls(); used < secrets {
+			return fmt.Errorf("consumer %d of %d used %d different secrets in %d calls, want at least %d", i+1, len(cs), used, calls, secrets)
+		}
+	}
+	return nil
+}
+
+// verdict waits until each of them has used that many secrets, stops them, and fails the test if one call was refused.
 func (cs consumers) verdict(t *testing.T, secrets int) {
 	t.Helper()
+	daemon.Await(t, daemon.Patience, "the consumers to take over what was delivered", func() error { return cs.used(secrets) })
 	total, fewest := 0, math.MaxInt
 	for _, c := range cs {
 		c.Stop()
 		calls, used := c.Calls()
 		total, fewest = total+calls, min(fewest, used)
-		if used < secrets {
-			t.Errorf("a consumer used %d different secrets in %d calls, want at least %d", used, calls, secrets)
-		}
 	}
 	if bad := cs.failures(); bad != "" {
 		t.Errorf("consumers were left without a working key:\n%s", bad)

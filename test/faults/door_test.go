@@ -54,6 +54,7 @@ func (d *door) close() {
 	defer d.mu.Unlock()
 	if d.listener != nil {
 		_ = d.listener.Close()
+		d.listener = nil
 	}
 	d.cut()
 }
@@ -94,7 +95,7 @@ func (d *door) accept(l net.Listener) {
 		if err != nil {
 			return
 		}
-		if !d.enter(in) {
+		if !d.enter(l, in) {
 			_ = in.Close()
 			continue
 		}
@@ -102,10 +103,14 @@ func (d *door) accept(l net.Listener) {
 	}
 }
 
-// enter reports whether a connection may pass; if so it is one of those that can be cut.
-func (d *door) enter(c net.Conn) bool {
+// enter reports whether a connection that a listener accepted may pass; if so it is one of those that can be cut. A listener
+// that is closed may have accepted one just before.
+func (d *door) enter(l net.Listener, c net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.listener != l {
+		return false
+	}
 	d.entered++
 	if !d.slam {
 		d.conns[c] = true

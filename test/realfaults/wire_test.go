@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/rotatord/rotatord/test/realserver"
@@ -37,23 +38,48 @@ const (
 
 var wires atomic.Int64
 
+// Where iproute2 keeps the namespaces that have names, and what is theirs alone of /etc.
+const (
+	namespaces = "/run/netns"
+	etcOfThem  = "/etc/netns"
+)
+
+// clearAway removes what test runs left that were killed: their networks would be taken for those of this one.
+func clearAway() {
+	left, _ := filepath.Glob(filepath.Join(namespaces, "rf*-*"))
+	for _, path := range left {
+		var pid, n int
+		name := filepath.Base(path)
+		if _, err := fmt.Sscanf(name, "rf%d-%d", &pid, &n); err != nil || syscall.Kill(pid, 0) == nil {
+			continue
+		}
+		clearWire(name)
+	}
+}
+
+// clearWire removes a namespace, its cable and what is its of /etc. Not all of it may be there.
+func clearWire(name string) {
+	_ = exec.Command("ip", "link", "del", outside(name)).Run()
+	_ = exec.Command("ip", "netns", "del", name).Run()
+	_ = os.RemoveAll(filepath.Join(etcOfThem, name))
+}
+
+// outside is the name of the end of a cable that is not in the namespace.
+func outside(name string) string { return strings.ReplaceAll(name, "-", "v") }
+
 // newWire makes a namespace and a cable to it.
 func newWire(t *testing.T) *wire {
 	t.Helper()
 	n := wires.Add(1)
 	w := &wire{t: t, name: fmt.Sprintf("rf%d-%d", os.Getpid(), n), prefix: fmt.Sprintf("10.213.%d.", n), issuer: realserver.NewAuthority(t)}
-	hosts := filepath.Join("/etc/netns", w.name, "hosts")
-	t.Cleanup(func() {
-		_ = exec.Command("ip", "link", "del", w.outside()).Run() // with the namespace, if it got that far
-		_ = exec.Command("ip", "netns", "del", w.name).Run()
-		_ = os.RemoveAll(filepath.Dir(hosts))
-	})
+	hosts := filepath.Join(etcOfThem, w.name, "hosts")
+	t.Cleanup(func() { clearWire(w.name) })
 	w.ip("netns", "add", w.name)
-	w.ip("link", "add", w.outside(), "type", "veth", "peer", "name", "cable", "netns", w.name)
+	w.ip("link", "add", outside(w.name), "type", "veth", "peer", "name", "cable", "netns", w.name)
 	for _, host := range []int{testsHost, providerHost, vaultHost} {
-		w.ip("addr", "add", w.at(host)+"/24", "dev", w.outside())
+		w.ip("addr", "add", w.at(host)+"/24", "dev", outside(w.name))
 	}
-	w.ip("link", "set", w.outside(), "up")
+	w.ip("link", "set", outside(w.name), "up")
 	for _, host := range []int{daemonHost, serverHost} {
 		w.ip("-n", w.name, "addr", "add", w.at(host)+"/24", "dev", "cable")
 	}
@@ -68,8 +94,6 @@ func newWire(t *testing.T) *wire {
 	}
 	return w
 }
-
-func (w *wire) outside() string { return strings.ReplaceAll(w.name, "-", "v") }
 
 func (w *wire) at(host int) string { return fmt.Sprint(w.prefix, host) }
 
@@ -96,14 +120,14 @@ func (w *wire) loseRequests(host int) {
 // loseAnswers makes what the daemon is sent vanish, by whomever it calls.
 func (w *wire) loseAnswers() {
 	w.t.Helper()
-	w.ip("neigh", "replace", w.at(daemonHost), "lladdr", nowhere, "nud", "permanent", "dev", w.outside())
+	w.ip("neigh", "replace", w.at(daemonHost), "lladdr", nowhere, "nud", "permanent", "dev", outside(w.name))
 }
 
 // mend ends both.
 func (w *wire) mend(host int) {
 	w.t.Helper()
 	_ = exec.Command("ip", "-n", w.name, "neigh", "del", w.at(host), "dev", "cable").Run() // there may be none
-	_ = exec.Command("ip", "neigh", "del", w.at(daemonHost), "dev", w.outside()).Run()     // as above
+	_ = exec.Command("ip", "neigh", "del", w.at(daemonHost), "dev", outside(w.name)).Run()     // as above
 }
 
 // end is one end of the wire: it speaks TLS for a server of this machine that does not.
@@ -114,7 +138,7 @@ type end struct {
 	config  *tls.Config
 
 	mu       sync.Mutex
-	listener net.Listener
+	listener net.Listener // nil while connections are refused
 	conns    map[*net.TCPConn]bool
 }
 
@@ -151,12 +175,32 @@ func (e *end) up() {
 func (e *end) reset() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_ = e.listener.Close()
+	if e.listener != nil {
+		_ = e.listener.Close()
+		e.listener = nil
+	}
 	for c := range e.conns {
-		_ = c.SetLinger(0)
-		_ = c.Close()
+		abort(c)
 	}
 	clear(e.conns)
+}
+
+// abort ends a connection with a reset.
+func abort(c *net.TCPConn) {
+	_ = c.SetLinger(0)
+	_ = c.Close()
+}
+
+// admit notes a connection that a listener accepted, and says false if the listener was closed meanwhile: it was accepted
+// before the reset, which could not find it.
+func (e *end) admit(l net.Listener, c *net.TCPConn) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.listener != l {
+		return false
+	}
+	e.conns[c] = true
+	return true
 }
 
 func (e *end) accept(l net.Listener) {
@@ -170,9 +214,10 @@ func (e *end) accept(l net.Listener) {
 			_ = c.Close()
 			continue
 		}
-		e.mu.Lock()
-		e.conns[in] = true
-		e.mu.Unlock()
+		if !e.admit(l, in) {
+			abort(in)
+			return
+		}
 		go e.pass(in)
 	}
 }

@@ -2,7 +2,9 @@ package realserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -81,24 +83,34 @@ func (p *process) kill() {
 	<-p.ended
 }
 
+// The ports that pairs are drawn from are below those that a system gives to whoever does not care: from 32768 on Linux, from
+// 49152 by IANA. So nobody is given one of a pair between the look and its use.
+const (
+	lowestPort  = 20000
+	highestPort = 32000
+)
+
 // freePair returns a port P such that P and P+1 were both free a moment ago.
 func freePair(t testing.TB) int {
 	t.Helper()
-	var listen net.ListenConfig
+	var last error
 	for range 100 {
-		first, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatalf("find a free port: %v", err)
-		}
-		_, text, _ := net.SplitHostPort(first.Addr().String()) // a listener's own address
-		port, _ := strconv.Atoi(text)                          // as above
-		second, err := listen.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
-		_ = first.Close()
-		if err == nil {
-			_ = second.Close()
+		port := lowestPort + rand.IntN(highestPort-lowestPort)
+		if last = errors.Join(free(t, port), free(t, port+1)); last == nil {
 			return port
 		}
 	}
-	t.Fatal("found no two free ports beside each other in 100 tries")
+	t.Fatalf("found no two free ports beside each other in 100 tries; the last: %v", last)
 	return 0
+}
+
+// free returns why a port is not.
+func free(t testing.TB, port int) error {
+	t.Helper()
+	var listen net.ListenConfig
+	l, err := listen.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }

@@ -54,6 +54,7 @@ type Server struct {
 	accepted []Mail
 	lines    []string // what came in, in plain text or not
 	open     map[net.Conn]bool
+	stopped  bool
 }
 
 // Stall in [Server.Refuse] is an answer that never comes.
@@ -89,6 +90,7 @@ func New(t *testing.T, change func(*Server)) *Server {
 func (s *Server) stop() {
 	_ = s.listener.Close()
 	s.mu.Lock()
+	s.stopped = true
 	for c := range s.open {
 		_ = c.Close()
 	}
@@ -111,9 +113,10 @@ func (s *Server) accept() {
 		if err != nil {
 			return
 		}
-		s.mu.Lock()
-		s.open[c] = true
-		s.mu.Unlock()
+		if !s.admit(c) {
+			_ = c.Close()
+			return
+		}
 		s.wg.Go(func() {
 			defer func() {
 				_ = c.Close()
@@ -124,6 +127,17 @@ func (s *Server) accept() {
 			s.serve(c)
 		})
 	}
+}
+
+// admit notes a connection, so that stop can close it, and says false after a stop.
+func (s *Server) admit(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	s.open[c] = true
+	return true
 }
 
 // dialog is one connection.
