@@ -52,6 +52,8 @@ func Draw(seed uint64) *world.Scenario {
 	further.hook(s)
 	clock := &draw{rand.New(rand.NewPCG(seed, 0xc10c4))} //nolint:gosec // replayable by design
 	clock.clock(s)
+	apart := &draw{rand.New(rand.NewPCG(seed, 0x2c10c4))} //nolint:gosec // replayable by design
+	apart.apart(s)
 	return s
 }
 
@@ -95,21 +97,35 @@ func (d *draw) hook(s *world.Scenario) {
 	}
 }
 
-// clock has the daemon's clock set while it runs, in some worlds: by minutes or by weeks, and often right again some time later.
+// clock has the daemon's clock set while it runs, in some worlds.
 func (d *draw) clock(s *world.Scenario) {
-	if !d.chance(0.3) {
-		return
+	if d.chance(0.3) {
+		d.setClocks(s, world.Incident{Kind: world.ClockSet})
 	}
+}
+
+// apart has the clock of one replica set, and not the other one's, in some worlds.
+func (d *draw) apart(s *world.Scenario) {
+	if s.Replicas > 1 && d.chance(0.5) {
+		d.setClocks(s, world.Incident{Kind: world.ReplicaClock, Target: d.IntN(s.Replicas)})
+	}
+}
+
+// setClocks sets clocks once or twice, by minutes or by weeks, and often right again some time later.
+func (d *draw) setClocks(s *world.Scenario, like world.Incident) {
 	for range 1 + d.IntN(2) {
-		by := d.span(time.Second, []time.Duration{10 * time.Minute, 12 * time.Hour, 2 * day, 40 * day}[d.IntN(4)])
+		i := like
+		i.By = d.span(time.Second, []time.Duration{10 * time.Minute, 12 * time.Hour, 2 * day, 40 * day}[d.IntN(4)])
 		if d.chance(0.5) {
-			by = -by
+			i.By = -i.By
 		}
-		i := world.Incident{Kind: world.ClockSet, At: d.span(time.Hour, s.Span-s.Calm-time.Hour), By: by}
+		i.At = d.span(time.Hour, s.Span-s.Calm-time.Hour)
 		d.aim(&i, s)
 		s.Incidents = append(s.Incidents, i)
-		if back := i.At + d.span(time.Minute, 2*day); back < s.Span-s.Calm && d.chance(0.7) {
-			s.Incidents = append(s.Incidents, world.Incident{Kind: world.ClockSet, At: back, By: -by})
+		back := i
+		back.At, back.By = i.At+d.span(time.Minute, 2*day), -i.By
+		if back.At < s.Span-s.Calm && d.chance(0.7) {
+			s.Incidents = append(s.Incidents, back)
 		}
 	}
 }

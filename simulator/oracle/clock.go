@@ -41,6 +41,13 @@ func (o *Oracle) ClockSet(by time.Duration, now time.Time) {
 	shift(&o.calendar.since)
 }
 
+// ClocksApart tells that the clock of one replica was set. What the oracle is told of happens by the other one's.
+func (o *Oracle) ClocksApart() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.apart = true
+}
+
 // underWay is how long what the daemon decided by its clock may take to become a call.
 const underWay = 10 * time.Minute
 
@@ -55,7 +62,7 @@ const clocksDiffer = 10 * time.Minute
 
 // tolerance is by how much spans that the daemon measures may be off.
 func (o *Oracle) tolerance() time.Duration {
-	if o.set.IsZero() {
+	if o.set.IsZero() && !o.apart {
 		return time.Minute
 	}
 	return clocksDiffer

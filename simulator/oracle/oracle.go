@@ -122,6 +122,7 @@ type Oracle struct {
 	stood     time.Time            // until when a daemon stood still
 	set       time.Time            // when the daemon's clock was set last, by how it is since
 	skewed    bool
+	apart     bool
 	breach    *Breach
 }
 

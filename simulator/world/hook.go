@@ -34,7 +34,7 @@ func (w *World) runner(l *life, journal *store) *hooks.Runner {
 		return nil
 	}
 	l.confirmed = make(chan struct{}, 1)
-	r := hooks.New(hooks.Options{Hooks: &hookRuns{journal}, Drain: drain, Clock: w.clock(), Told: func(ctx context.Context, runs []rotator.HookRun) {
+	r := hooks.New(hooks.Options{Hooks: &hookRuns{journal}, Drain: drain, Clock: w.clockOf(l.slot), Told: func(ctx context.Context, runs []rotator.HookRun) {
 		for i := range runs {
 			_ = l.engine.HookDone(ctx, &runs[i]) // else the rotation is looked at within minutes
 		}

@@ -87,7 +87,7 @@ func (w *World) signs() func(*credential) string {
 		if err != nil {
 			return err.Error()
 		}
-		if s.Skew != 0 && w.clockWrong() {
+		if s.Skew != 0 && w.clockWrongAt(c.id.Provider) {
 			return rotator.SkewInWords(s.Skew)
 		}
 		return said[c.id] + s.PausedWhy + s.ScanTrouble

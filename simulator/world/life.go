@@ -127,7 +127,7 @@ func (w *World) start(slot int) error {
 	opened, shut := w.shared, func() error { return nil }
 	if !w.replicated() {
 		var err error
-		if opened, err = journal.Open(context.Background(), w.path, journal.Options{WipeAfter: w.wipeAfter(), Clock: w.clock()}); err != nil {
+		if opened, err = journal.Open(context.Background(), w.path, journal.Options{WipeAfter: w.wipeAfter(), Clock: w.clockOf(slot)}); err != nil {
 			return err
 		}
 		shut = opened.Close
@@ -147,7 +147,7 @@ func (w *World) start(slot int) error {
 		return err
 	}
 	lines := &store{opened, l}
-	o := engine.Options{Store: lines, Sealer: w.sealer, Log: log, Drain: drain, Look: w.s.Look, Clock: w.clock()}
+	o := engine.Options{Store: lines, Sealer: w.sealer, Log: log, Drain: drain, Look: w.s.Look, Clock: w.clockOf(slot)}
 	if w.replicated() {
 		o.Leases, o.Owner, o.LeaseTime = &leases{opened, l}, l.name, leaseTime
 	}
@@ -230,7 +230,7 @@ func (w *World) setup(l *life) (*engine.Setup, error) {
 	s := &engine.Setup{Scan: scan, Cap: w.s.Limits, Concurrent: max(1, w.concurrent()), HaltAfter: w.s.HaltAfter, Freezes: w.freezes,
 		Retry: engine.Backoff{Base: 5 * time.Second, Max: 15 * time.Minute}, Sinks: map[string]rotator.Sink{}}
 	for _, a := range w.accounts {
-		p, err := a.sys.provider(&network{l: l, acc: a, next: emulator.InMemory(a.sys)}, w.clock())
+		p, err := a.sys.provider(&network{l: l, acc: a, next: emulator.InMemory(a.sys)}, w.clockOf(l.slot))
 		if err != nil {
 			return nil, err
 		}

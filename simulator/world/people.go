@@ -36,6 +36,8 @@ func (w *World) happen(i Incident, a *agenda) {
 		w.happened(string(i.Kind))
 	case ClockSet:
 		w.setClock(i.By)
+	case ReplicaClock:
+		w.setReplicaClock(i.Target%len(w.lives), i.By)
 	case HookOutage:
 		w.lasts(i.Kind, "nobody listens to hooks", &w.deafUntil, until)
 	case FullDisk:
@@ -211,7 +213,7 @@ func (w *World) release(c *credential) {
 
 func (w *World) approve(ctx context.Context, l *life, account string) error {
 	n, err := l.engine.Approve(ctx, account, "alice", day1)
-	w.oracle.Approved(account, n, w.daemonNow().Add(day1))
+	w.oracle.Approved(account, n, w.daemonNow().Add(day1+max(0, w.clockApart(l.slot))))
 	return err
 }
 

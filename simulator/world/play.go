@@ -166,6 +166,11 @@ func (w *World) calm() {
 	if off := w.skew(); off != 0 {
 		w.setClock(off)
 	}
+	for slot := range w.apart {
+		if off := w.clockApart(slot); off != 0 {
+			w.setReplicaClock(slot, -off)
+		}
+	}
 	w.mu.Lock()
 	w.fullUntil, w.deafUntil = time.Time{}, time.Time{}
 	w.mu.Unlock()

@@ -206,6 +206,7 @@ const (
 	Stall        Kind = "stall"         // the daemon stands still at the Nth point after At, for the time For, and goes on with what it was about to do
 	CutOff       Kind = "cut_off"       // the daemon does not reach its journal for the time For
 	HookOutage   Kind = "hook_outage"   // nobody listens to a hook for the time For
+	ReplicaClock Kind = "replica_clock" // the clock of one replica is set by By while it runs, and the other one's is not
 )
 
 // Incident is something that happens once.
@@ -255,7 +256,7 @@ func (k Kind) About() About {
 		return AboutAccount
 	case SinkOutage:
 		return AboutSink
-	case Crash, Restart, Stall, CutOff:
+	case Crash, Restart, Stall, CutOff, ReplicaClock:
 		return AboutReplica
 	case ClockJump, ClockSet, FullDisk, Reload, SecondDaemon, Undo, HookOutage:
 		return AboutNothing
@@ -267,7 +268,7 @@ func (k Kind) About() About {
 // Kinds lists every kind of incident.
 func Kinds() []Kind {
 	return []Kind{Crash, Restart, ClockJump, Outage, Refusal, SinkOutage, FullDisk, Hold, Release, Rotate, Compromise, StartOver, Approve, Reload,
-		Overwrite, Wipe, Restore, MakeKey, RemoveKey, SecondDaemon, Undo, Stall, CutOff, HookOutage, ClockSet}
+		Overwrite, Wipe, Restore, MakeKey, RemoveKey, SecondDaemon, Undo, Stall, CutOff, HookOutage, ClockSet, ReplicaClock}
 }
 
 func day(d time.Duration) string {

@@ -38,6 +38,8 @@ type World struct {
 	// the daemon is, which somebody sets.
 	base  time.Duration
 	ahead atomic.Int64
+	// apart is by how much the clock of the replica in a slot is ahead of the others'.
+	apart []atomic.Int64
 	// lives are the daemons that run, one in each slot; nil while one is down.
 	lives []*life
 	awake []time.Time // when a dead one comes back; zero while it lives
@@ -108,7 +110,7 @@ func Run(ctx context.Context, s *Scenario) (_ *Outcome, err error) {
 		return nil, err
 	}
 	w := &World{s: s, given: ctx.Err, chance: newChance(s), sealer: sealer, path: filepath.Join(dir, "rotatord.db"), byName: map[string]*account{}, ids: map[string]string{},
-		lives: make([]*life, max(1, s.Replicas)), awake: make([]time.Time, max(1, s.Replicas)), tally: map[string]int{},
+		lives: make([]*life, max(1, s.Replicas)), awake: make([]time.Time, max(1, s.Replicas)), apart: make([]atomic.Int64, max(1, s.Replicas)), tally: map[string]int{},
 		policies: s.Policies, freezes: s.Freezes}
 	for _, e := range w.eras() {
 		bubble(func() { w.era(e) })
@@ -187,8 +189,26 @@ func (w *World) clockAhead() time.Duration { return time.Duration(w.ahead.Load()
 // clockWrong reports whether the daemon's clock is so far off that it must not decide by it.
 func (w *World) clockWrong() bool { return w.skew().Abs() > 5*time.Minute }
 
-// clock is what a daemon goes by.
+// clock is what daemons go by, but for a replica whose own clock was set, and what their database does.
 func (w *World) clock() rotator.Clock { return rotator.NewClock(w.clockAhead) }
+
+// clockOf is what the daemon in a slot goes by.
+func (w *World) clockOf(slot int) rotator.Clock {
+	return rotator.NewClock(func() time.Duration { return w.clockAhead() + w.clockApart(slot) })
+}
+
+func (w *World) clockApart(slot int) time.Duration { return time.Duration(w.apart[slot].Load()) }
+
+// setReplicaClock sets the clock of one replica while it runs.
+func (w *World) setReplicaClock(slot int, by time.Duration) {
+	if !w.replicated() {
+		return
+	}
+	w.apart[slot].Add(int64(by))
+	w.happened(string(ReplicaClock))
+	w.tell("world", "somebody sets the clock of replica %c by %s, so that it is off by %s", 'a'+rune(slot), by, w.clockApart(slot)-w.skew())
+	w.oracle.ClocksApart()
+}
 
 // setClock sets the daemon's clock while it runs.
 func (w *World) setClock(by time.Duration) {
