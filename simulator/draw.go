@@ -76,7 +76,7 @@ func (d *draw) drills(s *world.Scenario) {
 
 // hook has consumers told of new keys, and lets most policies require that.
 func (d *draw) hook(s *world.Scenario) {
-	if s.Replicas > 1 || !d.chance(0.4) {
+	if !d.chance(0.4) {
 		return
 	}
 	s.Hook = &world.Hook{Name: "listener", Debounce: d.span(0, 2*time.Minute)}

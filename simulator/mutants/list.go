@@ -59,6 +59,8 @@ func ofKeys() []Mutant {
 			`if idleAt := old.LastUsed.Add(r.Terms.Idle); idleAt.After(ev.Now) {`, `if idleAt := old.LastUsed.Add(r.Terms.Idle); false && idleAt.After(ev.Now) {`}}},
 		{"does not wait for a hook that the policy requires", "G3", with(deaf), []Edit{{evidence,
 			`if !h.Required || h.Ended() || h.Version != r.Version {`, `if h.Required || !h.Required || h.Version != r.Version {`}}},
+		{"goes by a clock that is wrong", "G3", with(fast), []Edit{{evidence,
+			`if !ClockWrong(skew) || r.Reason`, `if !ClockWrong(skew) || ClockWrong(skew) || r.Reason`}}},
 		{"overlooks the cap on keys", "G4", with(full), []Edit{{mint,
 			`case perCredential > 0 && s.active >= perCredential+givenUp:`, `case perCredential < 0 && s.active >= perCredential+givenUp:`}}},
 	}

@@ -170,6 +170,15 @@ func dark(s *world.Scenario) {
 // shared: two replicas take turns.
 func shared(s *world.Scenario) { s.Replicas = 2 }
 
+// fast: while the old key waits, the replica whose clock is weeks ahead is the only one for most of a day.
+func fast(s *world.Scenario) {
+	shared(s)
+	p := &s.Policies[0]
+	p.Grace, p.Idle = 20*hour, hour
+	s.Incidents = []world.Incident{{Kind: world.Rotate, At: rotates}, {Kind: world.ReplicaClock, At: rotates + hour, By: 40 * day, Target: 1},
+		{Kind: world.Restart, At: rotates + 2*hour, For: 16 * hour}}
+}
+
 // stalled: the replica that acts stands still for longer than its lease lasts: before one of its first writes, and as it sends the call
 // that makes a key.
 func stalled(s *world.Scenario) {

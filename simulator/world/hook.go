@@ -7,8 +7,11 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rotatord/rotatord/hooks"
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/rotator/lease"
 )
 
 // Hook tells consumers that a new key is in its places. The runner is the daemon's own, what it calls is in memory.
@@ -28,19 +31,42 @@ const (
 	hookSoon = 5 * time.Second
 )
 
-// runner makes the hooks' runner of a life; nil where there is no hook.
-func (w *World) runner(l *life, journal *store) *hooks.Runner {
+// hooksChore is what replicas call the hooks by: one of them calls them all, while it has the lease for that.
+const hooksChore = "*hooks"
+
+// runner makes what runs the hooks of a life; nil where there is no hook.
+func (w *World) runner(l *life, journal *store) func(context.Context) {
 	if w.s.Hook == nil {
 		return nil
 	}
-	l.confirmed = make(chan struct{}, 1)
 	r := hooks.New(hooks.Options{Hooks: &hookRuns{journal}, Drain: drain, Clock: w.clockOf(l.slot), Told: func(ctx context.Context, runs []rotator.HookRun) {
 		for i := range runs {
 			_ = l.engine.HookDone(ctx, &runs[i]) // else the rotation is looked at within minutes
 		}
 	}})
 	r.Use([]hooks.Hook{{Name: w.s.Hook.Name, Caller: &listener{l}, Debounce: w.s.Hook.Debounce, Timeout: hookTimeout, Concurrent: 1}})
-	return r
+	if !w.replicated() {
+		return r.Run
+	}
+	chores := lease.Keeper{Leases: &leases{journal.Store, l}, Owner: l.name, Time: leaseTime, Log: zap.NewNop()}
+	return func(ctx context.Context) {
+		chores.Run(ctx, hooksChore, func(ctx context.Context, _ *lease.Tenure) { r.Run(ctx) })
+	}
+}
+
+// tellSoon has the hooks looked at after a change that confirms the last sink.
+func (w *World) tellSoon(c rotator.Change) {
+	if len(c.Hooks) == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, confirmed := range w.confirmed {
+		select {
+		case confirmed <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // hookRuns is one life's way to the runs of hooks.
@@ -74,7 +100,7 @@ func (s *hookRuns) HookRunsToTry(ctx context.Context, hook string, now time.Time
 			return nil, ctx.Err()
 		}
 		timer.Stop()
-		now = s.l.w.daemonNow()
+		now = s.l.w.clockOf(s.l.slot).Now()
 	}
 }
 
@@ -103,8 +129,12 @@ func (*listener) Target(*rotator.HookRun) (string, error) { return "listener", n
 func (n *listener) Do(ctx context.Context, c hooks.Call) (string, error) {
 	const op = "call a hook"
 	w := n.l.w
-	if err := n.l.point("before hook"); err != nil {
+	stood, err := n.l.pass("before hook")
+	if err != nil {
 		return "", err
+	}
+	if w.replicated() && !stood {
+		w.oracle.Called(hooksChore, n.l.name, "a hook", time.Now())
 	}
 	if text, err := json.Marshal(c.Runs); err == nil {
 		w.oracle.Printed("the call of a hook", text, w.daemonNow())

@@ -134,7 +134,7 @@ func (w *World) start(slot int) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &life{w: w, slot: slot, name: w.replicaName(slot), store: opened, shut: shut, began: time.Now(), cancel: cancel, ended: make(chan struct{}),
-		died: make(chan struct{}), killed: make(chan struct{}), hooked: make(chan struct{})}
+		died: make(chan struct{}), killed: make(chan struct{}), hooked: make(chan struct{}), confirmed: make(chan struct{}, 1)}
 	log := zap.NewNop()
 	if !w.s.Quick {
 		l.log = &printed{w: w}
@@ -153,6 +153,9 @@ func (w *World) start(slot int) error {
 	}
 	l.engine = engine.New(o, setup)
 	w.lives[slot] = l
+	w.mu.Lock()
+	w.confirmed[slot] = l.confirmed
+	w.mu.Unlock()
 	runner := w.runner(l, lines)
 	w.tell("daemon", "%s starts", l.called())
 	go func() {
@@ -161,22 +164,11 @@ func (w *World) start(slot int) error {
 	}()
 	go func() {
 		if runner != nil {
-			runner.Run(ctx)
+			runner(ctx)
 		}
 		close(l.hooked)
 	}()
 	return nil
-}
-
-// tellSoon has the hooks looked at after a change that confirms the last sink.
-func (l *life) tellSoon(c rotator.Change) {
-	if len(c.Hooks) == 0 || l.confirmed == nil {
-		return
-	}
-	select {
-	case l.confirmed <- struct{}{}:
-	default:
-	}
 }
 
 // wipeAfter is how long the journal is idle before it wipes: a fleet's forecast has many idle moments and no use for that.
@@ -190,6 +182,9 @@ func (w *World) wipeAfter() time.Duration {
 // bury waits until nothing of the life moves, and closes its journal.
 func (w *World) bury(l *life) {
 	w.lives[l.slot] = nil
+	w.mu.Lock()
+	w.confirmed[l.slot] = nil
+	w.mu.Unlock()
 	l.cancel()
 	if !l.answers() {
 		l.kill()

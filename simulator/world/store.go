@@ -40,7 +40,7 @@ func (s *store) Commit(ctx context.Context, c rotator.Change) error {
 	return s.write("commit of "+string(c.After.Stage), c.After.CredentialID.String(), func() error {
 		err := s.Store.Commit(ctx, c)
 		if err == nil {
-			s.l.tellSoon(c)
+			s.l.w.tellSoon(c)
 			s.l.w.wrote(c, s.l.name)
 			if c.Then != nil {
 				s.l.w.wrote(*c.Then, s.l.name)

@@ -42,8 +42,10 @@ type World struct {
 	apart []atomic.Int64
 	// lives are the daemons that run, one in each slot; nil while one is down.
 	lives []*life
-	awake []time.Time // when a dead one comes back; zero while it lives
-	born  int         // how many there have been
+	// confirmed hear, of each of them, that a new key is in its places, of which a hook will tell.
+	confirmed []chan struct{}
+	awake     []time.Time // when a dead one comes back; zero while it lives
+	born      int         // how many there have been
 	// shared is the journal of replicas.
 	shared *journal.Store
 	// given says whether the run was given up. It is asked and not waited for: a fake clock stands still while something waits for a
@@ -110,7 +112,7 @@ func Run(ctx context.Context, s *Scenario) (_ *Outcome, err error) {
 		return nil, err
 	}
 	w := &World{s: s, given: ctx.Err, chance: newChance(s), sealer: sealer, path: filepath.Join(dir, "rotatord.db"), byName: map[string]*account{}, ids: map[string]string{},
-		lives: make([]*life, max(1, s.Replicas)), awake: make([]time.Time, max(1, s.Replicas)), apart: make([]atomic.Int64, max(1, s.Replicas)), tally: map[string]int{},
+		lives: make([]*life, max(1, s.Replicas)), awake: make([]time.Time, max(1, s.Replicas)), confirmed: make([]chan struct{}, max(1, s.Replicas)), apart: make([]atomic.Int64, max(1, s.Replicas)), tally: map[string]int{},
 		policies: s.Policies, freezes: s.Freezes}
 	for _, e := range w.eras() {
 		bubble(func() { w.era(e) })
