@@ -60,6 +60,28 @@ func (o *Oracle) justSet(now time.Time) bool {
 // its clock for right while it is within five minutes of the provider's, on either side.
 const clocksDiffer = 10 * time.Minute
 
+// forbids says why the calendar forbids what was done at that time, by whichever of the clocks that may be right.
+func (o *Oracle) forbids(policy string, at time.Time) (why string) {
+	why = o.calendar.forbids(policy, at)
+	if why == "" || !o.apart {
+		return why
+	}
+	for _, off := range []time.Duration{-clocksDiffer, clocksDiffer} {
+		if o.calendar.forbids(policy, at.Add(off)) == "" {
+			return ""
+		}
+	}
+	return why
+}
+
+// heldUntil is the end of a hold by any of the clocks that may be right.
+func (o *Oracle) heldUntil(h hold) time.Time {
+	if o.apart {
+		return h.until.Add(-clocksDiffer)
+	}
+	return h.until
+}
+
 // tolerance is by how much spans that the daemon measures may be off.
 func (o *Oracle) tolerance() time.Duration {
 	if o.set.IsZero() && !o.apart {

@@ -36,7 +36,7 @@ func (o *Oracle) drilled(r *Row, now time.Time) {
 	if !stood && !d.Window.open(at) {
 		o.broken("G9", now, r.Credential, "a drill was begun at %s, outside its window", day(at))
 	}
-	if why := o.calendar.forbids(r.Policy, at); why != "" && !stood {
+	if why := o.forbids(r.Policy, at); why != "" && !stood {
 		o.broken("G9", now, r.Credential, "a drill was begun at %s, and %s", day(at), why)
 	}
 	opened, limit := d.Window.opened(at), d.Limit

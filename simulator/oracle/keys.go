@@ -175,7 +175,7 @@ func (o *Oracle) onEvidence(k *key, r *Row, sent time.Time) {
 	} else {
 		o.broken("G3", sent, k.Credential, "key %s was ended, and its successor does not work", k.Name)
 	}
-	if h, held := o.holds[k.Credential]; held && h.at.Before(sent) && sent.Before(h.until) {
+	if h, held := o.holds[k.Credential]; held && h.at.Before(sent) && sent.Before(o.heldUntil(h)) {
 		o.broken("G3", sent, k.Credential, "key %s was ended while a person held it until %s", k.Name, day(h.until))
 	}
 	if r.Reason == "compromised" {
@@ -208,7 +208,7 @@ func (o *Oracle) inTime(k *key, r *Row, sent time.Time) {
 	if over := last.Add(r.Grace); sent.Before(over.Add(-o.tolerance())) {
 		o.broken("G3", sent, k.Credential, "key %s was ended before its grace period was over at %s", k.Name, day(over))
 	}
-	if why := o.calendar.forbids(r.Policy, sent); why != "" {
+	if why := o.forbids(r.Policy, sent); why != "" {
 		o.broken("G3", sent, k.Credential, "key %s was ended, and %s", k.Name, why)
 	}
 	acc := o.accountOf(k.Credential)
