@@ -87,8 +87,8 @@ func (r *Runner) Wake() {
 func (r *Runner) Run(ctx context.Context) {
 	hard, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	defer r.crew.Wait()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(r.o.Drain, cut) })()
+	defer r.crew.Wait() // before the line above is undone: what it says may come after ctx is seen to have ended
 	var swept time.Time
 	for ctx.Err() == nil {
 		hooks := r.hooks.Load()
