@@ -131,6 +131,19 @@ func (s *CertCentral) SetKeyStatus(id int64, status string) error {
 	return nil
 }
 
+// ServiceUsersOf returns the ids of the service users with that contact, in the order in which they were made. What is not listed yet is
+// included.
+func (s *CertCentral) ServiceUsersOf(email string) (ids []int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.users {
+		if u := &s.users[i]; u.service && !u.deleted && s.profileOf(u).email == email {
+			ids = append(ids, u.id)
+		}
+	}
+	return ids
+}
+
 // Login records that a user signed in at the console.
 func (s *CertCentral) Login(userID int64, at time.Time) {
 	s.mu.Lock()

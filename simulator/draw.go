@@ -54,6 +54,8 @@ func Draw(seed uint64) *world.Scenario {
 	clock.clock(s)
 	apart := &draw{rand.New(rand.NewPCG(seed, 0x2c10c4))} //nolint:gosec // replayable by design
 	apart.apart(s)
+	births := &draw{rand.New(rand.NewPCG(seed, 0xb1275))} //nolint:gosec // replayable by design
+	births.births(s)
 	return s
 }
 
@@ -101,6 +103,21 @@ func (d *draw) hook(s *world.Scenario) {
 func (d *draw) clock(s *world.Scenario) {
 	if d.chance(0.3) {
 		d.setClocks(s, world.Incident{Kind: world.ClockSet})
+	}
+}
+
+// births has service users declared, in some accounts, that are not there yet. Where keys are not listed a declaration names them.
+func (d *draw) births(s *world.Scenario) {
+	for i, a := range s.Accounts {
+		if a.System == world.DataspotBlind || !d.chance(0.35) {
+			continue
+		}
+		for n := range 1 + d.IntN(2) {
+			p, name := s.Policies[i], fmt.Sprintf("born-%d-%d", i, n)
+			s.Credentials = append(s.Credentials, world.Credential{Account: i, User: name, Base: "key-" + name, Unborn: true,
+				Consumers: []world.Consumer{{Every: d.span(time.Hour, 6*time.Hour), Cache: d.span(time.Minute, p.Grace*8/10)}}})
+			s.Incidents = append(s.Incidents, world.Incident{Kind: world.Declare, At: d.span(time.Hour, s.Span-s.Calm-time.Hour), Target: len(s.Credentials) - 1})
+		}
 	}
 }
 

@@ -32,6 +32,9 @@ func (o *Oracle) ClockSet(by time.Duration, now time.Time) {
 			c.confirmed[p] = at.Add(by)
 		}
 	}
+	for _, b := range o.births {
+		shift(&b.first)
+	}
 	for account, at := range o.blinded {
 		o.blinded[account] = at.Add(by)
 	}

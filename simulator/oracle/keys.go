@@ -25,7 +25,7 @@ func (o *Oracle) Made(k Key, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	added, c := o.add(k), o.credential(k.Credential)
-	if !k.Daemon || k.Late {
+	if !k.Daemon || k.Late || k.Born { // for one that came with its service user [Oracle.AskedForUser] speaks
 		return
 	}
 	if c.open == nil || c.open.Stage != "minting" || c.open.NewName != k.Name {

@@ -31,6 +31,8 @@ type Key struct {
 	// Made is when the key was made; Daemon is true if the daemon did.
 	Made   time.Time
 	Daemon bool
+	// Born is true for one that came with its service user, which the daemon made.
+	Born bool
 	// Late is true for one that was made by a call which a daemon sent after it had stood still and had lost the account.
 	Late bool
 }
@@ -112,6 +114,7 @@ type Oracle struct {
 	holds     map[string]hold
 	calendar  calendar
 	asked     map[string]*question // by user and name
+	births    map[string]*birth    // by account and label
 	secrets   secrets
 	plans     map[string]int       // by account: begun since the last scan began
 	approved  map[string]approval  // by account
@@ -150,7 +153,7 @@ type key struct {
 // New returns an oracle for a world with these accounts.
 func New(truth Truth, accounts map[string]Account) *Oracle {
 	return &Oracle{truth: truth, accounts: accounts, creds: map[string]*credential{}, keys: map[string]*key{}, holds: map[string]hold{},
-		asked: map[string]*question{}, secrets: newSecrets(), plans: map[string]int{}, approved: map[string]approval{}, occasions: map[string]occasion{}, required: map[string][]string{}, terms: map[string]*term{}, blinded: map[string]time.Time{}, calendar: newCalendar()}
+		asked: map[string]*question{}, secrets: newSecrets(), plans: map[string]int{}, approved: map[string]approval{}, births: map[string]*birth{}, occasions: map[string]occasion{}, required: map[string][]string{}, terms: map[string]*term{}, blinded: map[string]time.Time{}, calendar: newCalendar()}
 }
 
 // Breach returns the first guarantee that was broken, or nil.

@@ -78,7 +78,11 @@ func (a *account) loseStranger() {
 }
 
 // by is who changed keys: the daemon or a person; late is true for a daemon that stood still and has lost the account meanwhile.
-type by struct{ daemon, late bool }
+// born is the label of the service user that a key came with.
+type by struct {
+	daemon, late bool
+	born         string
+}
 
 // settle tells the oracle what has become of a user's keys: those that are new, off, or on again.
 func (a *account) settle(what about, who by, sent time.Time) {
@@ -118,7 +122,7 @@ func (a *account) changes(known map[string]bool, user string, k truth, who by, s
 	switch {
 	case !old:
 		base, _ := rotator.SplitName(k.name)
-		made := oracle.Key{ID: id, Credential: a.spec.Name + "/" + user + "/" + base, User: a.spec.Name + "/" + user, Name: k.name, Made: now, Daemon: who.daemon, Late: who.late}
+		made := oracle.Key{ID: id, Credential: a.spec.Name + "/" + user + "/" + base, User: a.spec.Name + "/" + user, Name: k.name, Made: now, Daemon: who.daemon, Late: who.late, Born: who.born != ""}
 		return []func(){func() { a.w.made(made, now) }}
 	case before == k.off:
 		return nil

@@ -50,9 +50,7 @@ func (w *World) addCredential(spec *Credential) error {
 	w.oracle.Existing(oracle.Key{ID: key, Credential: c.id.String(), User: a.spec.Name + "/" + user, Name: spec.Base, Made: created})
 	w.knows(secret, key)
 	for i, k := range spec.Consumers {
-		next := &consumer{spec: k, next: w.now().Add(w.chance.latency(key) * time.Duration(i+1)), secret: secret, key: key, readAt: w.now()}
-		c.consumers = append(c.consumers, next)
-		heap.Push(&w.shifts, shift{c, next, len(w.shifts)})
+		w.employ(c, &consumer{spec: k, next: w.now().Add(w.chance.latency(key) * time.Duration(i+1)), secret: secret, key: key, readAt: w.now()})
 	}
 	w.creds = append(w.creds, c)
 	return nil
@@ -112,6 +110,9 @@ func (w *World) consume() time.Time {
 func (w *World) useOnce(c *credential, k *consumer, now time.Time) {
 	if now.Sub(k.readAt) >= k.spec.Cache {
 		w.refresh(c, k, now)
+	}
+	if k.secret == "" {
+		return // it has never had one
 	}
 	got := use(c.acc.sys, k.secret)
 	if got == refused && !k.unlucky {

@@ -129,18 +129,17 @@ func (*listener) Target(*rotator.HookRun) (string, error) { return "listener", n
 func (n *listener) Do(ctx context.Context, c hooks.Call) (string, error) {
 	const op = "call a hook"
 	w := n.l.w
-	stood, err := n.l.pass("before hook")
-	if err != nil {
+	if err := n.l.point("before hook"); err != nil {
 		return "", err
-	}
-	if w.replicated() && !stood {
-		w.oracle.Called(hooksChore, n.l.name, "a hook", time.Now())
 	}
 	if text, err := json.Marshal(c.Runs); err == nil {
 		w.oracle.Printed("the call of a hook", text, w.daemonNow())
 	}
 	if err := wait(ctx, w.chance.latency(op)); err != nil {
-		return "", err
+		return "", err // of a daemon that stood still it is cut off here
+	}
+	if w.replicated() && !n.l.justWoke() { // whoever is told must be able to hear it twice
+		w.oracle.Called(hooksChore, n.l.name, "a hook", time.Now())
 	}
 	if w.deaf() {
 		return "", rotator.NewFault(op, rotator.Transient, "nobody listens")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
+	"github.com/rotatord/rotatord/simulator/oracle"
 )
 
 // slack is by how much a deadline may pass before that counts: half a day for what a person has to do.
@@ -139,6 +140,9 @@ func (w *World) judgeEnd() {
 			w.oracle.Stuck("", fmt.Sprintf("the clocks agree, and %s is said to be ahead by %s", a.spec.Name, s.Skew), w.daemonNow())
 		}
 	}
+	if !w.s.Unattended {
+		w.judgeBirths()
+	}
 	open := map[rotator.CredentialID]rotator.Rotation{}
 	list, err := l.store.Rotations(background(), false, 1<<20)
 	if err != nil {
@@ -161,6 +165,16 @@ func (w *World) judgeEnd() {
 			w.oracle.Stuck(c.id.String(), fmt.Sprintf("key %s is past its deadline of %s, %s", key.name, deadline.Format(time.DateTime), why), w.daemonNow())
 		}
 	}
+}
+
+// placesOf are where the credential's key is to be.
+func (w *World) placesOf(c *credential) (list []oracle.Place) {
+	if p := w.policyOf(c); p != nil {
+		for _, sink := range p.Sinks {
+			list = append(list, oracle.Place{Sink: sink, Location: c.location()})
+		}
+	}
+	return list
 }
 
 // background is for reads of the journal, which wait for nobody.

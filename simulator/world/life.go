@@ -3,6 +3,7 @@ package world
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -229,7 +230,7 @@ func (w *World) setup(l *life) (*engine.Setup, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.Accounts = append(s.Accounts, engine.Account{Name: a.spec.Name, Provider: wrap(p, a), MaxKeys: a.spec.MaxKeys})
+		s.Accounts = append(s.Accounts, engine.Account{Name: a.spec.Name, Provider: wrap(p, a), MaxKeys: a.spec.MaxKeys, Declared: w.declarations(a)})
 	}
 	for _, k := range w.sinks {
 		s.Sinks[k.spec.Name] = &connected{k, l}
@@ -258,11 +259,17 @@ type printed struct {
 	buf bytes.Buffer
 }
 
+// panicked is what the daemon logs of a panic that it has caught.
+const panicked = "a defect of rotatord"
+
 // piece is how much of the log is searched at a time.
 const piece = 64 << 10
 
 // Write implements io.Writer.
 func (p *printed) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(panicked)) {
+		p.w.fail(fmt.Errorf("the daemon's code panicked: %s", b))
+	}
 	p.mu.Lock()
 	full := p.buf.Len()+len(b) > piece
 	n, err := p.buf.Write(b)

@@ -14,9 +14,10 @@ import (
 
 // about says what a request is made for; it travels in the request's context.
 type about struct {
-	op   string // scan, list, mint, check, retire, disable, enable, extend, self
+	op   string // scan, list, mint, check, retire, disable, enable, extend, self, create, show
 	user string // whose keys may change
 	key  string // the name of the key
+	born string // the label of the service user that is made
 }
 
 type aboutKey struct{}
@@ -84,32 +85,53 @@ func (n *network) linger(r *http.Request, what about) (stood bool, err error) {
 	if !creates(r, what) {
 		return false, nil
 	}
-	return n.l.pass("as it sends the call that makes " + what.key)
+	return n.l.pass("as it sends the call that makes " + what.key + what.born)
 }
 
 func creates(r *http.Request, what about) bool {
-	return what.op == "mint" && r.Method != http.MethodGet
+	return (what.op == "mint" || what.born != "") && r.Method != http.MethodGet
+}
+
+// asked tells the oracle of a call that makes something.
+func (n *network) asked(what about, late bool, sent time.Time) {
+	o, account := n.l.w.oracle, n.acc.spec.Name
+	if what.born != "" {
+		o.AskedForUser(account, what.born, late, sent)
+		return
+	}
+	o.Asked(n.acc.credentialOf(what), account+"/"+what.user, what.key, late, sent)
+}
+
+// refused tells the oracle that nothing was made.
+func (n *network) refused(what about) {
+	o, account := n.l.w.oracle, n.acc.spec.Name
+	if what.born != "" {
+		o.RefusedUser(account, what.born)
+		return
+	}
+	o.Refused(account+"/"+what.user, what.key)
 }
 
 // send lets the call go wrong, or through.
 func (n *network) send(r *http.Request, what about, call string, late bool) (*http.Response, error) {
 	sent := n.l.w.daemonNow()
 	if r.Method != http.MethodGet && n.l.w.replicated() && !late {
-		n.l.w.oracle.Called(n.acc.spec.Name, n.l.name, what.op+" "+what.key, time.Now())
+		n.l.w.oracle.Called(n.acc.spec.Name, n.l.name, what.op+" "+what.key+what.born, time.Now())
 	}
 	if creates(r, what) {
-		n.l.w.oracle.Asked(n.acc.credentialOf(what), n.acc.spec.Name+"/"+what.user, what.key, late, sent)
+		n.asked(what, late, sent)
 	}
 	if late {
 		n.l.w.happened("late_create")
-		n.l.w.tell("daemon", "replica %s wakes up and sends the call that makes %s", n.l.name, what.key)
+		n.l.w.tell("daemon", "replica %s wakes up and sends the call that makes %s", n.l.name, what.key+what.born)
 	}
 	answer, fault, err := n.disturb(r, call)
 	if r.Method != http.MethodGet {
 		n.acc.settle(what, by{daemon: true, late: late}, sent)
+		n.acc.bear(what.born, by{daemon: true, late: late}, sent)
 	}
 	if creates(r, what) && err == nil && refuses(answer.StatusCode) {
-		n.l.w.oracle.Refused(n.acc.spec.Name+"/"+what.user, what.key)
+		n.refused(what)
 	}
 	switch fault {
 	case Forgets, EmptyList, RepeatedPage, Shifts:

@@ -38,6 +38,8 @@ func (w *World) happen(i Incident, a *agenda) {
 		w.setClock(i.By)
 	case ReplicaClock:
 		w.setReplicaClock(i.Target%len(w.lives), i.By)
+	case Declare:
+		w.declare(i.Target)
 	case HookOutage:
 		w.lasts(i.Kind, "nobody listens to hooks", &w.deafUntil, until)
 	case FullDisk:

@@ -43,6 +43,7 @@ func (w *World) play(e era) {
 	for w.now().Before(e.to) && w.oracle.Breach() == nil && w.given() == nil {
 		w.sleepUntil(a.next(w, e.to))
 		w.buryTheDead()
+		w.welcome()
 		now := w.now()
 		if !a.calmed && w.s.Calm > 0 && !now.Before(a.calm) {
 			a.calmed = true

@@ -10,7 +10,8 @@ import (
 // named is the daemon's provider, which says on each call what it is about, so that the network knows.
 type named struct {
 	rotator.Provider
-	acc *account
+	directory rotator.Directory
+	acc       *account
 }
 
 // Scan implements [rotator.Provider].
@@ -27,6 +28,7 @@ func (p *named) Scan(ctx context.Context, s rotator.Scope, v rotator.Visitor) er
 		p.acc.w.oracle.Looked(p.acc.spec.Name + "/" + s.UserID)
 	}
 	if err == nil && s.UserID == "" {
+		p.acc.w.oracle.LookedAtUsers(p.acc.spec.Name)
 		p.acc.scanned(p.acc.w.now())
 	}
 	return err
@@ -49,6 +51,39 @@ func (p *named) Check(ctx context.Context, user string, s rotator.Secret) error 
 // Retire implements [rotator.Provider].
 func (p *named) Retire(ctx context.Context, k rotator.Key) error {
 	return p.Provider.Retire(withAbout(ctx, about{op: "retire", user: k.UserID, key: k.Name}), k)
+}
+
+// The calls of [rotator.Directory], which every provider has.
+
+// Users implements [rotator.Directory].
+func (p *named) Users(ctx context.Context, q rotator.UserQuery, visit func(rotator.UserDetails) error) error {
+	return p.directory.Users(withAbout(ctx, about{op: "users"}), q, visit)
+}
+
+// ShowUser implements [rotator.Directory].
+func (p *named) ShowUser(ctx context.Context, id string) (rotator.UserDetails, error) {
+	return p.directory.ShowUser(withAbout(ctx, about{op: "show"}), id)
+}
+
+// CheckUser implements [rotator.Directory].
+func (p *named) CheckUser(s rotator.UserSpec) []string { return p.directory.CheckUser(s) }
+
+// CreateUser implements [rotator.Directory].
+func (p *named) CreateUser(ctx context.Context, s rotator.UserSpec) (rotator.CreatedUser, error) {
+	made, err := p.directory.CreateUser(withAbout(ctx, about{op: "create", born: p.acc.labelOf(s)}), s)
+	if err == nil && made.HasKey {
+		for _, k := range p.acc.sys.keys(made.UserID) {
+			if k.id == made.Key.KeyID || k.name == s.KeyName {
+				p.acc.w.knows(string(made.Key.Secret.Reveal()), p.acc.keyID(made.UserID, k.name))
+			}
+		}
+	}
+	return made, err
+}
+
+// UpdateUser implements [rotator.Directory].
+func (p *named) UpdateUser(ctx context.Context, id string, s rotator.UserSpec) error {
+	return p.directory.UpdateUser(withAbout(ctx, about{op: "update"}), id, s)
 }
 
 // aware is a provider that knows whose key the daemon works with.
@@ -85,10 +120,15 @@ type guided struct {
 	rotator.Guide
 }
 
-// wrap names the calls of a provider and keeps what it can do. The calls that create and change users are left out: no scenario
-// declares users.
-func wrap(p rotator.Provider, a *account) rotator.Provider {
-	n := &named{Provider: p, acc: a}
+// provider is what every provider of the world can do.
+type provider interface {
+	rotator.Provider
+	rotator.Directory
+}
+
+// wrap names the calls of a provider and keeps what it can do.
+func wrap(p provider, a *account) rotator.Provider {
+	n := &named{p, p, a}
 	self, isAware := p.(rotator.SelfAware)
 	switches, canSwitch := p.(rotator.Disabler)
 	extends, canExtend := p.(rotator.Extender)

@@ -114,6 +114,13 @@ const (
 	slowest = 50 * time.Minute
 )
 
+// justWoke reports whether the daemon stood still until a moment ago, and may not have noticed yet what it lost.
+func (l *life) justWoke() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.stalledUntil.IsZero() && time.Since(l.stalledUntil) < 2*dazed
+}
+
 // awaitTerm waits for the end of another one's lease of the account, but not for ever: then the journal itself is asked.
 func (w *World) awaitTerm(ctx context.Context, account, owner string) error {
 	w.mu.Lock()

@@ -33,10 +33,10 @@ type Scenario struct {
 	Freezes  []rotator.Freeze
 	// Drills are those of the calendar: one at most for an account.
 	Drills []Drill
-	// Hook, if set, tells consumers of new keys; policies name it. Not with replicas.
+	// Hook, if set, tells consumers of new keys; policies name it.
 	Hook  *Hook
 	Sinks []Sink
-	// Credentials are there from the beginning.
+	// Credentials are there from the beginning, but for those that are declared later, which come last.
 	Credentials []Credential
 	// Odds is how likely each fault strikes a call that it can strike.
 	Odds map[Fault]float64
@@ -121,6 +121,8 @@ type Credential struct {
 	Consumers     []Consumer
 	// Cursed is true where something stands in its way that nobody mends: it is not expected to recover.
 	Cursed bool
+	// Unborn is true where there is no such service user yet: a [Declare] is for it, and the daemon makes it, and its key.
+	Unborn bool
 }
 
 // Consumer reads a sink and uses what it finds.
@@ -206,6 +208,7 @@ const (
 	Stall        Kind = "stall"         // the daemon stands still at the Nth point after At, for the time For, and goes on with what it was about to do
 	CutOff       Kind = "cut_off"       // the daemon does not reach its journal for the time For
 	HookOutage   Kind = "hook_outage"   // nobody listens to a hook for the time For
+	Declare      Kind = "declare"       // a person declares a service user that is not there yet
 	ReplicaClock Kind = "replica_clock" // the clock of one replica is set by By while it runs, and the other one's is not
 )
 
@@ -268,7 +271,7 @@ func (k Kind) About() About {
 // Kinds lists every kind of incident.
 func Kinds() []Kind {
 	return []Kind{Crash, Restart, ClockJump, Outage, Refusal, SinkOutage, FullDisk, Hold, Release, Rotate, Compromise, StartOver, Approve, Reload,
-		Overwrite, Wipe, Restore, MakeKey, RemoveKey, SecondDaemon, Undo, Stall, CutOff, HookOutage, ClockSet, ReplicaClock}
+		Overwrite, Wipe, Restore, MakeKey, RemoveKey, SecondDaemon, Undo, Stall, CutOff, HookOutage, ClockSet, ReplicaClock, Declare}
 }
 
 func day(d time.Duration) string {

@@ -33,7 +33,7 @@ type system interface {
 	// login asks for nothing but who has the secret.
 	login(secret string) (path string, header http.Header)
 	// provider makes the daemon's side of it.
-	provider(transport http.RoundTripper, clock rotator.Clock) (rotator.Provider, error)
+	provider(transport http.RoundTripper, clock rotator.Clock) (provider, error)
 	addUser(name, email string) (id string, err error)
 	addKey(user, name string, created, expires time.Time) (secret string, err error)
 	keys(user string) []truth
@@ -41,6 +41,9 @@ type system interface {
 	removeUser(id string)
 	makeByHand(user, name string, expires time.Time) (secret string, err error)
 	removeByHand(user string, k truth) error
+	// declaration is what a configuration says of a service user with that label, and usersOf are the ids of those that fit.
+	declaration(label string) rotator.UserSpec
+	usersOf(label string) []string
 }
 
 func newSystem(a Account, now func() time.Time) (system, error) {
@@ -82,7 +85,7 @@ func newCC(a Account, now func() time.Time) *cc {
 
 func (s *cc) orders() *emulator.Faults { return &s.Faults }
 
-func (s *cc) provider(t http.RoundTripper, clock rotator.Clock) (rotator.Provider, error) {
+func (s *cc) provider(t http.RoundTripper, clock rotator.Clock) (provider, error) {
 	rates := make([]certcentral.Rate, 0, len(s.a.Rates))
 	for _, r := range s.a.Rates {
 		rates = append(rates, certcentral.Rate(r))
@@ -143,6 +146,20 @@ func (s *cc) removeByHand(_ string, k truth) error {
 	return s.SetKeyStatus(id, "revoked")
 }
 
+func (*cc) declaration(label string) rotator.UserSpec {
+	return rotator.UserSpec{Kind: rotator.ServiceKind, Email: contact(label)}
+}
+
+// contact is what a service user is told by where its name is the provider's choice.
+func contact(label string) string { return label + "@example.com" }
+
+func (s *cc) usersOf(label string) (ids []string) {
+	for _, id := range s.ServiceUsersOf(contact(label)) {
+		ids = append(ids, strconv.FormatInt(id, 10))
+	}
+	return ids
+}
+
 type d1 struct {
 	*emulator.DigiCertOne
 	a Account
@@ -156,7 +173,7 @@ func newD1(a Account, now func() time.Time) *d1 {
 
 func (s *d1) orders() *emulator.Faults { return &s.Faults }
 
-func (s *d1) provider(t http.RoundTripper, clock rotator.Clock) (rotator.Provider, error) {
+func (s *d1) provider(t http.RoundTripper, clock rotator.Clock) (provider, error) {
 	rates := make([]digicertone.Rate, 0, len(s.a.Rates))
 	for _, r := range s.a.Rates {
 		rates = append(rates, digicertone.Rate(r))
@@ -212,6 +229,26 @@ func (s *d1) makeByHand(user, name string, expires time.Time) (string, error) {
 
 func (s *d1) removeByHand(_ string, k truth) error { return s.RemoveToken(k.id) }
 
+// The ids of a manager and of a role that the emulated instance has.
+const (
+	managerOfUsers = "a9900000-0000-4000-8000-000000000001"
+	roleOfUsers    = "401e0000-0000-4000-8000-000000000001"
+)
+
+func (s *d1) declaration(label string) rotator.UserSpec {
+	return rotator.UserSpec{Kind: rotator.ServiceKind, Name: label, Email: contact(label), Accounts: s.Users()[0].Accounts, Managers: []string{managerOfUsers},
+		Roles: []string{roleOfUsers}}
+}
+
+func (s *d1) usersOf(label string) (ids []string) {
+	for _, u := range s.Users() {
+		if u.FriendlyName == label {
+			ids = append(ids, u.ID)
+		}
+	}
+	return ids
+}
+
 const tenant = "ACME"
 
 type ds struct {
@@ -229,7 +266,7 @@ func newDS(a Account, now func() time.Time) *ds {
 
 func (s *ds) orders() *emulator.Faults { return &s.Faults }
 
-func (s *ds) provider(t http.RoundTripper, clock rotator.Clock) (rotator.Provider, error) {
+func (s *ds) provider(t http.RoundTripper, clock rotator.Clock) (provider, error) {
 	o := dataspot.Options{Name: s.a.Name, BaseURL: "https://issuer.example", Database: s.Database(), Tenant: tenant, Key: fixed(s.ManagerSecret(tenant)),
 		TenantHeader: "dataspot-tenant", Propagation: s.a.Propagation, Transport: t, Clock: clock, ListsKeys: s.a.System == Dataspot}
 	for _, r := range s.a.Rates {
@@ -268,3 +305,16 @@ func (s *ds) makeByHand(user, name string, expires time.Time) (string, error) {
 }
 
 func (s *ds) removeByHand(user string, k truth) error { return s.RemoveKeyInPage(tenant, user, k.name) }
+
+func (*ds) declaration(label string) rotator.UserSpec {
+	return rotator.UserSpec{Kind: rotator.ServiceKind, Name: label, LoginID: label}
+}
+
+func (s *ds) usersOf(label string) (ids []string) {
+	for _, u := range s.Users(tenant) {
+		if u.LoginID == label {
+			ids = append(ids, u.ID)
+		}
+	}
+	return ids
+}

@@ -30,6 +30,7 @@ type World struct {
 	accounts []*account
 	sinks    []*sink
 	creds    []*credential
+	births   []*birth
 	shifts   shifts
 	byName   map[string]*account
 	policies []Policy
@@ -310,7 +311,12 @@ func (w *World) populate() error {
 	}
 	w.oracle = oracle.New(w, rules)
 	for i := range w.s.Credentials {
-		if err := w.addCredential(&w.s.Credentials[i]); err != nil {
+		c := &w.s.Credentials[i]
+		if c.Unborn {
+			w.births = append(w.births, &birth{spec: c, acc: w.accounts[c.Account]})
+			continue
+		}
+		if err := w.addCredential(c); err != nil {
 			return err
 		}
 	}
