@@ -22,6 +22,7 @@ const (
 	prove      = "rotator/engine/step_prove.go"
 	transition = "rotator/transition.go"
 	clock      = "rotator/engine/clock.go"
+	provision  = "rotator/engine/provision.go"
 )
 
 // List returns every mutant. Each guarantee has at least one.
@@ -44,6 +45,8 @@ func ofKeys() []Mutant {
 			{mint, "	if k.State == rotator.KeyActive || k.State == rotator.KeyDisabled {\n		owner, err := e.ownerOf(",
 				"	if k.State == rotator.KeyDisabled {\n		owner, err := e.ownerOf("},
 			{"rotator/engine/orphan.go", `return !undecided, undecided, nil`, `return false, undecided, nil`}}},
+		{"leaves the key alone that came with a service user whose creation nobody heard of", "G2", with(unnamed), []Edit{{provision,
+			"	lost := undecided(*p)\n", "	lost := undecided(*p) && false\n"}}},
 		{"asks the provider before the intent is durable", "G2", quiet, []Edit{{mint,
 			"	if err := e.commit(ctx, begin); err != nil {\n		return rotator.Change{}, err\n	}\n	*r = begin.After\n	return e.mint(",
 			"	defer func() { _ = e.commit(ctx, begin) }()\n	*r = begin.After\n	return e.mint("}}},
@@ -71,6 +74,9 @@ func ofConduct() []Mutant {
 	return []Mutant{
 		{"repeats a create call whose answer was lost", "G5", with(late), []Edit{{mint,
 			`if rotator.WriteKindOf(err) == rotator.UnknownOutcome {`, `if false {`}}},
+		{"makes a service user again though the answer was lost", "G5", with(born), []Edit{{provision,
+			"		p.Trouble = \"the answer was lost, and the next scan shows whether it exists: \" + err.Error()\n		return asJournal(e.store.SaveProvision(ctx, *p))\n",
+			"		return e.create(ctx, a, p, now)\n"}}},
 		{"lets a second daemon in", "G6", happens(world.Incident{Kind: world.SecondDaemon, At: hour}), []Edit{{"rotator/journal/lock.go",
 			`flock(f, syscall.LOCK_EX|syscall.LOCK_NB)`, `flock(f, syscall.LOCK_SH|syscall.LOCK_NB)`}}},
 		{"takes writes of a replica that has lost the account", "G6", with(stalled), []Edit{{"rotator/journal/committer.go",

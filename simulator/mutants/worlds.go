@@ -79,6 +79,22 @@ func late(s *world.Scenario) {
 	s.Accounts[0].ListedAfter = 50 * time.Second
 }
 
+// born: service users are declared one after the other, and answers to calls that were carried out are lost.
+func born(s *world.Scenario) {
+	s.Odds = map[world.Fault]float64{world.LostAfter: 0.3}
+	s.Span, s.Calm = 12*day, 4*day
+	for i := range 8 {
+		s.Credentials = append(s.Credentials, world.Credential{User: fmt.Sprintf("born-%d", i), Base: fmt.Sprintf("key-%d", i), Unborn: true})
+		s.Incidents = append(s.Incidents, world.Incident{Kind: world.Declare, At: time.Duration(i+1) * 20 * hour, Target: len(s.Credentials) - 1})
+	}
+}
+
+// unnamed: and the key that comes with a service user bears a name of the provider's choice, by which nobody would find it.
+func unnamed(s *world.Scenario) {
+	born(s)
+	s.Accounts[0].System = world.DigiCertOne
+}
+
 // idle: the old key lies idle long before its grace period is over.
 func idle(s *world.Scenario) {
 	p := &s.Policies[0]
