@@ -15,7 +15,6 @@ var machineClock = regexp.MustCompile(`\btime\.(Now|Since|Until)\(`)
 // spans are the places in the engine that ask it, by file and number: they measure how long something takes within the process,
 // which nobody can set. Everything else goes by the clock that the engine was given.
 var spans = map[string]int{
-	"firstkey.go":        2, // for how long a seal is tried again
 	"lease.go":           1, // leases go by a clock of their own
 	"rest.go":            2, // for how long steps rest that the journal does not take
 	"scan.go":            2, // how long a scan took

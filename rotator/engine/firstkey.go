@@ -22,7 +22,7 @@ func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provis
 	}
 	named, found := a.provider().Limits().NamesFirstKey, false
 	for _, k := range keys {
-		found = true
+		found = found || named || k.Name == p.Spec.KeyName
 		if k.State != rotator.KeyActive || !k.LastUsed.IsZero() || !named && k.Name != p.Spec.KeyName {
 			continue
 		}
@@ -40,8 +40,8 @@ func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provis
 			return err
 		}
 	}
-	if named && !found && recent(a, p, e.clock.Now()) {
-		return errors.New("the key that came with it is not listed yet")
+	if !found && recent(a, p, e.clock.Now()) {
+		return errors.New("the key that came with it, if one did, is not listed yet")
 	}
 	return nil
 }
@@ -152,35 +152,40 @@ func (e *Engine) takeFirstKey(ctx context.Context, a *account, p *rotator.Provis
 		return fmt.Errorf("a rotation of %s is moving", c)
 	}
 	defer a.flight.release(c.String())
-	f, err := e.factsOfNone(ctx, c)
+	var r rotator.Rotation
+	err := e.patiently(ctx, a, func() (err error) {
+		r, err = e.planFirst(ctx, a, p, c)
+		return err
+	})
 	if err != nil {
 		return err
 	}
+	m = withID(a, &r, m)
+	return e.patiently(ctx, a, func() error {
+		_, err := e.sealSupplied(ctx, a, &r, m, "the new service user")
+		return err
+	})
+}
+
+// planFirst plans a rotation whose key was made already, under the name that was asked for.
+func (e *Engine) planFirst(ctx context.Context, a *account, p *rotator.Provision, c rotator.CredentialID) (rotator.Rotation, error) {
+	f, err := e.factsOfNone(ctx, c)
+	if err != nil {
+		return rotator.Rotation{}, err
+	}
 	if f.Policy == nil || f.Policy.Observe {
-		return errNoPolicy(c.String())
+		return rotator.Rotation{}, errNoPolicy(c.String())
 	}
 	highest, err := e.highest(ctx, f)
 	if err != nil {
-		return journalError{err}
+		return rotator.Rotation{}, journalError{err}
 	}
 	if name := rotator.KeyName(p.Credential, highest+1); name != p.Spec.KeyName {
-		return fmt.Errorf("the key was made under the name %s and the journal expects %s", p.Spec.KeyName, name)
+		return rotator.Rotation{}, fmt.Errorf("the key was made under the name %s and the journal expects %s", p.Spec.KeyName, name)
 	}
 	r, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "created with its service user")
-	if err != nil {
-		return err
+	if err != nil && rotator.KindOf(err) == rotator.Transient {
+		err = journalError{err} // nothing else is asked there
 	}
-	return e.sealPatiently(ctx, a, &r, withID(a, &r, m))
-}
-
-// sealPatiently repeats a seal that the journal fails to take, like [Engine.commitPatiently].
-func (e *Engine) sealPatiently(ctx context.Context, a *account, r *rotator.Rotation, m rotator.Minted) error {
-	give := time.Now().Add(sealPatience)
-	for {
-		_, err := e.sealSupplied(ctx, a, r, m, "the new service user")
-		if err == nil || !isJournal(err) || rotator.KindOf(err) == rotator.Conflict || ctx.Err() != nil || time.Now().After(give) {
-			return err
-		}
-		e.journalTrouble(ctx, a, err)
-	}
+	return r, err
 }

@@ -375,7 +375,9 @@ func (e *Engine) introduce(ctx context.Context, a *account, p *rotator.Provision
 		user = have.ServiceUser
 	}
 	user.ID = p.UserID
-	return e.store.Merge(ctx, a.name, []rotator.UserRow{{ServiceUser: user}}, nil)
+	return e.patiently(ctx, a, func() error {
+		return asJournal(e.store.Merge(ctx, a.name, []rotator.UserRow{{ServiceUser: user}}, nil))
+	})
 }
 
 // Provision asks for a service user: the next scan, which is asked for at once, creates it unless it is there. It returns

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -276,36 +275,6 @@ func TestAStopDoesNotLoseTheKeyOfAUserThatIsBeingCreated(t *testing.T) {
 			t.Errorf("%d calls to make another key", n)
 		}
 	})
-}
-
-// unable takes no commit that seals, some times in a row.
-type unable struct {
-	rotator.Store
-	times int
-}
-
-func (u *unable) Commit(ctx context.Context, c rotator.Change) error {
-	if c.After.Stage == rotator.StageMinted && u.times > 0 {
-		u.times--
-		return rotator.NewFault("commit", rotator.Transient, "the disk is full")
-	}
-	return u.Store.Commit(ctx, c)
-}
-
-func TestG2AFirstKeySurvivesAJournalThatFails(t *testing.T) {
-	t.Parallel()
-	for times, retired := range map[int]int{5: 0, 40: 1} {
-		bubble(t, func(t *testing.T, w *world) {
-			w.declares()
-			l := w.startWith(func(s rotator.Store) rotator.Store { return &unable{s, times} })
-			defer l.stop()
-			pass(3 * time.Hour)
-			w.wantRobot()
-			if n := w.provider.Calls("Retire"); n != retired {
-				t.Errorf("%d failures: %d keys revoked, want %d", times, n, retired)
-			}
-		})
-	}
 }
 
 func TestAUserThatVanishedIsNotMadeAgainByItself(t *testing.T) {

@@ -367,10 +367,15 @@ func (e *Engine) burnt(r *rotator.Rotation, note string) rotator.Change {
 
 // commitPatiently repeats a commit that the journal fails to take, not one that conflicts.
 func (e *Engine) commitPatiently(ctx context.Context, a *account, c rotator.Change) error {
+	return e.patiently(ctx, a, func() error { return asJournal(e.commit(ctx, c)) })
+}
+
+// patiently repeats what the journal fails to take, as long as a secret may be held in memory for that; not what conflicts.
+func (e *Engine) patiently(ctx context.Context, a *account, do func() error) error {
 	give := time.Now().Add(sealPatience)
 	for {
-		err := e.commit(ctx, c)
-		if err == nil || rotator.KindOf(err) == rotator.Conflict || ctx.Err() != nil || time.Now().After(give) {
+		err := do()
+		if err == nil || !isJournal(err) || rotator.KindOf(err) == rotator.Conflict || ctx.Err() != nil || time.Now().After(give) {
 			return err
 		}
 		e.journalTrouble(ctx, a, err)
