@@ -78,6 +78,7 @@ type bench struct {
 	*testing.T
 	path   string
 	store  *journal.Store
+	clock  rotator.Clock
 	counts map[string]int
 	mu     sync.Mutex
 }
@@ -106,7 +107,7 @@ func (b *bench) close() {
 // confirm puts a run into the journal, as the engine does.
 func (b *bench) confirm(id, hook, user string, reason rotator.Reason) {
 	b.Helper()
-	now := time.Now()
+	now := b.clock.Now()
 	r := rotator.Rotation{CredentialID: rotator.CredentialID{Provider: "cc", UserID: user, Base: id}, Version: 2, Reason: reason}
 	steps := []func(*rotator.Rotation) rotator.Change{
 		func(r *rotator.Rotation) rotator.Change { return rotator.Plan(id, *r, now, "planned") },
@@ -135,7 +136,7 @@ func (b *bench) confirm(id, hook, user string, reason rotator.Reason) {
 func (b *bench) life(store rotator.Hooks, configured ...hooks.Hook) (stop func()) {
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan struct{})
-	r := hooks.New(hooks.Options{Hooks: store, Drain: 10 * time.Second, Counted: func(hook string, result hooks.Result, n int) {
+	r := hooks.New(hooks.Options{Hooks: store, Drain: 10 * time.Second, Clock: b.clock, Counted: func(hook string, result hooks.Result, n int) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.counts[hook+" "+string(result)] += n
