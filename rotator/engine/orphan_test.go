@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,4 +68,28 @@ func TestAnOrphanThatSomebodyUsesIsLeftAlone(t *testing.T) {
 		w.lives(time.Hour)
 		w.wantActive("deploy", "deploy-r0001")
 	})
+}
+
+// clinging is a provider that does not let go of a key while it is told to keep it, or of any if no name is given.
+type clinging struct {
+	rotator.Provider
+	name  string
+	keeps atomic.Bool
+	asked atomic.Int64
+}
+
+func (c *clinging) Retire(ctx context.Context, k rotator.Key) error {
+	if (c.name == "" || k.Name == c.name) && c.keeps.Load() {
+		c.asked.Add(1)
+		return rotator.NewFault("retire", rotator.Conflict, "the key is being replicated")
+	}
+	return c.Provider.Retire(ctx, k)
+}
+
+// clings has the provider keep a key of that name until it is told otherwise.
+func (w *world) clings(name string) *clinging {
+	c := &clinging{name: name}
+	c.keeps.Store(true)
+	w.outerProvider = func(p rotator.Provider) rotator.Provider { c.Provider = p; return c }
+	return c
 }
