@@ -214,3 +214,86 @@ func leakCrashAt(t *testing.T, at int) (before, all int) {
 	})
 	return before, all
 }
+
+// TestALeakIsOfTheKeyThatConsumersHave, and not of an orphan that looks newer because the provider has not let go of it: both are
+// revoked in the end. Where there is room the leaked key is replaced beside the orphan, and else it waits and says so.
+func TestALeakIsOfTheKeyThatConsumersHave(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		kept bool
+		room int
+	}{
+		"let go in time":          {false, 2},
+		"kept, and there is room": {true, 3},
+		"kept, and there is none": {true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) { leakBesideAnOrphan(t, w, c.kept, c.room) })
+		})
+	}
+}
+
+func leakBesideAnOrphan(t *testing.T, w *world, kept bool, room int) {
+	t.Helper()
+	c := w.clings("deploy-r0002")
+	l := w.start(nil)
+	defer l.stop()
+	pass(3 * time.Hour)
+	w.wantRotated() // from here on consumers have deploy-r0001
+	l.abandonWithOrphan()
+	l.reload(func(s *engine.Setup) {
+		s.Accounts = slices.Clone(s.Accounts)
+		s.Accounts[0].MaxKeys = room
+	})
+	pass(time.Minute)
+	if n := l.orphans(); n != 1 {
+		t.Fatalf("%d orphans are known", n)
+	}
+	leaked := w.provider.SecretOf("2")
+	c.keeps.Store(kept)
+	l.leak()
+	soon := 10 * time.Second // the place of an orphan is free as soon as it is revoked
+	if kept {
+		pass(time.Hour)
+		r := l.latest()
+		if waits := r.Blocked == rotator.BlockAtKeyCap; waits != (room == 2) || w.provider.Accepts(leaked) != waits {
+			t.Errorf("stage %s, blocked %q: %s; active keys %v", r.Stage, r.Blocked, r.Trouble, w.provider.Active(user))
+		}
+		c.keeps.Store(false)
+		soon = 20 * time.Minute // at the next scan
+	}
+	pass(soon)
+	w.wantActive("deploy-r0004")
+	w.wantRotated()
+	if w.provider.Accepts(leaked) {
+		t.Error("the key that leaked is accepted")
+	}
+	if r := l.latest(); r.Stage != rotator.StageDone || r.Reason != rotator.ReasonCompromised || r.OldKey.Name != "deploy-r0001" {
+		t.Errorf("%s replaces %s for reason %s, stage %s: %s", r.NewKey.Name, r.OldKey.Name, r.Reason, r.Stage, r.Trouble)
+	}
+}
+
+// abandonWithOrphan asks for a rotation whose first key is lost and shows itself late, and whose second one is of no use.
+func (l *life) abandonWithOrphan() {
+	l.w.t.Helper()
+	p := l.w.provider
+	p.SetListAfter(5 * time.Minute)
+	p.SetAcceptAfter(time.Hour)
+	p.SetHook(faults("Mint", true, 1, 1, rotator.NewFault("mint", rotator.UnknownOutcome, "lost")))
+	if _, err := l.engine.Rotate(l.w.t.Context(), deploy, rotator.ReasonManual, "ann"); err != nil {
+		l.w.t.Fatal(err)
+	}
+	pass(20 * time.Minute)
+	if r := l.latest(); r.Stage != rotator.StageAbandoned {
+		l.w.t.Fatalf("stage %s of key %s: %s", r.Stage, r.NewKey.Name, r.Trouble)
+	}
+	l.w.wantActive("deploy-r0001", "deploy-r0002")
+	p.SetListAfter(0)
+	p.SetAcceptAfter(0)
+}
+
+// latest returns the rotation of the highest version.
+func (l *life) latest() rotator.Rotation {
+	l.w.t.Helper()
+	return slices.MaxFunc(l.rotations(), func(a, b rotator.Rotation) int { return a.Version - b.Version })
+}
