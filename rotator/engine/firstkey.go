@@ -122,11 +122,50 @@ func (e *Engine) firstKey(ctx context.Context, a *account, p *rotator.Provision)
 	case f.Hold != nil:
 		return nil // it says so itself
 	}
+	if err := e.refusedBefore(ctx, c); err != nil {
+		return err
+	}
 	if _, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "the service user has no key yet"); err != nil {
 		return err
 	}
 	a.requestLook()
 	return nil
+}
+
+// refusedBefore says why no first key is planned yet, where the last ones were of no use: each costs the provider a key, so they are spaced
+// like those that replace another.
+func (e *Engine) refusedBefore(ctx context.Context, c rotator.CredentialID) error {
+	n, err := e.store.Abandoned(ctx, c, countedFailures)
+	if err != nil || n == 0 {
+		return asJournal(err)
+	}
+	version, err := e.store.HighestVersion(ctx, c)
+	if err != nil {
+		return journalError{err}
+	}
+	last, err := e.madeAs(ctx, c, version)
+	if err != nil || last == nil || last.Stage != rotator.StageAbandoned {
+		return err
+	}
+	now := e.clock.Now()
+	again := last.StageAt.Add(rotator.RetryAbandoned(n))
+	if !again.After(now) || rotator.ClockWrong(max(0, last.StageAt.Sub(now))) { // the latter: the clock has been set back since
+		return nil
+	}
+	return fmt.Errorf("its first key %s was of no use, and another is made after %s: %s", last.NewKey.Name, again.UTC().Format(time.RFC3339), last.Why)
+}
+
+// madeAs returns the rotation that intended a version of the credential's key, or nil.
+func (e *Engine) madeAs(ctx context.Context, c rotator.CredentialID, version int) (*rotator.Rotation, error) {
+	rec, err := e.store.Name(ctx, c.Provider, c.UserID, rotator.KeyName(c.Base, version))
+	if err != nil {
+		return nil, asJournal(unlessGone(err))
+	}
+	r, err := e.store.Rotation(ctx, rec.Rotation)
+	if err != nil {
+		return nil, asJournal(unlessGone(err))
+	}
+	return &r, nil
 }
 
 // factsOfNone are the facts about a credential that may have no key.

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,6 +132,48 @@ func TestOrphansOfAFirstKeyDoNotPileUp(t *testing.T) {
 		w.provider.SetListAfter(0)
 		c.keeps.Store(false)
 		pass(time.Hour)
+		w.wantRobot()
+	})
+}
+
+// TestG9AFirstKeyOfNoUseIsNotMadeAgainAtEveryScan: each costs the provider a key. What is the matter is said of the service user.
+func TestG9AFirstKeyOfNoUseIsNotMadeAgainAtEveryScan(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world) {
+		w.awaitsFirstKey(0, 0)
+		w.provider.SetAcceptAfter(100 * day)
+		l := w.start(nil)
+		defer l.stop()
+		pass(12 * time.Hour)
+		if n := w.provider.Mints(); n < 4 || n > 6 {
+			t.Errorf("%d keys were made in twelve hours", n)
+		}
+		l.wantProvision(rotator.ProvisionPresent, "was of no use, and another is made after 2000-01-01T")
+		w.provider.SetAcceptAfter(0)
+		pass(10 * time.Hour)
+		w.wantRobot()
+		l.wantProvision(rotator.ProvisionPresent, "")
+	})
+}
+
+// TestAFirstKeyThatAClockPutOffWhichWasAhead is made soon once the clock is right.
+func TestAFirstKeyThatAClockPutOffWhichWasAhead(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world) {
+		w.awaitsFirstKey(0, 0)
+		w.provider.SetAcceptAfter(100 * day)
+		var ahead atomic.Int64
+		w.clock = rotator.NewClock(func() time.Duration { return time.Duration(ahead.Load()) })
+		ahead.Store(int64(365 * day))
+		l := w.start(nil)
+		defer l.stop()
+		pass(time.Hour)
+		if r := l.latest(); r.Stage != rotator.StageAbandoned {
+			t.Fatalf("stage %s: %s", r.Stage, r.Trouble)
+		}
+		w.provider.SetAcceptAfter(0)
+		ahead.Store(0)
+		pass(20 * time.Minute)
 		w.wantRobot()
 	})
 }
