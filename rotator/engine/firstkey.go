@@ -133,7 +133,8 @@ func (e *Engine) firstKey(ctx context.Context, a *account, p *rotator.Provision)
 }
 
 // refusedBefore says why no first key is planned yet, where the last ones were of no use: each costs the provider a key, so they are spaced
-// like those that replace another.
+// like those that replace another, but by two hours at the most: somebody waits for this one, and there is no key that a person could have
+// rotated.
 func (e *Engine) refusedBefore(ctx context.Context, c rotator.CredentialID) error {
 	n, err := e.store.Abandoned(ctx, c, countedFailures)
 	if err != nil || n == 0 {
@@ -148,12 +149,14 @@ func (e *Engine) refusedBefore(ctx context.Context, c rotator.CredentialID) erro
 		return err
 	}
 	now := e.clock.Now()
-	again := last.StageAt.Add(rotator.RetryAbandoned(n))
+	again := last.StageAt.Add(min(rotator.RetryAbandoned(n), patientFirst))
 	if !again.After(now) || rotator.ClockWrong(max(0, last.StageAt.Sub(now))) { // the latter: the clock has been set back since
 		return nil
 	}
 	return fmt.Errorf("its first key %s was of no use, and another is made after %s: %s", last.NewKey.Name, again.UTC().Format(time.RFC3339), last.Why)
 }
+
+const patientFirst = 2 * time.Hour
 
 // madeAs returns the rotation that intended a version of the credential's key, or nil.
 func (e *Engine) madeAs(ctx context.Context, c rotator.CredentialID, version int) (*rotator.Rotation, error) {

@@ -145,12 +145,12 @@ func TestG9AFirstKeyOfNoUseIsNotMadeAgainAtEveryScan(t *testing.T) {
 		l := w.start(nil)
 		defer l.stop()
 		pass(12 * time.Hour)
-		if n := w.provider.Mints(); n < 4 || n > 6 {
+		if n := w.provider.Mints(); n < 6 || n > 9 {
 			t.Errorf("%d keys were made in twelve hours", n)
 		}
 		l.wantProvision(rotator.ProvisionPresent, "was of no use, and another is made after 2000-01-01T")
 		w.provider.SetAcceptAfter(0)
-		pass(10 * time.Hour)
+		pass(3 * time.Hour)
 		w.wantRobot()
 		l.wantProvision(rotator.ProvisionPresent, "")
 	})
