@@ -252,6 +252,8 @@ type Provision struct {
 	// Trouble says what is wrong; Drift what differs from the declaration.
 	Trouble string       `json:"trouble,omitempty"`
 	Drift   []Difference `json:"drift,omitempty"`
+	// KeylessAt is when a list first lacked the key that may have come with it and whose secret nobody has; zero for never.
+	KeylessAt time.Time `json:"keyless_at,omitzero"`
 }
 
 // Reach notes the state; the time of one that goes on stays.

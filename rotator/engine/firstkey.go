@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rotatord/rotatord/rotator"
@@ -40,10 +41,25 @@ func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provis
 			return err
 		}
 	}
-	if !found && recent(a, p, e.clock.Now()) {
-		return errors.New("the key that came with it, if one did, is not listed yet")
+	if found {
+		p.KeylessAt = time.Time{}
+		return nil
 	}
-	return nil
+	return keyless(a, p, e.clock.Now())
+}
+
+// keyless is nil once two lists have lacked the key that may have come with a service user, neither of them so early that the provider need
+// not show it: one list alone may leave it out, and nobody looks for it later.
+func keyless(a *account, p *rotator.Provision, now time.Time) error {
+	switch early := recent(a, p, now); {
+	case early:
+	case p.KeylessAt.IsZero() || p.KeylessAt.After(now):
+		p.KeylessAt = now
+	case now.Sub(p.KeylessAt) >= max(a.provider().Limits().Propagation, 1):
+		p.KeylessAt = time.Time{}
+		return nil
+	}
+	return errors.New("the key that came with it, if one did, is not listed yet")
 }
 
 // keyToCome is the name of the first key of a service user that is to be made. Where one of the same id was there before, the
@@ -122,8 +138,8 @@ func (e *Engine) firstKey(ctx context.Context, a *account, p *rotator.Provision)
 	case f.Hold != nil:
 		return nil // it says so itself
 	}
-	if err := e.refusedBefore(ctx, c); err != nil {
-		return err
+	if off, why := e.lastStands(ctx, a, c, f.Series); off {
+		return why
 	}
 	if _, err := e.plan(ctx, a, f, rotator.ReasonMissing, p.Actor, "the service user has no key yet"); err != nil {
 		return err
@@ -132,31 +148,64 @@ func (e *Engine) firstKey(ctx context.Context, a *account, p *rotator.Provision)
 	return nil
 }
 
-// refusedBefore says why no first key is planned yet, where the last ones were of no use: each costs the provider a key, so they are spaced
+// lastStands says whether the last key of the credential stands against making a first one now, and why if somebody should know.
+func (e *Engine) lastStands(ctx context.Context, a *account, c rotator.CredentialID, series []rotator.TrackedKey) (off bool, why error) {
+	version, err := e.store.HighestVersion(ctx, c)
+	if err != nil || version == 0 {
+		return err != nil, asJournal(err)
+	}
+	last, err := e.madeAs(ctx, c, version)
+	now := e.clock.Now()
+	switch {
+	case err != nil || last == nil:
+		return err != nil, err
+	case rotator.ClockWrong(max(0, last.StageAt.Sub(now))): // it has been set back since
+		return false, nil
+	case last.Stage == rotator.StageAbandoned:
+		why = e.refusedBefore(ctx, last, now)
+		return why != nil, why
+	case last.Stage == rotator.StageDone:
+		return unlisted(a, last, series, now)
+	default:
+		return false, nil
+	}
+}
+
+// refusedBefore says why no first key is made yet, where the last ones were of no use: each costs the provider a key, so they are spaced
 // like those that replace another, but by two hours at the most: somebody waits for this one, and there is no key that a person could have
 // rotated.
-func (e *Engine) refusedBefore(ctx context.Context, c rotator.CredentialID) error {
-	n, err := e.store.Abandoned(ctx, c, countedFailures)
-	if err != nil || n == 0 {
-		return asJournal(err)
-	}
-	version, err := e.store.HighestVersion(ctx, c)
+func (e *Engine) refusedBefore(ctx context.Context, last *rotator.Rotation, now time.Time) error {
+	n, err := e.store.Abandoned(ctx, last.CredentialID, countedFailures)
 	if err != nil {
 		return journalError{err}
 	}
-	last, err := e.madeAs(ctx, c, version)
-	if err != nil || last == nil || last.Stage != rotator.StageAbandoned {
-		return err
-	}
-	now := e.clock.Now()
 	again := last.StageAt.Add(min(rotator.RetryAbandoned(n), patientFirst))
-	if !again.After(now) || rotator.ClockWrong(max(0, last.StageAt.Sub(now))) { // the latter: the clock has been set back since
+	if n == 0 || !again.After(now) {
 		return nil
 	}
 	return fmt.Errorf("its first key %s was of no use, and another is made after %s: %s", last.NewKey.Name, again.UTC().Format(time.RFC3339), last.Why)
 }
 
 const patientFirst = 2 * time.Hour
+
+// unlisted says whether the first key may be in its places and no list may have shown it yet: a provider may be later than it says, and one
+// list may leave it out. Once a list has shown it, it is known to be gone when none does any more.
+func unlisted(a *account, last *rotator.Rotation, series []rotator.TrackedKey, now time.Time) (off bool, why error) {
+	made := now.Sub(last.StageAt)
+	seen := slices.ContainsFunc(series, func(k rotator.TrackedKey) bool { return k.Name == last.NewKey.Name })
+	switch {
+	case seen || made >= unlistedAtMost:
+		return false, nil
+	case made < 2*a.provider().Limits().Propagation:
+		return true, nil
+	default:
+		return true, fmt.Errorf("its first key %s was made at %s and no list shows it yet; another is made if none does until %s", last.NewKey.Name,
+			last.StageAt.UTC().Format(time.RFC3339), last.StageAt.Add(unlistedAtMost).UTC().Format(time.RFC3339))
+	}
+}
+
+// unlistedAtMost is how long a first key is believed to be there that no list shows.
+const unlistedAtMost = 24 * time.Hour
 
 // madeAs returns the rotation that intended a version of the credential's key, or nil.
 func (e *Engine) madeAs(ctx context.Context, c rotator.CredentialID, version int) (*rotator.Rotation, error) {

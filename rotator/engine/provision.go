@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -263,6 +264,9 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 	directory, ok := a.provider().(rotator.Directory)
 	if !ok {
 		return e.failedToCreate(ctx, p, errNoDirectory, now)
+	}
+	if skew := skewOf(a); rotator.ClockWrong(skew) { // whether the key that comes with it is that one is told by its time
+		return e.failedToCreate(ctx, p, errors.New(rotator.SkewInWords(skew)), now)
 	}
 	freezes, err := e.freezes(ctx, now)
 	if err != nil {

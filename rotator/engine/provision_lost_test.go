@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,32 +71,78 @@ func TestG2AFirstKeySurvivesAJournalThatFails(t *testing.T) {
 	}
 }
 
-// TestG5ALostFirstKeyThatIsListedLateIsWaitedFor: no other key is made under its name meanwhile, and it is revoked.
+// TestG5ALostFirstKeyThatIsListedLateIsWaitedFor, also where the provider is later than it says: no other key is made under its name
+// meanwhile, and it is revoked.
 func TestG5ALostFirstKeyThatIsListedLateIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, late := range []float64{0.75, 2.6} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.declares()
+			propagation := w.provider.Lim.Propagation
+			w.provider.SetListAfter(time.Duration(late * float64(propagation)))
+			w.provider.SetHook(faults("CreateUser", true, 1, 1, rotator.NewFault("create user", rotator.UnknownOutcome, "connection reset")))
+			l := w.start(nil)
+			defer l.stop()
+			pass(time.Second)
+			l.engine.ScanNow()
+			pass(time.Second)
+			l.wantProvision(rotator.ProvisionIntended, "is not listed yet")
+			for range 10 {
+				pass(propagation / 2)
+				l.engine.ScanNow()
+			}
+			pass(3 * time.Hour)
+			w.wantRobot()
+			if names := w.namesOf("u1"); !slices.Equal(names, []string{"bot-r0001", "bot-r0002"}) {
+				t.Errorf("listed %v propagations late: keys %v were made", late, names)
+			}
+			if n := w.provider.Calls("CreateUser"); n != 1 {
+				t.Errorf("%d calls to create it", n)
+			}
+		})
+	}
+}
+
+// namesOf are the names of all keys that a user ever had.
+func (w *world) namesOf(user string) (names []string) {
+	for _, k := range w.provider.Keys() {
+		if k.UserID == user {
+			names = append(names, k.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// skewedDirectory is a provider that creates users and whose clock is not ours.
+type skewedDirectory struct {
+	skewed
+	rotator.Directory
+}
+
+// TestNoServiceUserIsMadeByAWrongClock: whether a key came with it could not be told by its time.
+func TestNoServiceUserIsMadeByAWrongClock(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, w *world) {
 		w.declares()
-		w.provider.SetListAfter(w.provider.Lim.Propagation * 3 / 4)
-		w.provider.SetHook(faults("CreateUser", true, 1, 1, rotator.NewFault("create user", rotator.UnknownOutcome, "connection reset")))
+		var ahead atomic.Int64
+		ahead.Store(int64(14 * day))
+		w.outerProvider = func(p rotator.Provider) rotator.Provider {
+			directory, ok := p.(rotator.Directory)
+			if !ok {
+				t.Fatal("the provider creates no users")
+			}
+			return skewedDirectory{skewed{p, &ahead}, directory}
+		}
 		l := w.start(nil)
 		defer l.stop()
-		pass(time.Second)
-		l.engine.ScanNow()
-		pass(time.Second)
-		l.wantProvision(rotator.ProvisionIntended, "is not listed yet")
-		pass(3 * time.Hour)
-		w.wantRobot()
-		var names []string
-		for _, k := range w.provider.Keys() {
-			if k.UserID == "u1" {
-				names = append(names, k.Name)
-			}
-		}
-		if slices.Sort(names); !slices.Equal(names, []string{"bot-r0001", "bot-r0002"}) {
-			t.Errorf("keys %v were made", names)
-		}
-		if n := w.provider.Calls("CreateUser"); n != 1 {
+		pass(2 * time.Hour)
+		l.wantProvision(rotator.ProvisionFailed, "this machine's clock is 336h0m0s behind the provider's")
+		if n := w.provider.Calls("CreateUser"); n != 0 {
 			t.Errorf("%d calls to create it", n)
 		}
+		ahead.Store(0)
+		pass(2 * time.Hour)
+		w.wantRobot()
 	})
 }
