@@ -26,7 +26,7 @@ func (o *Oracle) Wrote(r Row, now time.Time) {
 		c.open = &r
 	}
 	switch {
-	case known:
+	case known || r.Reason == "missing": // a first key: how many service users are made at once is bounded apart
 	case r.Actor == "":
 		o.planned(r, now)
 	case r.Actor == "schedule":

@@ -233,8 +233,11 @@ func later(a, b time.Time) time.Time {
 // named is the name of a replica's process: another one after each start.
 func (w *World) replicaName(slot int) string {
 	w.born++
-	return fmt.Sprintf("%s%d", string("abcdefgh"[slot]), w.born)
+	return fmt.Sprintf("%s%d", letter(slot), w.born)
 }
+
+// letter is what the names of the replicas in a slot begin with.
+func letter(slot int) string { return string("abcdefgh"[slot]) }
 
 // answers reports whether people get an answer from the daemon: not while it is dead or stands still.
 func (l *life) answers() bool {

@@ -209,7 +209,7 @@ func (w *World) setReplicaClock(slot int, by time.Duration) {
 	}
 	w.apart[slot].Add(int64(by))
 	w.happened(string(ReplicaClock))
-	w.tell("world", "somebody sets the clock of replica %c by %s, so that it is off by %s", 'a'+rune(slot), by, w.clockApart(slot)-w.skew())
+	w.tell("world", "somebody sets the clock of replica %s by %s, so that it is off by %s", letter(slot), by, w.clockApart(slot)-w.skew())
 	w.oracle.ClocksApart()
 }
 

@@ -127,7 +127,7 @@ func (w *wire) loseAnswers() {
 func (w *wire) mend(host int) {
 	w.t.Helper()
 	_ = exec.Command("ip", "-n", w.name, "neigh", "del", w.at(host), "dev", "cable").Run() // there may be none
-	_ = exec.Command("ip", "neigh", "del", w.at(daemonHost), "dev", outside(w.name)).Run()     // as above
+	_ = exec.Command("ip", "neigh", "del", w.at(daemonHost), "dev", outside(w.name)).Run() // as above
 }
 
 // end is one end of the wire: it speaks TLS for a server of this machine that does not.

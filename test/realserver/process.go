@@ -95,7 +95,7 @@ func freePair(t testing.TB) int {
 	t.Helper()
 	var last error
 	for range 100 {
-		port := lowestPort + rand.IntN(highestPort-lowestPort)
+		port := lowestPort + rand.IntN(highestPort-lowestPort) //nolint:gosec // anybody may know it
 		if last = errors.Join(free(t, port), free(t, port+1)); last == nil {
 			return port
 		}
