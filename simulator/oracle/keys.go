@@ -139,7 +139,8 @@ func (o *Oracle) mayGo(k *key, c *credential, sent time.Time) {
 	default:
 		o.broken("G3", sent, k.Credential, "key %s, which was delivered, was ended outside of any rotation that may", k.Name)
 	}
-	if o.working(c, k) == 0 && k.sealed {
+	first := orphan && r != nil && r.Reason == "missing" // nobody is worse off without it than before
+	if o.working(c, k) == 0 && k.sealed && !first {
 		o.broken("G4", sent, k.Credential, "key %s was the last one that works, and was ended", k.Name)
 	}
 }
