@@ -252,6 +252,8 @@ type Provision struct {
 	// Trouble says what is wrong; Drift what differs from the declaration.
 	Trouble string       `json:"trouble,omitempty"`
 	Drift   []Difference `json:"drift,omitempty"`
+	// AskedAt is when the first of the calls was made that may have created it and whose outcome is not known; zero for none.
+	AskedAt time.Time `json:"asked_at,omitzero"`
 	// KeylessAt is when a list first lacked the key that may have come with it and whose secret nobody has; zero for never.
 	KeylessAt time.Time `json:"keyless_at,omitzero"`
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provis
 		if rec.Sealed || named && err == nil {
 			continue // the answer came, and only what came after it was lost; or a rotation made it, and answers for it
 		}
-		if named && k.Created.Before(p.At.Add(-firstKeySkew)) {
+		if named && k.Created.Before(cmp.Or(p.AskedAt, p.At).Add(-firstKeySkew)) {
 			return fmt.Errorf("it has a key %s (id %s) that this daemon may not have made; if nobody has its secret, revoke it at the provider", k.Name, k.ID)
 		}
 		if err := e.revokeFirstKey(ctx, a, k); err != nil {

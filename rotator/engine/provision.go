@@ -205,12 +205,12 @@ func (e *Engine) present(ctx context.Context, a *account, p *rotator.Provision, 
 		}
 		if e.wentWithItsKey(ctx, a, p) {
 			p.Reach(rotator.ProvisionWanted, e.clock.Now())
-			p.Trouble, p.Spec.KeyName = wentWithKey, ""
+			p.Trouble, p.Spec.KeyName, p.AskedAt = wentWithKey, "", time.Time{}
 			return nil // it is made again as soon as its end is seen everywhere
 		}
 	}
 	p.Reach(rotator.ProvisionPresent, now)
-	p.Spec.KeyName = ""
+	p.Spec.KeyName, p.AskedAt = "", time.Time{}
 	if err := e.drift(ctx, a, p); err != nil {
 		p.Trouble = err.Error()
 	}
@@ -286,9 +286,12 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 	if err := mayCall(ctx); err != nil {
 		return err
 	}
-	earlier := p.Spec.KeyName // of a call whose answer was lost, and that left nothing to be seen so far
+	earlier, asked := p.Spec.KeyName, p.AskedAt // of a call whose answer was lost, and that left nothing to be seen so far
 	p.Spec.KeyName = spec.KeyName
 	p.State, p.At, p.Trouble = rotator.ProvisionIntended, e.clock.Now(), "" // the scan began a while ago
+	if earlier == "" || asked.IsZero() {
+		p.AskedAt = p.At
+	}
 	if err := e.store.SaveProvision(ctx, *p); err != nil {
 		return journalError{err}
 	}
@@ -305,7 +308,7 @@ func (e *Engine) create(ctx context.Context, a *account, p *rotator.Provision, n
 		p.Trouble = "the answer was lost, and the next scan shows whether it exists: " + err.Error()
 		return asJournal(e.store.SaveProvision(ctx, *p))
 	default:
-		p.Spec.KeyName = earlier
+		p.Spec.KeyName, p.AskedAt = earlier, asked
 		return e.failedToCreate(ctx, p, err, now)
 	}
 }
@@ -361,7 +364,7 @@ func (e *Engine) created(ctx context.Context, a *account, p *rotator.Provision, 
 		return asJournal(e.store.SaveProvision(ctx, *p))
 	}
 	p.Reach(rotator.ProvisionPresent, e.clock.Now())
-	p.Spec.KeyName = ""
+	p.Spec.KeyName, p.AskedAt = "", time.Time{}
 	if !made.HasKey || named {
 		if err := e.firstKey(ctx, a, p); err != nil {
 			p.Trouble = err.Error()

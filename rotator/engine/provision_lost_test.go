@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -99,6 +100,28 @@ func TestG5ALostFirstKeyThatIsListedLateIsWaitedFor(t *testing.T) {
 			if n := w.provider.Calls("CreateUser"); n != 1 {
 				t.Errorf("%d calls to create it", n)
 			}
+		})
+	}
+}
+
+// TestG2ALostUserThatShowsItselfAfterAnotherTryFailed has a provider that lists a new user much later than it says, and
+// refuses a second of the same name. The key that came with the first may bear a name of the provider's choice.
+func TestG2ALostUserThatShowsItselfAfterAnotherTryFailed(t *testing.T) {
+	t.Parallel()
+	for _, named := range []bool{false, true} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.declares()
+			w.provider.Lim.NamesFirstKey = named
+			w.capable.SetShowAfter(40 * time.Minute)
+			taken := faults("CreateUser", false, 2, 1<<40, rotator.NewFault("create user", rotator.Conflict, "the name is taken"))
+			lost := faults("CreateUser", true, 1, 1, rotator.NewFault("create user", rotator.UnknownOutcome, "connection reset"))
+			w.provider.SetHook(func(op string, after bool) error { return errors.Join(taken(op, after), lost(op, after)) })
+			l := w.start(nil)
+			defer l.stop()
+			pass(20 * time.Minute)
+			l.wantProvision(rotator.ProvisionFailed, "the name is taken")
+			pass(2 * time.Hour)
+			w.wantRobot()
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -209,25 +208,6 @@ func TestG5AUserWhoseAnswerWasLostIsNotCreatedTwice(t *testing.T) {
 			})
 		}
 	}
-}
-
-// TestG2ALostUserThatShowsItselfAfterAnotherTryFailed has a provider that lists a new user much later than it says, and
-// refuses a second of the same name.
-func TestG2ALostUserThatShowsItselfAfterAnotherTryFailed(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T, w *world) {
-		w.declares()
-		w.capable.SetShowAfter(40 * time.Minute)
-		taken := faults("CreateUser", false, 2, 1<<40, rotator.NewFault("create user", rotator.Conflict, "the name is taken"))
-		lost := faults("CreateUser", true, 1, 1, rotator.NewFault("create user", rotator.UnknownOutcome, "connection reset"))
-		w.provider.SetHook(func(op string, after bool) error { return errors.Join(taken(op, after), lost(op, after)) })
-		l := w.start(nil)
-		defer l.stop()
-		pass(20 * time.Minute)
-		l.wantProvision(rotator.ProvisionFailed, "the name is taken")
-		pass(2 * time.Hour)
-		w.wantRobot()
-	})
 }
 
 func TestAUserThatIsCreatedLongAfterTheScanBegan(t *testing.T) {
