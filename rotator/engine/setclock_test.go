@@ -181,3 +181,34 @@ func TestAReplicaThatActsAgainTellsOfItsOwnClock(t *testing.T) {
 		rs.stop(a)
 	})
 }
+
+// TestTheAgeOfAKeyThatNoListShows is counted by the provider's clock, whatever the daemon's says when it is supplied.
+func TestTheAgeOfAKeyThatNoListShows(t *testing.T) {
+	t.Parallel()
+	inSetWorld(t, func(w *world, set func(time.Duration)) {
+		w.byHand()
+		said := w.outerProvider
+		w.outerProvider = func(p rotator.Provider) rotator.Provider {
+			guide, ok := p.(rotator.Guide)
+			if !ok {
+				w.t.Fatal("the provider guides nobody")
+			}
+			return struct {
+				rotator.Provider
+				rotator.Timekeeper
+				rotator.Guide
+			}{p, said(p).(rightly), guide}
+		}
+		l := w.start(nil)
+		defer l.stop()
+		pass(time.Minute)
+		l.wantBlocked(rotator.StagePlanned, rotator.BlockAwaitingSupply)
+		set(7 * day)
+		l.supplies(w.makes("deploy-r0001"))
+		pass(time.Minute)
+		series, err := l.store.Series(w.t.Context(), deploy)
+		if err != nil || len(series) == 0 || series[0].Name != "deploy-r0001" || time.Since(series[0].Created) > 2*time.Minute || time.Since(series[0].Created) < 0 {
+			w.t.Errorf("%v, the keys are known as %+v", err, series)
+		}
+	})
+}

@@ -290,7 +290,7 @@ func (e *Engine) seal(ctx context.Context, a *account, r *rotator.Rotation, m ro
 	now := e.clock.Now()
 	c := r.Seal(m, sealed, e.sealer.Fingerprint(m.Secret), now)
 	if limits := a.provider().Limits(); limits.Unlisted {
-		c = c.Entering(ledgerKey(r, m, now))
+		c = c.Entering(ledgerKey(a, r, m, now))
 	}
 	if err := e.commitPatiently(ctx, a, c); err != nil {
 		if e.mayBeSealed(ctx, r, err) {
@@ -303,11 +303,11 @@ func (e *Engine) seal(ctx context.Context, a *account, r *rotator.Rotation, m ro
 	return e.minted(ctx, a, r)
 }
 
-// ledgerKey is a new key as it is entered in the ledger.
-func ledgerKey(r *rotator.Rotation, m rotator.Minted, now time.Time) rotator.Key {
+// ledgerKey is a new key as it is entered in the ledger. Its age is counted by the provider's clock, as that of keys which are listed.
+func ledgerKey(a *account, r *rotator.Rotation, m rotator.Minted, now time.Time) rotator.Key {
 	k := rotator.Key{ID: m.KeyID, UserID: r.UserID, Name: r.NewKey.Name, Created: m.Created, Expires: m.Expires, State: rotator.KeyActive}
 	if k.Created.IsZero() {
-		k.Created = now
+		k.Created = now.Add(skewOf(a))
 	}
 	return k
 }

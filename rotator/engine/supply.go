@@ -180,7 +180,7 @@ func (e *Engine) sealSupplied(ctx context.Context, a *account, r *rotator.Rotati
 		now := e.clock.Now()
 		c := r.Supply(m, sealed, e.sealer.Fingerprint(m.Secret), by, now)
 		if a.provider().Limits().Unlisted {
-			c = c.Entering(ledgerKey(r, m, now))
+			c = c.Entering(ledgerKey(a, r, m, now))
 		}
 		err := e.commit(ctx, c)
 		if err == nil {
