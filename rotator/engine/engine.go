@@ -99,6 +99,8 @@ type Engine struct {
 
 	verifying sync.Mutex // one verification at a time
 
+	unheard unheard
+
 	mu       sync.Mutex
 	accounts map[string]*account
 	running  map[string]context.CancelFunc // the loop of each account

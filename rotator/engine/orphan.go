@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -143,8 +144,8 @@ func (e *Engine) ownerOf(ctx context.Context, r *rotator.Rotation, version int, 
 	if !k.LastUsed.IsZero() {
 		return "it has been used, so somebody has its secret", nil
 	}
-	const theOnly = "it is the only active key of the credential"
-	last := lastActive(series, k)
+	theOnly := fmt.Sprintf("it is the only active key of the credential; if nobody has its secret, have it replaced with: rotatord rotate %s", r.CredentialID)
+	last := lastActive(series, k) && !e.unheard.of(r, version)
 	if last && r.OldKey.ID != "" {
 		return theOnly, nil
 	}
@@ -181,4 +182,36 @@ func lastActive(series []rotator.TrackedKey, k rotator.Key) bool {
 		}
 	}
 	return true
+}
+
+// unheard are the keys that this process asked for and of which it heard no answer. No journal can be older than that: nobody has their
+// secrets, even where one of them is the only key that is left.
+type unheard struct {
+	mu   sync.Mutex
+	keys map[unheardKey]bool
+}
+
+// mostUnheard bounds what is remembered. Of a key that was forgotten it is only decided with more care.
+const mostUnheard = 1000
+
+type unheardKey struct {
+	rotation string
+	version  int
+}
+
+// note adds the key that the rotation has asked for.
+func (u *unheard) note(r *rotator.Rotation) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.keys) >= mostUnheard || u.keys == nil {
+		u.keys = map[unheardKey]bool{}
+	}
+	u.keys[unheardKey{r.ID, r.Version}] = true
+}
+
+// of reports whether that version of the rotation's key is among them.
+func (u *unheard) of(r *rotator.Rotation, version int) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.keys[unheardKey{r.ID, version}]
 }

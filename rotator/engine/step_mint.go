@@ -259,6 +259,7 @@ func (e *Engine) mint(ctx context.Context, a *account, r *rotator.Rotation, rest
 		return e.seal(ctx, a, r, m)
 	}
 	if rotator.WriteKindOf(err) == rotator.UnknownOutcome {
+		e.unheard.note(r)
 		return r.MintUnknown(err, now, a.provider().Limits().Propagation, e.retryAt(r, "", 1, now)), nil
 	}
 	retryAt := e.retryAt(r, "", r.Attempt+1, now)
