@@ -91,6 +91,9 @@ func calmAt(a *account, freezes []rotator.Freeze, now time.Time) error {
 	if fr, ok := rotator.FrozenAt(freezes, now); ok {
 		return rotator.NewFault(op, rotator.Conflict, "frozen until %s: %s; a drill can wait for its end", fr.To.UTC().Format(time.RFC3339), fr.Reason)
 	}
+	if skew := skewOf(a); rotator.ClockWrong(skew) { // it would not move, and the calendar's occasions are told apart by the clock
+		return rotator.NewFault(op, rotator.Conflict, "nothing begins by a wrong clock: %s", rotator.SkewInWords(skew))
+	}
 	if until, paused := a.paused(now); paused {
 		return rotator.NewFault(op, rotator.Conflict, "provider %s is paused until %s: %s; a drill can wait for that", a.name, until.UTC().Format(time.RFC3339), a.snapshot().PausedWhy)
 	}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,6 +161,14 @@ func TestWhatStandsAgainstADrillIsWaitedForWhileTheWindowIsOpen(t *testing.T) {
 		{"a cap that lets nothing through", func(_ *testing.T, _ *world, l *life) {
 			l.reload(func(s *engine.Setup) { s.Cap = rotator.CapLimits{MaxShare: 0.01, AlwaysAllowed: 0} })
 		}, 0},
+		{"a clock that is wrong", func(_ *testing.T, w *world, l *life) {
+			var ahead atomic.Int64
+			ahead.Store(int64(48 * time.Hour))
+			time.AfterFunc(2*time.Hour, func() { ahead.Store(0) })
+			l.reload(func(s *engine.Setup) {
+				s.Accounts = []engine.Account{{Name: "cc", Provider: skewed{w.provider, &ahead}, MaxKeys: 3}}
+			})
+		}, 11},
 		{"keys that people make", func(_ *testing.T, w *world, l *life) {
 			l.reload(func(s *engine.Setup) {
 				s.Accounts = []engine.Account{{Name: "cc", Provider: byHand{w.provider}, MaxKeys: 3}}
