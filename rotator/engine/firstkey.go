@@ -259,8 +259,16 @@ func (e *Engine) takeFirstKey(ctx context.Context, a *account, p *rotator.Provis
 	})
 }
 
-// planFirst plans a rotation whose key was made already, under the name that was asked for.
+// planFirst plans a rotation whose key was made already, under the name that was asked for; or returns the one that was planned and whose
+// commit seemed to fail.
 func (e *Engine) planFirst(ctx context.Context, a *account, p *rotator.Provision, c rotator.CredentialID) (rotator.Rotation, error) {
+	open, err := e.store.OpenRotation(ctx, c)
+	if err == nil && open.Stage == rotator.StagePlanned && open.Reason == rotator.ReasonMissing && rotator.KeyName(c.Base, open.Version) == p.Spec.KeyName {
+		return open, nil
+	}
+	if err := unlessGone(err); err != nil {
+		return rotator.Rotation{}, journalError{err}
+	}
 	f, err := e.factsOfNone(ctx, c)
 	if err != nil {
 		return rotator.Rotation{}, err

@@ -31,7 +31,11 @@ func (u *unable) Commit(ctx context.Context, c rotator.Change) error {
 	if err := u.fails(string(c.After.Stage)); err != nil {
 		return err
 	}
-	return u.Store.Commit(ctx, c)
+	err := u.Store.Commit(ctx, c)
+	if late := u.fails("after " + string(c.After.Stage)); late != nil && err == nil {
+		return late
+	}
+	return err
 }
 
 // Merge implements [rotator.Inventory]: of a scan, which brings keys, everything is taken.
@@ -58,7 +62,7 @@ func TestG2AFirstKeySurvivesAJournalThatFails(t *testing.T) {
 	for _, tt := range []struct {
 		what           string
 		times, retired int
-	}{{"user", 5, 0}, {"version", 1, 0}, {"planned", 5, 0}, {"minted", 5, 0}, {"user", 40, 1}, {"planned", 40, 1}, {"minted", 40, 1}} {
+	}{{"user", 5, 0}, {"version", 1, 0}, {"planned", 5, 0}, {"after planned", 1, 0}, {"minted", 5, 0}, {"user", 40, 1}, {"planned", 40, 1}, {"minted", 40, 1}} {
 		bubble(t, func(t *testing.T, w *world) {
 			w.declares()
 			l := w.startWith(func(s rotator.Store) rotator.Store { return &unable{s, tt.what, tt.times} })
