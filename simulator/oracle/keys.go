@@ -139,8 +139,9 @@ func (o *Oracle) mayGo(k *key, c *credential, sent time.Time) {
 	default:
 		o.broken("G3", sent, k.Credential, "key %s, which was delivered, was ended outside of any rotation that may", k.Name)
 	}
-	first := orphan && r != nil && r.Reason == "missing" // nobody is worse off without it than before
-	if o.working(c, k) == 0 && k.sealed && !first {
+	// Nobody has got a new key yet that was refused when it was tried: nobody is worse off without it, also where the old one has expired.
+	refused := orphan && r != nil && r.Stage == "abandoning" && k.ID == r.NewKey
+	if o.working(c, k) == 0 && k.sealed && !refused {
 		o.broken("G4", sent, k.Credential, "key %s was the last one that works, and was ended", k.Name)
 	}
 }
