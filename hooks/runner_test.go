@@ -135,7 +135,13 @@ func (b *bench) confirm(id, hook, user string, reason rotator.Reason) {
 // life runs a runner until it is stopped.
 func (b *bench) life(store rotator.Hooks, configured ...hooks.Hook) (stop func()) {
 	ctx, cancel := context.WithCancel(b.Context())
-	done := make(chan struct{})
+	done := b.runs(ctx, store, configured...)
+	return func() { cancel(); <-done }
+}
+
+// runs runs a runner until ctx ends, and closes done when it has returned.
+func (b *bench) runs(ctx context.Context, store rotator.Hooks, configured ...hooks.Hook) (done chan struct{}) {
+	done = make(chan struct{})
 	r := hooks.New(hooks.Options{Hooks: store, Drain: 10 * time.Second, Clock: b.clock, Counted: func(hook string, result hooks.Result, n int) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -143,7 +149,7 @@ func (b *bench) life(store rotator.Hooks, configured ...hooks.Hook) (stop func()
 	}})
 	r.Use(configured)
 	go func() { r.Run(ctx); close(done) }()
-	return func() { cancel(); <-done }
+	return done
 }
 
 func (b *bench) works(d time.Duration, configured ...hooks.Hook) {

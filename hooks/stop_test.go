@@ -44,10 +44,7 @@ func TestAStopCutsOffWhoeverHearsOfItFirst(t *testing.T) {
 		late := tardy{ctx, make(chan func(), 1)}
 		h := hook("reload", c)
 		h.Timeout = time.Hour
-		r := hooks.New(hooks.Options{Hooks: b.store, Drain: 10 * time.Second})
-		r.Use([]hooks.Hook{h})
-		done := make(chan struct{})
-		go func() { r.Run(late); close(done) }()
+		done := b.runs(late, b.store, h)
 		synctest.Wait()
 		tell := <-late.asked
 		cancel()

@@ -18,7 +18,7 @@ var epoch = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Draw makes a scenario of a seed: the same one each time.
 func Draw(seed uint64) *world.Scenario {
-	d := &draw{rand.New(rand.NewPCG(seed, 0x5eed))} //nolint:gosec // replayable by design
+	d := drawOf(seed, 0x5eed)
 	s := &world.Scenario{
 		Seed: seed, Start: epoch.Add(d.span(0, 60*day)), Span: d.span(16*day, 36*day), Calm: 8 * day,
 		Look: d.span(30*time.Minute, 6*time.Hour), Scan: fmt.Sprintf("%d */%d * * *", d.IntN(60), 1+d.IntN(6)),
@@ -47,15 +47,12 @@ func Draw(seed uint64) *world.Scenario {
 	for range d.IntN(14) {
 		s.Incidents = append(s.Incidents, d.incident(s))
 	}
-	further := &draw{rand.New(rand.NewPCG(seed, 0xd3111))} //nolint:gosec // replayable by design
+	further := drawOf(seed, 0xd3111)
 	further.drills(s)
 	further.hook(s)
-	clock := &draw{rand.New(rand.NewPCG(seed, 0xc10c4))} //nolint:gosec // replayable by design
-	clock.clock(s)
-	apart := &draw{rand.New(rand.NewPCG(seed, 0x2c10c4))} //nolint:gosec // replayable by design
-	apart.apart(s)
-	births := &draw{rand.New(rand.NewPCG(seed, 0xb1275))} //nolint:gosec // replayable by design
-	births.births(s)
+	drawOf(seed, 0xc10c4).clock(s)
+	drawOf(seed, 0x2c10c4).apart(s)
+	drawOf(seed, 0xb1275).births(s)
 	return s
 }
 
@@ -148,6 +145,11 @@ func (d *draw) setClocks(s *world.Scenario, like world.Incident) {
 }
 
 type draw struct{ *rand.Rand }
+
+// drawOf begins one of the sequences of a seed. What is drawn from one does not depend on the others.
+func drawOf(seed, sequence uint64) *draw {
+	return &draw{rand.New(rand.NewPCG(seed, sequence))} //nolint:gosec // replayable by design
+}
 
 func (d *draw) chance(p float64) bool { return d.Float64() < p }
 

@@ -52,8 +52,8 @@ func (e *Engine) clearLostKey(ctx context.Context, a *account, p *rotator.Provis
 // keyless is nil once two lists have lacked the key that may have come with a service user, neither of them so early that the provider need
 // not show it: one list alone may leave it out, and nobody looks for it later.
 func keyless(a *account, p *rotator.Provision, now time.Time) error {
-	switch early := recent(a, p, now); {
-	case early:
+	switch {
+	case recent(a, p, now):
 	case p.KeylessAt.IsZero() || p.KeylessAt.After(now):
 		p.KeylessAt = now
 	case now.Sub(p.KeylessAt) >= max(a.provider().Limits().Propagation, 1):

@@ -368,7 +368,7 @@ func (e *Engine) burnt(r *rotator.Rotation, note string) rotator.Change {
 
 // commitPatiently repeats a commit that the journal fails to take, not one that conflicts.
 func (e *Engine) commitPatiently(ctx context.Context, a *account, c rotator.Change) error {
-	return e.patiently(ctx, a, func() error { return asJournal(e.commit(ctx, c)) })
+	return e.patiently(ctx, a, func() error { return e.commit(ctx, c) })
 }
 
 // patiently repeats what the journal fails to take, as long as a secret may be held in memory for that; not what conflicts.

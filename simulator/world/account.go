@@ -78,11 +78,8 @@ func (a *account) loseStranger() {
 }
 
 // by is who changed keys: the daemon or a person; late is true for a daemon that stood still and has lost the account meanwhile.
-// born is the label of the service user that a key came with.
-type by struct {
-	daemon, late bool
-	born         string
-}
+// born is true for what came with a service user that was made.
+type by struct{ daemon, late, born bool }
 
 // settle tells the oracle what has become of a user's keys: those that are new, off, or on again.
 func (a *account) settle(what about, who by, sent time.Time) {
@@ -122,7 +119,7 @@ func (a *account) changes(known map[string]bool, user string, k truth, who by, s
 	switch {
 	case !old:
 		base, _ := rotator.SplitName(k.name)
-		made := oracle.Key{ID: id, Credential: a.spec.Name + "/" + user + "/" + base, User: a.spec.Name + "/" + user, Name: k.name, Made: now, Daemon: who.daemon, Late: who.late, Born: who.born != ""}
+		made := oracle.Key{ID: id, Credential: a.spec.Name + "/" + user + "/" + base, User: a.spec.Name + "/" + user, Name: k.name, Made: now, Daemon: who.daemon, Late: who.late, Born: who.born}
 		return []func(){func() { a.w.made(made, now) }}
 	case before == k.off:
 		return nil

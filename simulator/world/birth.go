@@ -78,7 +78,7 @@ func (a *account) bear(label string, who by, sent time.Time) {
 			a.w.happened("born")
 			a.w.tell("provider", "makes service user %s for %s", id, b)
 			a.w.oracle.Born(a.spec.Name, label, who.late, a.w.daemonNow())
-			who.born = label
+			who.born = true
 			a.settle(about{user: id}, who, sent)
 		}
 	}
@@ -148,7 +148,7 @@ func (w *World) trouble(b *birth) string {
 	return ": the page does not show it"
 }
 
-// SaveProvision implements [rotator.Journal].
+// SaveProvision implements [rotator.Provisions].
 func (s *store) SaveProvision(ctx context.Context, p rotator.Provision) error {
 	return s.write("save provision "+string(p.State), p.Provider+"/"+p.Label, func() error {
 		err := s.Store.SaveProvision(ctx, p)
@@ -160,7 +160,7 @@ func (s *store) SaveProvision(ctx context.Context, p rotator.Provision) error {
 	})
 }
 
-// ForgetProvision implements [rotator.Journal].
+// ForgetProvision implements [rotator.Provisions].
 func (s *store) ForgetProvision(ctx context.Context, provider, label string) error {
 	return s.write("forget provision", provider+"/"+label, func() error { return s.Store.ForgetProvision(ctx, provider, label) })
 }

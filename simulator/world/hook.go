@@ -136,7 +136,7 @@ func (n *listener) Do(ctx context.Context, c hooks.Call) (string, error) {
 		w.oracle.Printed("the call of a hook", text, w.daemonNow())
 	}
 	if err := wait(ctx, w.chance.latency(op)); err != nil {
-		return "", err // of a daemon that stood still it is cut off here
+		return "", err
 	}
 	if w.replicated() && !n.l.justWoke() { // whoever is told must be able to hear it twice
 		w.oracle.Called(hooksChore, n.l.name, "a hook", time.Now())

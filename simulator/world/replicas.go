@@ -201,7 +201,7 @@ func (w *World) at(account string) *life {
 // clockWrongAt reports whether the clock of the daemon that acts on the account is wrong, so that it must not decide by it.
 func (w *World) clockWrongAt(account string) bool {
 	l := w.at(account)
-	return l != nil && (w.skew()-w.clockApart(l.slot)).Abs() > 5*time.Minute
+	return l != nil && wrong(w.skew()-w.clockApart(l.slot))
 }
 
 // awakeAt is since when a daemon that answers has acted on the account without a break; false for none.

@@ -190,7 +190,9 @@ func (w *World) skew() time.Duration       { return w.base - w.clockAhead() }
 func (w *World) clockAhead() time.Duration { return time.Duration(w.ahead.Load()) }
 
 // clockWrong reports whether the daemon's clock is so far off that it must not decide by it.
-func (w *World) clockWrong() bool { return w.skew().Abs() > 5*time.Minute }
+func (w *World) clockWrong() bool { return wrong(w.skew()) }
+
+func wrong(off time.Duration) bool { return off.Abs() > 5*time.Minute }
 
 // clock is what daemons go by, but for a replica whose own clock was set, and what their database does.
 func (w *World) clock() rotator.Clock { return rotator.NewClock(w.clockAhead) }
