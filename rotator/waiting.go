@@ -37,7 +37,17 @@ func (r *Rotation) Resume(note string, now time.Time) Change {
 			p.NextAt = now
 		}
 	}
+	c.After.GraceUntil = notBeyond(r.GraceUntil, now.Add(r.Terms.Grace))
+	c.After.SoakUntil = notBeyond(r.SoakUntil, now.Add(r.Terms.Soak))
 	return c
+}
+
+// notBeyond ends a period when one would that begins now: what ends later began by a clock that was ahead.
+func notBeyond(end, latest time.Time) time.Time {
+	if end.After(latest) {
+		return latest
+	}
+	return end
 }
 
 // Unlisted waits because the provider does not list a key that is to be revoked: once is no proof that it is gone.

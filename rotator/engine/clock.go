@@ -12,7 +12,7 @@ import (
 
 // noticeSetBack heals what was stored while the clock was ahead. Steps that were to be tried again "in ten minutes" would
 // else wait until the clock is there once more, in a year if it was a year ahead. It cannot tell how long the clock was
-// wrong: periods of grace and soak that began then keep the end that was stored.
+// wrong: periods of grace and soak that began then begin anew.
 // A daemon that runs sees that the clock is set; one that starts sees times that are still to come. read is when it last looked.
 func (e *Engine) noticeSetBack(ctx context.Context, a *account, read *rotator.Reading) {
 	by, moment := e.clock.SetSince(*read), e.clock.Read()
@@ -36,7 +36,7 @@ func (e *Engine) noticeSetBack(ctx context.Context, a *account, read *rotator.Re
 
 func (e *Engine) healSetBack(ctx context.Context, a *account, now time.Time) error {
 	err := e.resumeThose(ctx, "the clock was set back", func(r *rotator.Rotation) bool {
-		patient := r.Stage == rotator.StageGrace || r.Stage == rotator.StageSoaking
+		patient := (r.Stage == rotator.StageGrace || r.Stage == rotator.StageSoaking) && !r.NextAt.After(now.Add(max(r.Terms.Grace, r.Terms.Soak)))
 		return r.Provider == a.name && !patient && r.NextAt.After(now)
 	})
 	if err != nil {

@@ -212,3 +212,25 @@ func TestTheAgeOfAKeyThatNoListShows(t *testing.T) {
 		}
 	})
 }
+
+// TestAGracePeriodThatBeganByAClockThatWasAhead begins anew when the clock is set back, where no provider had said that it was wrong.
+func TestAGracePeriodThatBeganByAClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	inSetWorld(t, func(w *world, set func(time.Duration)) {
+		w.outerProvider = nil
+		set(40 * day)
+		l := w.start(nil)
+		defer l.stop()
+		pass(30 * time.Minute)
+		if r := l.only(); r.Stage != rotator.StageGrace {
+			w.t.Fatalf("stage %s: %s", r.Stage, r.Trouble)
+		}
+		set(0)
+		pass(55 * time.Minute)
+		if !w.provider.Accepts(w.provider.SecretOf("1")) {
+			w.t.Error("the old key is revoked before a grace period is over since")
+		}
+		pass(2 * time.Hour)
+		w.wantRotated()
+	})
+}
